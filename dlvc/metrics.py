@@ -1,0 +1,153 @@
+"""Accuracy and its relatives as pure functions of one confusion matrix of counts.
+
+A confusion matrix is a (C, C) tensor of int64 counts: row = true class, column = predicted class.
+Counts are exact and add up over batches, so every metric here is the same whatever the batch size,
+and a mean over images can never turn into a mean over batches. All functions return plain numbers
+or new tensors and change nothing, except `add_to_confusion`, which adds to the tensor given.
+"""
+
+import math
+
+import torch
+
+INTEGER_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+def confusion_matrix(
+    labels: torch.Tensor, predictions: torch.Tensor, *, num_classes: int = 10
+) -> torch.Tensor:
+    """Return how often each true class was given each predicted class, int64 (C, C).
+
+    `labels` and `predictions` are integer tensors of the same shape (N,), values in 0..C-1.
+    The result lies on their device; entry [i, j] counts images of class i called class j.
+
+    Raises: ValueError for another type or shape, no images, or a class number out of range.
+    """
+    _check_class_numbers("labels", labels)
+    _check_class_numbers("predictions", predictions)
+    if labels.shape != predictions.shape:
+        raise ValueError(
+            "labels and predictions must have one entry per image each; "
+            f"got {labels.shape[0]} labels and {predictions.shape[0]} predictions. "
+            "Pass both for the same images."
+        )
+    if labels.numel() == 0:
+        raise ValueError("a confusion matrix needs at least one image; got none.")
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be at least 1; got {num_classes}.")
+    _check_class_range("labels", labels, num_classes)
+    _check_class_range("predictions", predictions, num_classes)
+    confusion = torch.zeros((num_classes, num_classes), dtype=torch.int64, device=labels.device)
+    return add_to_confusion(confusion, labels, predictions.to(labels.device))
+
+
+def add_to_confusion(
+    confusion: torch.Tensor, labels: torch.Tensor, predictions: torch.Tensor
+) -> torch.Tensor:
+    """Return `confusion` after adding one batch of (label, prediction) pairs to it in place.
+
+    Made for training loops: everything stays on the device and nothing waits for it, so the
+    values are *not* checked. `confusion` is a contiguous int64 (C, C), the others are integer (N,).
+    """
+    cells = labels.long() * confusion.shape[1] + predictions.long()
+    # Not torch.bincount: on CUDA it reads the largest value back to the host and so waits.
+    confusion.view(-1).scatter_add_(0, cells, torch.ones_like(cells))
+    return confusion
+
+
+def accuracy(confusion: torch.Tensor) -> float:
+    """Return the share of images whose class was predicted right, 0 to 1."""
+    _check_confusion(confusion)
+    return confusion.diagonal().sum().item() / confusion.sum().item()
+
+
+def per_class_accuracy(confusion: torch.Tensor) -> torch.Tensor:
+    """Return for each true class the share predicted right (its recall), float64 (C,) on the CPU.
+
+    A class without images has no accuracy: its entry is nan.
+    """
+    _check_confusion(confusion)
+    counts = confusion.cpu().to(torch.float64)
+    return counts.diagonal() / counts.sum(dim=1)
+
+
+def mean_per_class_accuracy(confusion: torch.Tensor) -> float:
+    """Return the mean of the per-class accuracies, 0 to 1; classes without images are left out.
+
+    Every class weighs the same here, however many images it has: a model that always answers the
+    most frequent of C classes scores 1/C, whatever its accuracy. (scikit-learn calls this
+    balanced accuracy.)
+    """
+    return per_class_accuracy(confusion).nanmean().item()
+
+
+def mean_loss(loss_sum: float | torch.Tensor, count: int) -> float:
+    """Return the loss per image, from the sum of all images' losses and their number.
+
+    Sum over images: a mean of batch means would count those of a short last batch more.
+
+    Raises: ValueError if `count` is below 1 or the sum is not a single finite number.
+    """
+    if isinstance(loss_sum, torch.Tensor) and loss_sum.numel() != 1:
+        raise ValueError(
+            f"loss_sum must be a single number; got a tensor of shape {tuple(loss_sum.shape)}. "
+            "Add the losses of all images up first."
+        )
+    if count < 1:
+        raise ValueError(f"count must be at least 1 image; got {count}.")
+    total = float(loss_sum)
+    if not math.isfinite(total):
+        raise ValueError(
+            f"loss_sum must be a finite number; got {total}. Try a lower learning_rate."
+        )
+    return total / count
+
+
+def _check_class_numbers(name: str, values: torch.Tensor) -> None:
+    if not isinstance(values, torch.Tensor):
+        raise ValueError(
+            f"{name} must be an integer torch tensor of shape (N,); got {type(values).__name__}. "
+            "Convert it with torch.as_tensor."
+        )
+    if values.dtype not in INTEGER_TYPES:
+        hint = "Take logits.argmax(dim=1)." if values.is_floating_point() else "Use .long()."
+        raise ValueError(
+            f"{name} must hold class numbers as integers; got a tensor of {values.dtype}. {hint}"
+        )
+    if values.dim() != 1:
+        raise ValueError(
+            f"{name} must have shape (N,), one class number per image; "
+            f"got shape {tuple(values.shape)}."
+        )
+
+
+def _check_class_range(name: str, values: torch.Tensor, num_classes: int) -> None:
+    smallest, largest = values.min().item(), values.max().item()
+    if smallest < 0 or largest >= num_classes:
+        wrong = smallest if smallest < 0 else largest
+        raise ValueError(
+            f"{name} must lie between 0 and {num_classes - 1} for {num_classes} classes; "
+            f"got {wrong}. Check the labels, or raise num_classes."
+        )
+
+
+def _check_confusion(confusion: torch.Tensor) -> None:
+    if not isinstance(confusion, torch.Tensor):
+        raise ValueError(
+            "confusion must be an integer torch tensor of shape (C, C); "
+            f"got {type(confusion).__name__}. Make one with confusion_matrix(labels, predictions)."
+        )
+    if confusion.dtype not in INTEGER_TYPES:
+        raise ValueError(
+            f"confusion must hold counts as integers; got a tensor of {confusion.dtype}. "
+            "Pass the counts, not shares."
+        )
+    if confusion.dim() != 2 or confusion.shape[0] != confusion.shape[1]:
+        raise ValueError(
+            "confusion must have shape (C, C), one row and one column per class; "
+            f"got shape {tuple(confusion.shape)}."
+        )
+    if confusion.numel() == 0 or not confusion.any():
+        raise ValueError("confusion must count at least one image; got none.")
+    if (confusion < 0).any():
+        raise ValueError(f"confusion must hold counts from 0 up; got {confusion.min().item()}.")
