@@ -1,0 +1,18 @@
+"""Image classifiers to learn from: data, nine models, training, measurements, figures and widgets.
+
+Where to look (each file imports only from the groups above its own):
+
+- settings and results: `config` (what can be set, and its range), `records` (what a run leaves behind),
+  `metrics` (numbers out of a confusion matrix)
+- data: `data` (`load_data`: CIFAR-10, or Sketch-10 drawn from a seed), `augment` (changes to a batch)
+- models: `models.cnn`, `models.vit`, `models.resnet`, `models.majority`
+- work: `training` (the loop and the evaluation), `checkpoint` (weights on disk), `attention` (maps out of
+  a transformer), `plots` (one function, one figure)
+- experiments: `experiments` (`EXPERIMENTS`, the only list of models there is, and `run_experiment`)
+- the workbook: `figures` (every committed figure), `notebooks` (run the notebooks and keep what they print)
+- the command line: `python -m dlvc`
+
+Importing `dlvc` itself imports none of these, so it costs nothing.
+"""
+
+__version__ = "0.1.0"
