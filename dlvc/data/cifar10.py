@@ -1,0 +1,281 @@
+"""CIFAR-10's official files as uint8 tensors: the archive, or the folder that it unpacks to.
+
+The files are pickles, and a pickle can run code. Here it cannot: the archive's SHA-256 is checked
+before a byte of it is parsed, nothing is ever written to disk, and the unpickler knows six names,
+all of which lead to the stand-ins below and none to numpy. What the stand-ins hold is then checked
+value by value.
+
+Source: https://www.cs.toronto.edu/~kriz/cifar.html (layout of the "python version").
+"""
+
+import codecs
+import hashlib
+import io
+import pickle
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+FOLDER_NAME = "cifar-10-batches-py"
+# Training batches 1-5 in order, then the test batch: the order of the images in what is returned.
+# The MD5s are those that torchvision publishes for the extracted files.
+# Source: torchvision.datasets.CIFAR10.train_list and .test_list.
+BATCH_MD5 = {
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+}
+META_NAME = "batches.meta"
+OTHER_MEMBERS = (META_NAME, "readme.html")
+IMAGES_PER_BATCH = 10_000
+VALUES_PER_IMAGE = 3 * 32 * 32
+# An official batch has 31.04 MB: the pixels, the labels and 10,000 file names.
+MAX_BATCH_BYTES = 40_000_000
+MAX_OTHER_BYTES = 1_000_000
+
+
+class InvalidFileError(ValueError):
+    """A file that is not what it should be; the message says which one and what is wrong."""
+
+
+@dataclass(frozen=True)
+class CifarFiles:
+    """The content of one copy: batches 1-5 and the test batch one after the other.
+
+    images: (60000, 3, 32, 32) uint8. labels: (60000,) int64 in 0..9.
+    verified: whether every byte matched an official digest.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    verified: bool
+
+
+def read_archive(path: Path, *, sha256: str, classes: tuple[str, ...]) -> CifarFiles:
+    """The images and labels in the archive `cifar-10-python.tar.gz`, read without unpacking it.
+
+    Raises: InvalidFileError if the SHA-256 is another one, or for a member that is not expected.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        if digest.hexdigest() != sha256:
+            raise InvalidFileError(
+                f"{path.name} is not the official archive: its SHA-256 must be {sha256}; "
+                f"got {digest.hexdigest()}. Delete the file and fetch it again."
+            )
+        # The same open file is read on, so nobody can exchange it after the check.
+        file.seek(0)
+        return _read_members(file, path.name, classes)
+
+
+def read_folder(folder: Path, *, classes: tuple[str, ...]) -> CifarFiles:
+    """The images and labels in an unpacked folder `cifar-10-batches-py`.
+
+    It counts as verified if all six batches have their official MD5.
+    Raises: InvalidFileError for a missing file or one that does not hold what it should.
+    """
+    filler = _Filler()
+    verified = True
+    for name, md5 in BATCH_MD5.items():
+        content = _read_bounded(folder / name, MAX_BATCH_BYTES)
+        # MD5 is all that is published for these files. It tells a copy from the original; against
+        # a forger it would be weak, which is why the unpickler does not depend on it.
+        verified &= hashlib.md5(content, usedforsecurity=False).hexdigest() == md5
+        filler.add(name, content)
+    if (folder / META_NAME).is_file():
+        _check_class_names(_read_bounded(folder / META_NAME, MAX_OTHER_BYTES), classes)
+    return filler.finish(verified=verified)
+
+
+def _read_bounded(path: Path, limit: int) -> bytes:
+    if not path.is_file():
+        raise InvalidFileError(f"{path.name} is missing in the folder {path.parent.name}.")
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise InvalidFileError(f"{path.name} must have at most {limit:,} bytes; it has more.")
+    return content
+
+
+def _read_members(file: io.BufferedReader, archive: str, classes: tuple[str, ...]) -> CifarFiles:
+    filler = _Filler()
+    seen: set[str] = set()
+    try:
+        # "r|gz" reads the stream once from front to back: each batch is parsed as it comes by.
+        with tarfile.open(fileobj=file, mode="r|gz") as archive_file:
+            for member in archive_file:
+                if member.isdir() and member.name.rstrip("/") == FOLDER_NAME:
+                    continue
+                name = _expected_name(member, archive)
+                if name in seen:
+                    raise InvalidFileError(f"{archive} holds {member.name} twice.")
+                seen.add(name)
+                extracted = archive_file.extractfile(member)
+                content = extracted.read() if extracted is not None else b""
+                if name in BATCH_MD5:
+                    filler.add(name, content)
+                elif name == META_NAME:
+                    _check_class_names(content, classes)
+                del content, extracted
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InvalidFileError(f"{archive} cannot be read as a .tar.gz file: {error}.") from error
+    missing = [name for name in BATCH_MD5 if name not in seen]
+    if missing:
+        raise InvalidFileError(f"{archive} lacks {', '.join(missing)}.")
+    return filler.finish(verified=True)
+
+
+def _expected_name(member: tarfile.TarInfo, archive: str) -> str:
+    folder, _, name = member.name.partition("/")
+    if folder != FOLDER_NAME or name not in (*BATCH_MD5, *OTHER_MEMBERS):
+        raise InvalidFileError(
+            f"{archive} holds the unexpected member {member.name!r}; allowed are "
+            f"{', '.join((*BATCH_MD5, *OTHER_MEMBERS))} in {FOLDER_NAME}/."
+        )
+    if not member.isreg():
+        raise InvalidFileError(f"{archive}: {member.name} must be a regular file, not a link.")
+    limit = MAX_BATCH_BYTES if name in BATCH_MD5 else MAX_OTHER_BYTES
+    if member.size > limit:
+        raise InvalidFileError(
+            f"{archive}: {member.name} must have at most {limit:,} bytes; it has {member.size:,}."
+        )
+    return name
+
+
+class _Filler:
+    """Collects batches into one array made beforehand, so that never two copies of all exist."""
+
+    def __init__(self) -> None:
+        count = IMAGES_PER_BATCH * len(BATCH_MD5)
+        self.images = torch.empty((count, 3, 32, 32), dtype=torch.uint8)
+        self.labels = torch.empty((count,), dtype=torch.int64)
+
+    def add(self, name: str, content: bytes) -> None:
+        pixels, labels = _read_batch(name, content)
+        start = IMAGES_PER_BATCH * list(BATCH_MD5).index(name)
+        part = slice(start, start + IMAGES_PER_BATCH)
+        self.images[part].numpy()[...] = pixels.reshape(IMAGES_PER_BATCH, 3, 32, 32)
+        self.labels[part] = torch.tensor(labels, dtype=torch.int64)
+
+    def finish(self, *, verified: bool) -> CifarFiles:
+        return CifarFiles(images=self.images, labels=self.labels, verified=verified)
+
+
+class _PickledArray:
+    """Stands in for numpy's array: it keeps what the pickle says and builds nothing."""
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, self.shape, self.dtype, self.fortran_order, self.raw = state
+
+
+class _PickledType:
+    """Stands in for numpy's dtype: it keeps the name."""
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        self.name = name.decode("ascii") if isinstance(name, bytes) else str(name)
+
+    def __setstate__(self, state: Any) -> None:
+        """Byte order and alignment mean nothing for the one-byte numbers that are allowed."""
+
+
+def _rebuild_array(*_: Any) -> _PickledArray:
+    return _PickledArray()
+
+
+def _latin1_bytes(text: str, encoding: str) -> bytes:
+    # How Python 3 spells bytes in a protocol 2 pickle; any other codec has no business here.
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"the codec {encoding!r} is not allowed")
+    return codecs.encode(text, "latin1")
+
+
+# numpy 2 renamed numpy.core to numpy._core; the official files were written long before.
+_ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy.core.multiarray", "_reconstruct"): _rebuild_array,
+    ("numpy._core.multiarray", "_reconstruct"): _rebuild_array,
+    ("numpy", "ndarray"): _PickledArray,
+    ("numpy", "dtype"): _PickledType,
+    ("_codecs", "encode"): _latin1_bytes,
+}
+
+
+class _BatchUnpickler(pickle.Unpickler):
+    """Loads dictionaries, lists, numbers, bytes and the stand-ins; refuses every other name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+
+
+def _unpickle(name: str, content: bytes) -> dict[bytes, Any]:
+    try:
+        loaded = _BatchUnpickler(io.BytesIO(content), encoding="bytes").load()
+    except Exception as error:  # a damaged or hostile pickle can raise anything at all
+        raise InvalidFileError(
+            f"{name} is refused: it is not a pickle of a CIFAR-10 batch ({error}). "
+            "It may be damaged or try to run code."
+        ) from error
+    if not isinstance(loaded, dict):
+        raise InvalidFileError(f"{name} must hold a dictionary; got {type(loaded).__name__}.")
+    return loaded
+
+
+def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
+    """The pixels (10000, 3072) uint8 and the 10,000 labels of one batch, all checked."""
+    batch = _unpickle(name, content)
+    missing = [key.decode() for key in (b"data", b"labels") if key not in batch]
+    if missing:
+        raise InvalidFileError(f"{name} has no entry {' and no '.join(missing)}.")
+
+    array = batch[b"data"]
+    expected_shape = (IMAGES_PER_BATCH, VALUES_PER_IMAGE)
+    if not isinstance(array, _PickledArray) or not hasattr(array, "raw"):
+        raise InvalidFileError(f"{name}: data must be an array; got {type(array).__name__}.")
+    if array.shape != expected_shape:
+        raise InvalidFileError(f"{name}: data must have shape {expected_shape}; got {array.shape}.")
+    type_name = getattr(array.dtype, "name", array.dtype)
+    if type_name != "u1":
+        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {type_name}.")
+    raw = array.raw
+    if array.fortran_order or type(raw) is not bytes:
+        raise InvalidFileError(f"{name}: data must be plain bytes, one image after the other.")
+    if len(raw) != IMAGES_PER_BATCH * VALUES_PER_IMAGE:
+        raise InvalidFileError(
+            f"{name}: data must have {IMAGES_PER_BATCH * VALUES_PER_IMAGE:,} bytes; "
+            f"got {len(raw):,}."
+        )
+
+    labels = batch[b"labels"]
+    if type(labels) is not list or len(labels) != IMAGES_PER_BATCH:
+        got = f"{len(labels):,}" if type(labels) is list else type(labels).__name__
+        raise InvalidFileError(
+            f"{name}: labels must be a list of {IMAGES_PER_BATCH:,} numbers; got {got}."
+        )
+    for position, label in enumerate(labels):
+        if type(label) is not int or not 0 <= label <= 9:
+            raise InvalidFileError(
+                f"{name}: labels must be whole numbers from 0 to 9; got {label!r:.40} for image "
+                f"{position}."
+            )
+    return np.frombuffer(raw, dtype=np.uint8).reshape(expected_shape), labels
+
+
+def _check_class_names(content: bytes, classes: tuple[str, ...]) -> None:
+    names = _unpickle(META_NAME, content).get(b"label_names")
+    if names != [name.encode() for name in classes]:
+        raise InvalidFileError(
+            f"{META_NAME} must name the classes {', '.join(classes)} in this order; "
+            f"got {names!r:.200}."
+        )
