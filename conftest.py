@@ -1,0 +1,63 @@
+"""What every test run has in common: the environment of the notebooks, and a floor under what nbval compares."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+
+import pytest
+
+from dlvc.notebooks import SMOKE_ENVIRONMENT
+
+# The share of cells with output whose output is really compared. It may only rise.
+COMPARED_FLOOR = 0.6
+
+# Kernels inherit these. Whoever sets one outside decides: DLVC_PROFILE=full CUDA_VISIBLE_DEVICES=0 pytest --nbval
+for name, value in SMOKE_ENVIRONMENT.items():
+    os.environ.setdefault(name, value)
+if "IPYTHONDIR" not in os.environ:  # a reader's own IPython start-up files change outputs
+    os.environ["IPYTHONDIR"] = tempfile.mkdtemp(prefix="dlvc-ipython-")
+    atexit.register(shutil.rmtree, os.environ["IPYTHONDIR"], ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -k and the like take cells away
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Count the cells that nbval will compare, and refuse to run a check that has gone empty.
+
+    nbval compares nothing in a cell without an execution count, nor in one that is tagged: a stripped notebook passes.
+    Only notebooks of which every cell was asked for are counted.
+    """
+    notebooks = defaultdict(list)
+    for item in items:
+        if type(item).__name__ == "IPyNbCell":
+            notebooks[item.path].append(item)
+    complete = [cells for cells in notebooks.values() if cells[0].cell_num == 0]
+    cells = [item for group in complete for item in group]
+    answering = [item for item in cells if item.cell.outputs or item.cell.execution_count is None]
+    compared = [
+        item
+        for item in answering
+        if item.options["check"] and item.cell.outputs and item.cell.execution_count is not None
+    ]
+    if not answering:
+        return
+    share = len(compared) / len(answering)
+    config.stash[COMPARED] = (
+        f"nbval compares {len(compared)} of {len(answering)} cells with output in {len(complete)} notebooks"
+    )
+    if share < COMPARED_FLOOR:
+        raise pytest.UsageError(
+            f"{config.stash[COMPARED]}: {share:.0%}, and the floor is {COMPARED_FLOOR:.0%}. Run the notebooks with "
+            "`python -m dlvc notebooks`, and tag fewer cells nbval-ignore-output."
+        )
+
+
+COMPARED: pytest.StashKey[str] = pytest.StashKey()
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str:
+    """Return the line with the number of cells that are compared."""
+    return config.stash.get(COMPARED, "")
