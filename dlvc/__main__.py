@@ -1,0 +1,221 @@
+"""The command line: `python -m dlvc COMMAND`. Its options for `train` are the fields of `TrainConfig`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from dlvc.config import PROFILES, TrainConfig
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status after running the command given by `arguments` (default: the program's own)."""
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
+        # The messages are written for people; the place in the code would only hide them.
+        print(f"dlvc: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dlvc", description="Train, compare and draw the workbook's models."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="the experiments and what they compare")
+    listing.set_defaults(run=list_experiments)
+
+    data = commands.add_parser(
+        "data", help="which data are there, where, verified or not; fetch CIFAR-10"
+    )
+    data.add_argument(
+        "--fetch", action="store_true", help="download CIFAR-10 (170 MB) if it is not there"
+    )
+    data.set_defaults(run=show_data)
+
+    training = commands.add_parser(
+        "train", help="train one experiment and leave its record in runs/"
+    )
+    training.add_argument("key", metavar="KEY", help="an experiment of `python -m dlvc list`")
+    training.add_argument(
+        "--protocol",
+        choices=("report", "tuned"),
+        default="report",
+        help="the report's settings, or better ones",
+    )
+    training.add_argument(
+        "--profile", choices=tuple(PROFILES), help="how much of it (default: DLVC_PROFILE or class)"
+    )
+    training.add_argument(
+        "--data", choices=("auto", "cifar10", "sketch10"), help="default: the profile's"
+    )
+    training.add_argument(
+        "--seeds", type=int, metavar="N", help="train with the seeds 0 to N-1, one after the other"
+    )
+    training.add_argument(
+        "--weights",
+        default="auto",
+        metavar="FILE",
+        help="start of ResNet18: a file, none, or auto (ImageNet)",
+    )
+    add_settings(training)
+    training.set_defaults(run=train_experiment)
+
+    table = commands.add_parser("table", help="the results as a table")
+    table.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown")
+    table.add_argument(
+        "--runs",
+        action="store_true",
+        help="your own runs in runs/ instead of the committed references",
+    )
+    table.set_defaults(run=print_table)
+
+    figures = commands.add_parser(
+        "figures", help="draw every committed figure from the committed records"
+    )
+    figures.set_defaults(run=draw)
+
+    notebooks = commands.add_parser(
+        "notebooks", help="run the notebooks in the smoke profile and store their outputs"
+    )
+    notebooks.add_argument(
+        "names", nargs="*", metavar="NAME", help="for example 02_cnns (default: all)"
+    )
+    notebooks.set_defaults(run=run_notebooks)
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add one option for each field of TrainConfig; only those that were given change a run's settings."""
+    group = parser.add_argument_group("settings", "each overrides protocol and profile")
+    for each in fields(TrainConfig):
+        about = each.metadata
+        if about["choices"]:
+            allowed = " or ".join(about["choices"])
+        else:
+            allowed = f"{about['low']:g} to {about['high']:g}"
+        group.add_argument(
+            f"--{each.name.replace('_', '-')}",
+            type=type(each.default),
+            default=argparse.SUPPRESS,
+            metavar="X",
+            help=f"{about['help']} ({allowed}; report: {each.default})",
+        )
+
+
+def list_experiments(options: argparse.Namespace) -> None:
+    """Print each experiment and the five comparisons."""
+    from dlvc.experiments import COMPARISONS, EXPERIMENTS
+
+    width = max(map(len, EXPERIMENTS))
+    for key, each in EXPERIMENTS.items():
+        print(f"{key:{width}}  {each.title} (notebook {each.notebook})")
+    print("\ncompared in one factor:")
+    for pair in COMPARISONS:
+        print(f"  {pair.without} -> {pair.with_factor}: {pair.factor}")
+
+
+def show_data(options: argparse.Namespace) -> None:
+    """Print which data are there; fetch CIFAR-10 first if asked to."""
+    from dlvc.data import describe_data, fetch_cifar10
+
+    if options.fetch:
+        fetch_cifar10()
+    print(describe_data())
+
+
+def train_experiment(options: argparse.Namespace) -> None:
+    """Train with one seed or several, a line an epoch."""
+    from dlvc.data import load_data
+    from dlvc.experiments import config_for, data_for, run_experiment
+
+    changes = {
+        each.name: getattr(options, each.name)
+        for each in fields(TrainConfig)
+        if hasattr(options, each.name)
+    }
+    if options.seeds is not None and ("seed" in changes or options.seeds < 1):
+        raise ValueError(
+            "give either --seed (one run) or --seeds N with N of at least 1 (seeds 0 to N-1)."
+        )
+    data = load_data(options.data) if options.data else data_for(options.profile)
+    weights = None if options.weights == "none" else options.weights
+    for seed in range(options.seeds) if options.seeds else [changes.get("seed", 0)]:
+        config = config_for(
+            options.key,
+            data,
+            protocol=options.protocol,
+            profile=options.profile,
+            **{**changes, "seed": seed},
+        )
+        print(f"{options.key}, {options.protocol} protocol, seed {seed}, {data.title}")
+        run = run_experiment(
+            options.key,
+            data,
+            config,
+            protocol=options.protocol,
+            profile=options.profile,
+            weights=weights,
+            on_epoch=print_epoch,
+        )
+        print(summarise(run.record, run.path))
+        if run.record.interrupted:
+            break
+
+
+def print_epoch(epoch) -> None:  # noqa: ANN001 - records are imported only when something is trained
+    """Print one epoch as one line."""
+    print(
+        f"epoch {epoch.epoch:3}: training loss {epoch.train_loss:.3f}, accuracy {epoch.train_accuracy:.3f}; "
+        f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.3f}; {epoch.seconds:.1f} s",
+        flush=True,
+    )
+
+
+def summarise(record, path: Path) -> str:  # noqa: ANN001 - as above
+    """What a run gave, in two lines."""
+    where = f"record: {path.parent.name}/{path.name}"
+    if record.test is None:
+        return f"stopped after {len(record.epochs)} epochs; the test images were not used\n{where}"
+    return (
+        f"best epoch {record.best_epoch}: test accuracy {record.test.accuracy:.4f}, mean per-class accuracy "
+        f"{record.test.mean_per_class_accuracy:.4f} on {sum(map(sum, record.test.confusion)):,} images; "
+        f"trained in {record.train_seconds:.0f} s on {record.device['name']}\n{where}"
+    )
+
+
+def print_table(options: argparse.Namespace) -> None:
+    """Print the results of the committed records or of the learner's runs."""
+    from dlvc.records import REFERENCE_RECORDS, RUNS, format_table, load_records, results_table
+
+    print(
+        format_table(
+            results_table(load_records(RUNS if options.runs else REFERENCE_RECORDS)), options.format
+        )
+    )
+
+
+def draw(options: argparse.Namespace) -> None:
+    """Draw every committed figure."""
+    from dlvc.figures import draw_figures
+
+    for path in draw_figures():
+        print(f"figures/{path.name}")
+
+
+def run_notebooks(options: argparse.Namespace) -> None:
+    """Run the notebooks and store their outputs."""
+    from dlvc.notebooks import run_notebooks as run
+
+    run(options.names or None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

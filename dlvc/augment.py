@@ -1,0 +1,67 @@
+"""Augmentation of a batch of images, on whatever device the batch is.
+
+The random numbers are drawn apart from their use: once an epoch for all images, on the CPU, from (seed, epoch) alone.
+So image i gets the same crop in epoch e whatever the batch size, the device or the order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+PADDING = 4  # pixels; the usual amount for 32 x 32 images since He et al. 2015, section 4.2
+
+
+class Draws(NamedTuple):
+    """Random numbers for N images: where to cut (0 ... 2 * padding) and whether to mirror."""
+
+    rows: Tensor  # (N,) int64
+    columns: Tensor  # (N,) int64
+    mirrored: Tensor  # (N,) bool
+
+    def take(self, index: Tensor) -> Draws:
+        """The draws of the images at `index` (B,)."""
+        return Draws(self.rows[index], self.columns[index], self.mirrored[index])
+
+    def to(self, device: torch.device) -> Draws:
+        """The same draws on `device`."""
+        return Draws(*(each.to(device) for each in self))
+
+
+def epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """A random generator that depends on (seed, epoch) alone. `epoch` counts from 1 and stays below 100,003."""
+    return torch.Generator().manual_seed(seed * 100_003 + epoch)
+
+
+def random_draws(count: int, generator: torch.Generator, *, padding: int = PADDING) -> Draws:
+    """Draws for `count` images: every cut equally likely, mirrored with probability one half."""
+    cuts = torch.randint(0, 2 * padding + 1, (2, count), generator=generator)
+    return Draws(cuts[0], cuts[1], torch.rand(count, generator=generator) < 0.5)
+
+
+def crop_and_mirror(images: Tensor, draws: Draws, *, padding: int = PADDING) -> Tensor:
+    """Images (B, C, H, W), each padded by zeros, cut back to (H, W) at its own place and maybe mirrored.
+
+    Any dtype. A cut at (padding, padding) without mirroring leaves an image as it was.
+    Raises ValueError if there is not one draw for each image.
+    """
+    count, channels, height, width = images.shape
+    if len(draws.rows) != count:
+        raise ValueError(
+            f"crop_and_mirror needs one draw an image; got {len(draws.rows)} for {count} images."
+        )
+    padded = pad(images, (padding, padding, padding, padding))
+    row = torch.arange(height, device=images.device)
+    column = torch.arange(width, device=images.device)
+    columns = torch.where(
+        draws.mirrored[:, None], column.flip(0), column
+    )  # (B, W): mirrored reads right to left
+    rows = row + draws.rows[:, None]  # (B, H)
+    columns = columns + draws.columns[:, None]
+    # One gather over flattened pixels: index (B, 1, H * W), the same for each channel.
+    flat = (rows[:, :, None] * padded.shape[3] + columns[:, None, :]).view(count, 1, height * width)
+    cut = padded.flatten(2).gather(2, flat.expand(-1, channels, -1))
+    return cut.view(count, channels, height, width)

@@ -1,0 +1,205 @@
+"""The hyperparameters of a run, with their ranges and help: the one source for form, command line and validation.
+
+Knows nothing of models, data or devices. Read `experiments.py` next: it says which settings each experiment has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def setting(
+    default: Any,
+    *,
+    label: str,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    log: bool = False,
+    unit: str = "",
+) -> Any:
+    """A dataclass field with what a form, a command line and a check need to know about it.
+
+    `low` and `high` are both allowed; `log=True` asks a form for a logarithmic slider.
+    """
+    about = {"label": label, "help": help, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata={**about, "log": log, "unit": unit})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Every number a training run depends on besides model and data. Frozen: change with `dataclasses.replace`.
+
+    The defaults are the report's protocol (report, sections 3 and 5).
+    Raises ValueError if a value has the wrong type or is out of range.
+    """
+
+    epochs: int = setting(
+        10, label="Epochs", low=1, high=1000, help="how often the training images are gone through"
+    )
+    batch_size: int = setting(
+        64,
+        label="Batch size",
+        low=1,
+        high=10_000,
+        log=True,
+        unit="images",
+        help="how many images one step of the optimizer sees",
+    )
+    learning_rate: float = setting(
+        1e-3,
+        label="Learning rate",
+        low=1e-5,
+        high=1.0,
+        log=True,
+        help="length of a step; with one-cycle its peak",
+    )
+    optimizer: str = setting(
+        "adam",
+        label="Optimizer",
+        choices=("adam", "adamw"),
+        help="adam adds weight decay to the gradient (L2), adamw shrinks the weights directly",
+    )
+    weight_decay: float = setting(
+        1e-4,
+        label="Weight decay",
+        low=0.0,
+        high=1.0,
+        log=True,
+        help="strength of the pull of all weights towards zero",
+    )
+    schedule: str = setting(
+        "constant",
+        label="Schedule",
+        choices=("constant", "one-cycle"),
+        help="constant, or up to the learning rate and down to zero once over the run",
+    )
+    label_smoothing: float = setting(
+        0.0,
+        label="Label smoothing",
+        low=0.0,
+        high=0.5,
+        help="share of the target probability spread evenly over all classes",
+    )
+    dropout: float = setting(
+        0.5,
+        label="Dropout",
+        low=0.0,
+        high=0.9,
+        help="share of hidden values of fully connected layers set to zero while training",
+    )
+    augmentation: str = setting(
+        "crop-and-mirror",
+        label="Augmentation",
+        choices=("crop-and-mirror", "none"),
+        help="random shift by up to 4 pixels and left-right mirroring of training images, or none",
+    )
+    train_size: int = setting(
+        40_000,
+        label="Training images",
+        low=10,
+        high=40_000,
+        log=True,
+        unit="images",
+        help="how many images of the training split are used, from its start",
+    )
+    evaluation_size: int = setting(
+        10_000,
+        label="Evaluation images",
+        low=10,
+        high=10_000,
+        log=True,
+        unit="images",
+        help="how many images of the validation split and of the test split are used, from their start",
+    )
+    image_size: int = setting(
+        32,
+        label="Image size",
+        low=16,
+        high=256,
+        unit="pixels",
+        help="side length to which ResNet18 resizes its input; the other models ignore it",
+    )
+    precision: str = setting(
+        "auto",
+        label="Precision",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        help="number format of the forward pass; auto takes the fastest that is safe on the device",
+    )
+    device: str = setting(
+        "auto",
+        label="Device",
+        choices=("auto", "cpu", "cuda"),
+        help="where to train; auto takes a CUDA GPU if there is one",
+    )
+    seed: int = setting(
+        0,
+        label="Seed",
+        low=0,
+        high=2**31 - 1,
+        help="start of all random numbers: initial weights, order, augmentation, dropout",
+    )
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            check_setting(each, getattr(self, each.name))
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings by name, ready for JSON."""
+        return dataclasses.asdict(self)
+
+
+def check_setting(about: dataclasses.Field, value: Any) -> None:
+    """Raise ValueError, in the words of the field's help, if `value` is not allowed for the field `about`."""
+    name, meta, default = about.name, about.metadata, about.default
+    if meta["choices"]:
+        if value not in meta["choices"]:
+            allowed = ", ".join(meta["choices"])
+            raise ValueError(
+                f"{name} must be one of {allowed}; got {value!r}. "
+                f"It says: {meta['help']}. Try {default!r}."
+            )
+        return
+    kinds = (int,) if isinstance(default, int) else (int, float)
+    # True is an int in Python, but a setting of True is surely a slip.
+    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+        kind = "a whole number" if kinds == (int,) else "a finite number"
+        raise ValueError(f"{name} must be {kind}; got {value!r}. Try {default}.")
+    if not meta["low"] <= value <= meta["high"]:
+        raise ValueError(
+            f"{name} must be between {meta['low']} and {meta['high']}; got {value}. "
+            f"It says: {meta['help']}. Try {default}."
+        )
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much of an experiment is run: one switch for notebooks, command line and checks."""
+
+    name: str
+    description: str
+
+
+PROFILES: dict[str, Profile] = {
+    "smoke": Profile("smoke", "Sketch-10, a few seconds, no network: shows that everything works"),
+    "class": Profile("class", "real data, each training at most about 3 minutes on a laptop CPU"),
+    "full": Profile("full", "the whole protocol: 40,000 images, 10 epochs, as in the result table"),
+}
+
+
+def current_profile(name: str | None = None) -> Profile:
+    """The profile called `name`, else the one in the environment variable DLVC_PROFILE, else "class".
+
+    Raises ValueError if there is no profile of that name.
+    """
+    chosen = name or os.environ.get("DLVC_PROFILE") or "class"
+    if chosen not in PROFILES:
+        raise ValueError(
+            f"profile must be one of {', '.join(PROFILES)}; got {chosen!r}. Try 'class'."
+        )
+    return PROFILES[chosen]

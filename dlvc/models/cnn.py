@@ -1,0 +1,101 @@
+"""The report's three convolutional networks: simple, deep, and deep with batch normalisation.
+
+Source: report, section 4.1; the exact layer sizes are those whose parameters it counts (62,006, 289,322 and 289,434).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dlvc.models.normalize import Normalize, check_images
+
+
+class SimpleCNN(nn.Module):
+    """Class scores (B, num_classes) for images (B, 3, 32, 32) in [0, 1]; 62,006 parameters.
+
+    Two convolutions, three fully connected layers. Source: LeCun et al. 1998, figure 2 (LeNet-5), with ReLU, max-pooling
+    and dropout. Raises ValueError for anything but float images of 32 x 32 pixels.
+    """
+
+    def __init__(self, *, num_classes: int = 10, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.normalize = Normalize()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 6, kernel_size=5),  # (B, 3, 32, 32) -> (B, 6, 28, 28)
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # (B, 6, 14, 14)
+            nn.Conv2d(6, 16, kernel_size=5),  # (B, 16, 10, 10)
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # (B, 16, 5, 5)
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(),  # (B, 400)
+            nn.Linear(400, 120),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(120, 84),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(84, num_classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        check_size(images)
+        return self.classifier(self.features(self.normalize(images)))
+
+
+def convolution_block(
+    channels_in: int, channels_out: int, *, kernel_size: int, batch_norm: bool
+) -> nn.Sequential:
+    """A convolution that keeps the size, batch normalisation if asked for, ReLU, and max-pooling that halves the size.
+
+    Batch normalisation has a shift of its own, so the convolution before it needs no bias.
+    Source: report, section 4.1; Ioffe and Szegedy 2015, section 3.2.
+    """
+    layers: list[nn.Module] = [
+        nn.Conv2d(
+            channels_in, channels_out, kernel_size, padding=kernel_size // 2, bias=not batch_norm
+        )
+    ]
+    if batch_norm:
+        layers.append(nn.BatchNorm2d(channels_out))
+    return nn.Sequential(*layers, nn.ReLU(), nn.MaxPool2d(2))
+
+
+class DeepCNN(nn.Module):
+    """Class scores (B, num_classes) for images (B, 3, 32, 32) in [0, 1].
+
+    Three convolution blocks, two fully connected layers: 289,322 parameters, with `batch_norm` 289,434.
+    Raises ValueError for anything but float images of 32 x 32 pixels.
+    """
+
+    def __init__(
+        self, *, num_classes: int = 10, batch_norm: bool = False, dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.normalize = Normalize()
+        self.features = nn.Sequential(
+            convolution_block(3, 16, kernel_size=5, batch_norm=batch_norm),  # (B, 16, 16, 16)
+            convolution_block(16, 32, kernel_size=3, batch_norm=batch_norm),  # (B, 32, 8, 8)
+            convolution_block(32, 64, kernel_size=3, batch_norm=batch_norm),  # (B, 64, 4, 4)
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(),  # (B, 1024)
+            nn.Dropout(dropout),
+            nn.Linear(1024, 256),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(256, num_classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        check_size(images)
+        return self.classifier(self.features(self.normalize(images)))
+
+
+def check_size(images: Tensor) -> None:
+    """Raise ValueError unless `images` is a float batch (B, 3, 32, 32): the fully connected layers fix the size."""
+    check_images(images)
+    if images.shape[2:] != (32, 32):
+        size = " x ".join(map(str, images.shape[2:]))
+        raise ValueError(f"this CNN needs images of 32 x 32 pixels; got {size}. Resize them first.")

@@ -1,0 +1,56 @@
+"""What happens to images before a model's first layer: uint8 to [0, 1], a check of their shape, normalisation.
+
+Normalisation is a layer of each model, so images stay in [0, 1] everywhere else.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+# Mean and standard deviation of the RGB channels of ImageNet's training images in [0, 1], as used by torchvision's
+# weights and named in the report (section 5).
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Normalize(nn.Module):
+    """Images (B, 3, H, W) in [0, 1], minus the mean and divided by the standard deviation of each channel."""
+
+    def __init__(
+        self,
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        # Buffers move with the model to its device, but are not saved: they are constants of the code.
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
+
+
+def check_images(images: Tensor, *, multiple_of: int = 1) -> None:
+    """Raise ValueError unless `images` is a float batch (B, 3, H, W) whose sides `multiple_of` divides.
+
+    The range [0, 1] is not looked at here: that would wait for the GPU at each step.
+    """
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise ValueError(
+            f"a model needs float images (B, 3, H, W) in [0, 1]; got {tuple(images.shape)} of {images.dtype}. "
+            "For uint8 images (N, 3, H, W) use images.float() / 255; for (N, H, W, 3) also images.permute(0, 3, 1, 2)."
+        )
+    height, width = images.shape[2:]
+    if height % multiple_of or width % multiple_of:
+        raise ValueError(
+            f"the patch size {multiple_of} must divide both sides of an image; got {height} x {width} pixels. "
+            f"Resize the images or take another patch size."
+        )
+
+
+def to_float(images: Tensor, layout: torch.memory_format = torch.contiguous_format) -> Tensor:
+    """Float32 images in [0, 1] from uint8 images in 0..255; of float images only the layout changes."""
+    if images.dtype == torch.uint8:
+        return images.to(torch.float32, memory_format=layout).div_(255)
+    return images.to(memory_format=layout)

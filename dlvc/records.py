@@ -1,0 +1,241 @@
+"""What a run leaves behind, as one JSON file, and tables made from such files.
+
+A record says everything needed to believe a number or to get it again: settings, seed, data digest, versions, device,
+code version, every epoch, the test confusion counts, and for each test image whether it was classified correctly.
+Knows no model and no data. Read `plots.py` next for pictures of records.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dlvc.metrics import accuracy, mean_per_class_accuracy
+
+PROJECT = Path(__file__).resolve().parents[1]
+RUNS = PROJECT / "runs"  # a learner's own runs, ignored by git
+REFERENCE_RECORDS = PROJECT / "figures" / "records"  # committed reference runs
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One pass through the training images. Losses are means over images, accuracies shares in [0, 1]."""
+
+    epoch: int  # from 1
+    learning_rate: float  # of the epoch's last step
+    train_loss: float  # while training: with augmentation and dropout
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    validation_mean_per_class_accuracy: float
+    seconds: float  # the training pass
+    validation_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRecord:
+    """A model's score on one split. `confusion[i][j]` counts images of class i that were called class j."""
+
+    loss: float
+    confusion: list[list[int]]
+    correct: str  # one bit an image in the split's order, packed, base64
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images classified correctly."""
+        return accuracy(torch.tensor(self.confusion))
+
+    @property
+    def mean_per_class_accuracy(self) -> float:
+        """The mean over classes of the share of the class's images classified correctly."""
+        return mean_per_class_accuracy(torch.tensor(self.confusion))
+
+    def correct_images(self) -> np.ndarray:
+        """For each image (N,) whether it was classified correctly, bool, in the split's order."""
+        packed = np.frombuffer(base64.b64decode(self.correct), dtype=np.uint8)
+        return np.unpackbits(packed, count=int(np.sum(self.confusion))).astype(bool)
+
+
+def pack_bits(correct: np.ndarray) -> str:
+    """A bool array (N,) as base64 text, eight images a byte. `EvaluationRecord.correct_images` reads it back."""
+    return base64.b64encode(np.packbits(correct)).decode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One training run of one experiment."""
+
+    key: str
+    title: str
+    protocol: str  # report or tuned
+    profile: str  # smoke, class or full
+    seed: int
+    config: dict[str, Any]
+    model: dict[str, Any]  # parameters, multiply_adds (an image), options, weights
+    data: dict[str, Any]  # title, source, verified, digest, sizes
+    device: dict[str, Any]  # type, name, threads
+    precision: str
+    versions: dict[str, str]
+    git_commit: str
+    started: str  # UTC, ISO 8601
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int  # by validation mean per-class accuracy; 0 = no epoch was finished
+    interrupted: bool
+    train_seconds: float  # all epochs with their validation
+    validation: EvaluationRecord | None
+    test: EvaluationRecord | None  # None after an interruption
+    weights_file: str = ""  # beside the record
+    weights_sha256: str = ""
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def best(self) -> EpochRecord:
+        """The epoch whose weights were kept."""
+        if not self.best_epoch:
+            raise ValueError(
+                f"the run of {self.key} was stopped before its first epoch ended: it has no best epoch."
+            )
+        return self.epochs[self.best_epoch - 1]
+
+
+def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
+    """The record written in `text`. `origin` names it in errors.
+
+    Raises ValueError if it is no record, or one of a newer format.
+    """
+    try:
+        fields = json.loads(text)
+        version = fields["format_version"]
+        if version > FORMAT_VERSION:
+            raise ValueError(
+                f"{origin} has format {version}; this dlvc reads formats up to {FORMAT_VERSION}. Update the project."
+            )
+        fields["epochs"] = tuple(EpochRecord(**each) for each in fields["epochs"])
+        for split in ("validation", "test"):
+            fields[split] = fields[split] and EvaluationRecord(**fields[split])
+        return RunRecord(**fields)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{origin} is not a run record of dlvc: {error}. Delete it or train again."
+        ) from error
+
+
+def load_record(path: Path) -> RunRecord:
+    """The record in the file `path`. Raises ValueError if it is no record."""
+    return record_from_json(path.read_text(encoding="utf-8"), origin=path.name)
+
+
+def load_records(folder: Path = REFERENCE_RECORDS) -> list[RunRecord]:
+    """All records in `folder`, sorted by file name; an empty list if there is no such folder."""
+    return [load_record(path) for path in sorted(folder.glob("*.json"))]
+
+
+def save_record(record: RunRecord, path: Path) -> Path:
+    """`path`, after writing the record there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n", encoding="utf-8")
+    os.replace(part, path)
+    return path
+
+
+# The columns of the report's Table 1, each with how to read it from a record.
+TABLE_COLUMNS = {
+    "val. ACC": lambda record: record.best.validation_accuracy,
+    "val. PACC": lambda record: record.best.validation_mean_per_class_accuracy,
+    "test ACC": lambda record: record.test.accuracy,
+    "test PACC": lambda record: record.test.mean_per_class_accuracy,
+    "test loss": lambda record: record.test.loss,
+    "train time (s)": lambda record: record.train_seconds,
+    "test time (s)": lambda record: record.test.seconds,
+}
+
+
+def results_table(records: Iterable[RunRecord]) -> pd.DataFrame:
+    """One row for each title and protocol, in the order of first appearance: mean and spread over seeds, as text.
+
+    Columns are the report's Table 1 with the test loss, the number of runs and of parameters. `0.687 ± 0.004` is mean
+    and sample standard deviation; a single run has no spread. Unfinished runs are left out.
+    Raises ValueError if one row would mix data sets, profiles or settings other than the seed.
+    """
+    groups: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        if record.test is not None and record.best_epoch:
+            groups.setdefault((record.title, record.protocol), []).append(record)
+    rows = []
+    for (title, protocol), runs in groups.items():
+        check_same_experiment(runs)
+        row = {
+            "Model": title,
+            "protocol": protocol,
+            "runs": len(runs),
+            "parameters": f"{runs[0].model['parameters']:,}",
+        }
+        for name, read in TABLE_COLUMNS.items():
+            digits = 1 if name.endswith("(s)") else 3
+            row[name] = mean_and_spread([read(run) for run in runs], digits=digits)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["Model", "protocol", "runs", "parameters", *TABLE_COLUMNS])
+
+
+def check_same_experiment(runs: list[RunRecord]) -> None:
+    """Raise ValueError unless `runs` differ in nothing but the seed, so that a spread over them is one over seeds."""
+
+    def identity(run: RunRecord) -> dict[str, Any]:
+        config = {
+            name: value for name, value in run.config.items() if name not in ("seed", "device")
+        }
+        return {
+            **config,
+            "data": run.data["digest"],
+            "profile": run.profile,
+            "weights": run.model["weights"],
+        }
+
+    first = identity(runs[0])
+    seeds = [run.seed for run in runs]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(
+            f"two runs of {runs[0].title} have the same seed ({sorted(seeds)}): leave one of them out."
+        )
+    for run in runs[1:]:
+        other = identity(run)
+        differing = [name for name in first if first[name] != other.get(name)]
+        if differing:
+            raise ValueError(
+                f"runs of {run.title} differ in {', '.join(differing)} and not only in the seed: "
+                "a mean over them would mean nothing. Choose records of one experiment."
+            )
+
+
+def mean_and_spread(values: list[float], *, digits: int = 3) -> str:
+    """`mean ± sample standard deviation` as text; the mean alone if there is a single value."""
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+def format_table(table: pd.DataFrame, style: str = "markdown") -> str:
+    """The table as text in `style`: markdown, latex or csv. Raises ValueError for another one."""
+    styles = {
+        "markdown": lambda: table.to_markdown(index=False, disable_numparse=True),
+        "latex": lambda: table.to_latex(index=False, escape=True),
+        "csv": lambda: table.to_csv(index=False).rstrip("\n"),
+    }
+    if style not in styles:
+        raise ValueError(
+            f"the format must be one of {', '.join(styles)}; got {style!r}. Try markdown."
+        )
+    return styles[style]()
