@@ -244,10 +244,12 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
     if not isinstance(array, _PickledArray) or not hasattr(array, "raw"):
         raise InvalidFileError(f"{name}: data must be an array; got {type(array).__name__}.")
     if array.shape != expected_shape:
-        raise InvalidFileError(f"{name}: data must have shape {expected_shape}; got {array.shape}.")
+        raise InvalidFileError(
+            f"{name}: data must have shape {expected_shape}; got {_brief(array.shape)}."
+        )
     type_name = getattr(array.dtype, "name", array.dtype)
     if type_name != "u1":
-        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {type_name}.")
+        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {_brief(type_name)}.")
     raw = array.raw
     if array.fortran_order or type(raw) is not bytes:
         raise InvalidFileError(f"{name}: data must be plain bytes, one image after the other.")
@@ -266,7 +268,7 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
     for position, label in enumerate(labels):
         if type(label) is not int or not 0 <= label <= 9:
             raise InvalidFileError(
-                f"{name}: labels must be whole numbers from 0 to 9; got {label!r:.40} for image "
+                f"{name}: labels must be whole numbers from 0 to 9; got {_brief(label)} for image "
                 f"{position}."
             )
     return np.frombuffer(raw, dtype=np.uint8).reshape(expected_shape), labels
@@ -277,5 +279,14 @@ def _check_class_names(content: bytes, classes: tuple[str, ...]) -> None:
     if names != [name.encode() for name in classes]:
         raise InvalidFileError(
             f"{META_NAME} must name the classes {', '.join(classes)} in this order; "
-            f"got {names!r:.200}."
+            f"got {_brief(names)}."
         )
+
+
+def _brief(value: Any) -> str:
+    """The value as text, short whatever a hostile pickle put there."""
+    try:
+        text = repr(value)
+    except Exception:  # for example a number of 5,000 digits, or a list that holds itself 999 times
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:80]}..."
