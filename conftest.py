@@ -34,7 +34,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if type(item).__name__ == "IPyNbCell":
             notebooks[item.path].append(item)
-    complete = [cells for cells in notebooks.values() if cells[0].cell_num == 0]
+    complete = [
+        cells
+        for cells in notebooks.values()
+        if len(cells) == sum(cell.cell_type == "code" for cell in cells[0].parent.nb.cells)
+    ]
     cells = [item for group in complete for item in group]
     answering = [item for item in cells if item.cell.outputs or item.cell.execution_count is None]
     compared = [

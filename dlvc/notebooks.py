@@ -93,8 +93,6 @@ def execute_notebook(path: Path, *, progress: bool = True) -> NotebookNode:
     """
     try:
         import nbformat
-        from jupyter_client.kernelspec import KernelSpecManager
-        from jupyter_client.manager import AsyncKernelManager
         from nbclient import NotebookClient
         from nbclient.exceptions import (
             CellExecutionError,
@@ -109,22 +107,21 @@ def execute_notebook(path: Path, *, progress: bool = True) -> NotebookNode:
 
     notebook = nbformat.read(path, as_version=4)
     code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    started: list[NotebookNode] = []
     with (
         tempfile.TemporaryDirectory() as settings,
         tqdm(total=len(code_cells), desc=path.stem, unit="cell", disable=not progress) as bar,
     ):
         client = NotebookClient(
             notebook,
-            km=AsyncKernelManager(
-                kernel_name="python3",
-                kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
-                client_factory=_steady_client_class(),
-            ),
+            kernel_name="python3",
+            kernel_manager_class=_steady_kernel_manager(),
             timeout=CELL_SECONDS,
             record_timing=False,
             coalesce_streams=True,
             resources={"metadata": {"path": str(path.parent)}},
-            on_cell_executed=lambda **_: bar.update(),
+            on_cell_start=lambda cell, cell_index: started.append(cell),
+            on_cell_complete=lambda cell, cell_index: bar.update(cell.cell_type == "code"),
         )
         try:
             client.execute(env={**os.environ, **SMOKE_ENVIRONMENT, "IPYTHONDIR": settings})
@@ -135,15 +132,16 @@ def execute_notebook(path: Path, *, progress: bool = True) -> NotebookNode:
                 reason = f"it took more than {CELL_SECONDS} s"
             else:
                 reason = "the kernel died, perhaps for want of memory"
+            number = next(i for i, cell in enumerate(code_cells) if cell is started[-1])
             raise NotebookError(
-                f"{path.name} stopped at code cell {bar.n} (counted from 0): {reason}. "
+                f"{path.name} stopped at code cell {number} (counted from 0): {reason}. "
                 "The file was left as it was."
             ) from error
     return notebook
 
 
-def _steady_client_class() -> type:
-    """Return a kernel client whose wait for a reply cannot miss it.
+def _steady_kernel_manager() -> type:
+    """Return a manager that starts this Python, with a client whose wait for a reply cannot miss it.
 
     The wake-up for a reply that arrives while output is being captured is lost now and then, and nbclient
     then waits for the whole timeout (github.com/jupyter/nbclient/issues/312). Asking again every half
@@ -151,15 +149,17 @@ def _steady_client_class() -> type:
     """
     from jupyter_client.asynchronous.client import AsyncKernelClient
     from jupyter_client.channels import AsyncZMQSocketChannel
-    from traitlets import Type
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import Type, default
 
     class PatientChannel(AsyncZMQSocketChannel):
         async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
             deadline = float("inf") if timeout is None else time.monotonic() + timeout
             while True:
-                left = deadline - time.monotonic()
+                left = max(0.0, deadline - time.monotonic())
                 try:
-                    return await super().get_msg(timeout=max(0.0, min(0.5, left)))
+                    return await super().get_msg(timeout=min(0.5, left))
                 except queue.Empty:
                     if left <= 0.5:
                         raise
@@ -167,7 +167,14 @@ def _steady_client_class() -> type:
     class SteadyClient(AsyncKernelClient):
         shell_channel_class = Type(PatientChannel)
 
-    return SteadyClient
+    class SteadyKernelManager(AsyncKernelManager):
+        client_factory = Type(SteadyClient)
+
+        @default("kernel_spec_manager")
+        def _no_registered_kernels(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[])
+
+    return SteadyKernelManager
 
 
 def tidy_notebook(notebook: NotebookNode) -> NotebookNode:
