@@ -21,7 +21,7 @@ from dlvc.data.download import (
     RESNET18_WEIGHTS,
     DataUnavailableError,
     DownloadError,
-    download,
+    download_file,
     resnet18_weights_path,
     sha256_of,
     shown,
@@ -103,7 +103,7 @@ def fetch_cifar10(
     It takes as long as the fastest mirror needs. Raises: DownloadError with the manual steps.
     """
     _, folder = _fetch_place(directory)
-    return download(CIFAR10_ARCHIVE, folder, progress=progress)
+    return download_file(CIFAR10_ARCHIVE, folder, progress=progress)
 
 
 def describe_data(directory: str | os.PathLike[str] | None = None) -> str:
@@ -218,7 +218,7 @@ def _load_cifar10(
                 return replace(data, notice="\n".join(problems))
     label, folder = _fetch_place(directory)
     try:
-        path = download(
+        path = download_file(
             CIFAR10_ARCHIVE,
             folder,
             progress=not quiet,

@@ -84,6 +84,8 @@ def read_folder(folder: Path, *, classes: tuple[str, ...]) -> CifarFiles:
     It counts as verified if all six batches have their official MD5.
     Raises: InvalidFileError for a missing file or one that does not hold what it should.
     """
+    if (folder / META_NAME).is_file():
+        _check_class_names(_read_bounded(folder / META_NAME, MAX_OTHER_BYTES), classes)
     filler = _Filler()
     verified = True
     for name, md5 in BATCH_MD5.items():
@@ -92,8 +94,6 @@ def read_folder(folder: Path, *, classes: tuple[str, ...]) -> CifarFiles:
         # a forger it would be weak, which is why the unpickler does not depend on it.
         verified &= hashlib.md5(content, usedforsecurity=False).hexdigest() == md5
         filler.add(name, content)
-    if (folder / META_NAME).is_file():
-        _check_class_names(_read_bounded(folder / META_NAME, MAX_OTHER_BYTES), classes)
     return filler.finish(verified=verified)
 
 

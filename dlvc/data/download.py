@@ -102,10 +102,10 @@ def resnet18_weights(*, progress: bool = True) -> Path:
 
     It is found there if torchvision fetched it before. Raises: DownloadError.
     """
-    return download(RESNET18_WEIGHTS, resnet18_weights_path().parent, progress=progress)
+    return download_file(RESNET18_WEIGHTS, resnet18_weights_path().parent, progress=progress)
 
 
-def download(
+def download_file(
     file: RemoteFile,
     folder: Path,
     *,

@@ -1,0 +1,312 @@
+import hashlib
+import os
+import shutil
+import socket
+import threading
+import time
+from collections import namedtuple
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import dlvc.data.download as download_module
+from dlvc.data.download import (
+    CIFAR10_ARCHIVE,
+    RESNET18_WEIGHTS,
+    DownloadError,
+    download_file,
+    resnet18_weights,
+    shown,
+)
+from dlvc.data.transfer import Limits, Part, RemoteFile
+
+CONTENT = bytes(range(256)) * 800  # 204,800 bytes
+FILE = RemoteFile(
+    title="The test file",
+    name="file.bin",
+    size=len(CONTENT),
+    sha256=hashlib.sha256(CONTENT).hexdigest(),
+    mirrors=(),
+)
+QUICK = Limits(speed_window=0.25, connect_timeout=5.0, minimum_speed=0)
+
+
+def fetch(folder: Path, *mirrors: str, limits: Limits = QUICK, **options: object) -> Path:
+    return download_file(FILE, folder, mirrors=mirrors, progress=False, limits=limits, **options)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_fetched_file_is_whole_and_alone(server, page, tmp_path):
+    path = fetch(tmp_path / "new" / "folder", server.add("/a", page(CONTENT)))
+    assert path.read_bytes() == CONTENT
+    assert names(path.parent) == ["file.bin"]
+
+
+def test_verified_file_is_used_without_the_network(server, page, tmp_path):
+    (tmp_path / "file.bin").write_bytes(CONTENT)
+    assert fetch(tmp_path, server.add("/a", page(CONTENT))) == tmp_path / "file.bin"
+    assert server.requests == []
+
+
+def test_flipped_byte_in_the_cache_is_set_aside_and_fetched_again(server, page, tmp_path):
+    flipped = bytearray(CONTENT)
+    flipped[1000] ^= 1
+    (tmp_path / "file.bin").write_bytes(flipped)
+    assert fetch(tmp_path, server.add("/a", page(CONTENT))).read_bytes() == CONTENT
+    assert (tmp_path / "file.bin.bad").read_bytes() == flipped
+
+
+def test_flipped_byte_in_the_cache_is_never_returned_offline(monkeypatch, tmp_path):
+    monkeypatch.setenv("DLVC_OFFLINE", "1")
+    (tmp_path / "file.bin").write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(DownloadError, match=r"damaged and is now called .*file\.bin\.bad"):
+        fetch(tmp_path, "https://example.org/file.bin")
+    assert names(tmp_path) == ["file.bin.bad"]
+
+
+def test_broken_connection_is_taken_up_where_it_broke(server, page, tmp_path):
+    url = server.add("/a", page(CONTENT, cut_at=(98_304,)))
+    assert fetch(tmp_path, url).read_bytes() == CONTENT
+    assert server.requests == [("/a", None), ("/a", "bytes=98304-")]
+
+
+def test_another_mirror_goes_on_where_the_first_gave_up(server, page, tmp_path):
+    broken = server.add("/a", page(CONTENT, cut_at=(49_152, 49_152)))
+    assert fetch(tmp_path, broken, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
+    assert server.requests[-1] == ("/b", "bytes=49152-")
+
+
+def test_mirror_that_cannot_resume_sends_the_whole_file(server, page, tmp_path):
+    url = server.add("/a", page(CONTENT, cut_at=(98_304,), ranges=False))
+    assert fetch(tmp_path, url).read_bytes() == CONTENT
+
+
+def test_bad_beginning_from_one_mirror_does_not_spoil_the_next(server, page, tmp_path):
+    bad = server.add("/a", page(b"?" * len(CONTENT), cut_at=(49_152, 49_152)))
+    assert fetch(tmp_path, bad, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
+    assert server.requests[-2:] == [("/b", "bytes=49152-"), ("/b", None)]
+
+
+def test_truncated_transfer_leaves_nothing_and_the_next_try_works(server, page, tmp_path):
+    url = server.add("/a", page(CONTENT, cut_at=(49_152,) * 3))
+    with pytest.raises(DownloadError, match="broke after 49,152 of 204,800 bytes"):
+        fetch(tmp_path, url)
+    assert names(tmp_path) == []
+    server.pages["/a"] = page(CONTENT)
+    assert fetch(tmp_path, url).read_bytes() == CONTENT
+
+
+def test_file_with_another_digest_never_gets_the_name(server, page, tmp_path):
+    with pytest.raises(DownloadError, match="sent another file, with SHA-256"):
+        fetch(tmp_path, server.add("/a", page(CONTENT[:-1] + b"x")))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"content": CONTENT[:-1]}, "offers 204,799 bytes instead of 204,800"),
+        ({"content": CONTENT + b"x", "hide_length": True}, "sends more than the 204,800 bytes"),
+        ({"content": b"", "status": 404}, "answered HTTP 404"),
+        ({"content": b"", "status": 503}, "answered HTTP 503"),
+        (
+            {"status": 302, "headers": {"Location": "http://example.org/file.bin"}},
+            "redirects to an unsafe address: a mirror's address must begin with https://",
+        ),
+    ],
+)
+def test_unfit_mirror_is_left_for_the_next(server, page, tmp_path, change, reason):
+    bad = server.add("/bad", page(**change))
+    with pytest.raises(DownloadError) as caught:
+        fetch(tmp_path, bad)
+    assert reason in caught.value.reasons[bad]
+    assert fetch(tmp_path, bad, server.add("/good", page(CONTENT))).read_bytes() == CONTENT
+
+
+def test_another_piece_than_asked_for_is_refused(server, page, tmp_path):
+    wrong = page(CONTENT, cut_at=(49_152,), headers={"Content-Range": "bytes 0-9/204800"})
+    with pytest.raises(DownloadError, match="where bytes 49152-204799/204800 was asked for"):
+        fetch(tmp_path, server.add("/a", wrong))
+
+
+def test_archive_labelled_as_gzip_encoded_is_not_unpacked(server, page, tmp_path):
+    url = server.add("/a", page(CONTENT, headers={"Content-Encoding": "gzip"}))
+    assert fetch(tmp_path, url).read_bytes() == CONTENT
+
+
+def test_dead_mirror_is_left_for_the_next(server, page, tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{unused.getsockname()[1]}/a"
+    assert fetch(tmp_path, dead, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
+    with pytest.raises(DownloadError, match="cannot be reached: Connection refused"):
+        fetch(tmp_path / "new", dead)
+
+
+def test_crawling_mirror_is_left_for_the_next(server, page, tmp_path):
+    slow = server.add("/a", page(CONTENT, pause=0.05))  # 80 kB/s
+    limits = replace(QUICK, minimum_speed=200_000)
+    path = fetch(tmp_path, slow, server.add("/b", page(CONTENT)), limits=limits)
+    assert path.read_bytes() == CONTENT
+    assert server.requests[-1][0] == "/b"
+
+
+def test_silent_mirror_is_left_for_the_next(server, page, tmp_path):
+    silent = server.add("/a", page(CONTENT, silent_after=40_960))
+    assert fetch(tmp_path, silent, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
+    assert server.requests[-1][0] == "/b"
+
+
+def test_slow_line_ends_an_impatient_download_but_not_a_patient_one(server, page, tmp_path):
+    slow = server.add("/a", page(CONTENT, pause=0.02))
+    limits = replace(QUICK, minimum_speed=10_000_000)
+    with pytest.raises(DownloadError, match=r"only \d+ kB/s, less than 10,000 kB/s"):
+        fetch(tmp_path, slow, limits=limits, patient=False)
+    assert fetch(tmp_path, slow, limits=limits).read_bytes() == CONTENT
+
+
+def test_error_holds_all_that_the_manual_way_needs(server, page, tmp_path):
+    first = server.add("/a", page(b"", status=404))
+    file = replace(FILE, mirrors=(first, server.add("/b", page(CONTENT[:-1]))))
+    with pytest.raises(DownloadError) as caught:
+        download_file(file, tmp_path, progress=False)
+    message = str(caught.value)
+    assert f"{first}: answered HTTP 404" in message
+    for part in (*file.mirrors, "file.bin", "204,800 bytes", file.sha256, str(tmp_path)):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    "address", ["http://example.org/a", "ftp://example.org/a", "file:///etc/passwd", "https://"]
+)
+def test_address_that_is_not_https_is_refused(tmp_path, address):
+    with pytest.raises(ValueError, match="must begin with https://"):
+        fetch(tmp_path, address)
+
+
+def test_offline_means_no_request_at_all(server, page, monkeypatch, tmp_path):
+    monkeypatch.setenv("DLVC_OFFLINE", "1")
+    with pytest.raises(DownloadError, match="not tried, because DLVC_OFFLINE is set"):
+        fetch(tmp_path, server.add("/a", page(CONTENT)))
+    assert server.requests == []
+
+
+def test_name_that_is_never_resolved_does_not_block(monkeypatch, tmp_path):
+    monkeypatch.delenv("DLVC_OFFLINE", raising=False)
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(30) and [])
+    started = time.monotonic()
+    mirrors = [f"https://mirror{number}.invalid/file.bin" for number in range(20)]
+    with pytest.raises(DownloadError, match=r"no answer within 0\.2 s"):
+        fetch(tmp_path, *mirrors, limits=replace(QUICK, connect_timeout=0.2))
+    waited = time.monotonic() - started
+    released.set()
+    assert waited < 20  # one after the other, or until the names fail, would take longer
+
+
+def test_interrupted_download_leaves_nothing(server, page, monkeypatch, tmp_path):
+    def interrupt(part: Part) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Part, "flush", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(tmp_path, server.add("/a", page(CONTENT)))
+    assert names(tmp_path) == []
+
+
+def test_what_a_killed_process_left_is_removed_and_what_runs_is_kept(server, page, tmp_path):
+    old, new = tmp_path / "file.bin.1-1.part", tmp_path / "file.bin.2-2.part"
+    old.touch()
+    new.touch()
+    os.utime(old, (0, 0))
+    fetch(tmp_path, server.add("/a", page(CONTENT)))
+    assert names(tmp_path) == ["file.bin", "file.bin.2-2.part"]
+
+
+def test_downloads_at_the_same_time_do_not_mix(server, page, tmp_path):
+    url = server.add("/a", page(CONTENT, pause=0.001))
+    threads = [threading.Thread(target=fetch, args=(tmp_path, url)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert names(tmp_path) == ["file.bin"]
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
+
+
+def test_full_disk_is_named_before_a_byte_is_sent(server, page, monkeypatch, tmp_path):
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(free=1000))
+    with pytest.raises(DownloadError, match="its disk has less than 204,800 bytes free"):
+        fetch(tmp_path, server.add("/a", page(CONTENT)))
+    assert server.requests == []
+
+
+def test_folder_that_cannot_be_used_is_named(server, page, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DownloadError, match=r"the folder .*file/sub: cannot be used"):
+        fetch(tmp_path / "file" / "sub", server.add("/a", page(CONTENT)))
+
+
+def test_write_error_ends_the_download_without_blaming_mirrors(server, page, monkeypatch, tmp_path):
+    def full(self: Part, *args: object, **options: object) -> None:
+        original(self, *args, **options)
+        self.output = Full(self.output)
+
+    class Full:
+        def __init__(self, file) -> None:
+            self.close, self.seek, self.truncate = file.close, file.seek, file.truncate
+
+        def write(self, block: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    original = Part.__init__
+    monkeypatch.setattr(Part, "__init__", full)
+    urls = [server.add(path, page(CONTENT)) for path in ("/a", "/b")]
+    with pytest.raises(DownloadError, match="No space left on device"):
+        fetch(tmp_path, *urls)
+    assert [path for path, _ in server.requests] == ["/a"]
+    assert names(tmp_path) == []
+
+
+def test_progress_bar_counts_the_bytes(server, page, tmp_path, capfd):
+    download_file(FILE, tmp_path, mirrors=[server.add("/a", page(CONTENT))], limits=QUICK)
+    shown_bar = capfd.readouterr().err
+    assert "file.bin from 127.0.0.1" in shown_bar
+    assert "205k/205k" in shown_bar
+
+
+def test_resnet18_weights_are_found_in_the_cache_of_torch_hub(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("DLVC_OFFLINE", "1")
+    file = replace(RESNET18_WEIGHTS, size=FILE.size, sha256=FILE.sha256)
+    monkeypatch.setattr(download_module, "RESNET18_WEIGHTS", file)
+    path = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    assert resnet18_weights() == path
+    path.write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(DownloadError, match=r"resnet18-f37072fd\.pth\.bad"):
+        resnet18_weights()
+
+
+def test_addresses_are_those_that_torchvision_names():
+    from torchvision.datasets import CIFAR10
+    from torchvision.models import ResNet18_Weights
+
+    assert CIFAR10.url in CIFAR10_ARCHIVE.mirrors
+    assert CIFAR10.filename == CIFAR10_ARCHIVE.name
+    assert (ResNet18_Weights.IMAGENET1K_V1.url,) == RESNET18_WEIGHTS.mirrors
+    assert RESNET18_WEIGHTS.name.split("-")[1].startswith(RESNET18_WEIGHTS.sha256[:8])
+
+
+def test_printed_paths_hide_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr(download_module, "PROJECT", tmp_path / "project")
+    assert shown(tmp_path / "a" / "b") == "~/a/b"
+    assert shown(tmp_path / "project" / "data") == "data"
