@@ -97,10 +97,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings", "each overrides protocol and profile")
     for each in fields(TrainConfig):
         about = each.metadata
-        if about["choices"]:
-            allowed = " or ".join(about["choices"])
-        else:
-            allowed = f"{about['low']:g} to {about['high']:g}"
+        allowed = " or ".join(about["choices"]) or f"{about['low']:g} to {about['high']:g}"
         group.add_argument(
             f"--{each.name.replace('_', '-')}",
             type=type(each.default),
@@ -170,7 +167,7 @@ def train_experiment(options: argparse.Namespace) -> None:
             break
 
 
-def print_epoch(epoch) -> None:  # noqa: ANN001 - records are imported only when something is trained
+def print_epoch(epoch) -> None:
     """Print one epoch as one line."""
     print(
         f"epoch {epoch.epoch:3}: training loss {epoch.train_loss:.3f}, accuracy {epoch.train_accuracy:.3f}; "
@@ -179,7 +176,7 @@ def print_epoch(epoch) -> None:  # noqa: ANN001 - records are imported only when
     )
 
 
-def summarise(record, path: Path) -> str:  # noqa: ANN001 - as above
+def summarise(record, path: Path) -> str:
     """What a run gave, in two lines."""
     where = f"record: {path.parent.name}/{path.name}"
     if record.test is None:

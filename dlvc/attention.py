@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from dlvc.models.vit import SelfAttention, VisionTransformer
 from dlvc.models.normalize import to_float
+from dlvc.models.vit import SelfAttention, VisionTransformer
 
 
 @contextmanager

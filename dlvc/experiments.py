@@ -222,7 +222,7 @@ def get_experiment(key: str) -> Experiment:
 
 
 def data_for(profile: str | None = None) -> ImageData:
-    """The data a profile trains on: a small Sketch-10 for smoke, else CIFAR-10 (or Sketch-10 where it cannot be had)."""
+    """The data a profile trains on: a small Sketch-10 for smoke, else CIFAR-10 (Sketch-10 where it cannot be had)."""
     if current_profile(profile).name == "smoke":
         return load_data("sketch10", sizes=(2_000, 500, 500))
     return load_data("auto")
@@ -295,13 +295,14 @@ def run_experiment(
     profile: str | None = None,
     weights: Any = "auto",
     weights_name: str = "",
-    folder: Path | None = RUNS,
+    save: bool = True,
+    folder: Path | None = None,
     **options: Any,
 ) -> Run:
-    """Train one experiment, test it once, and leave record and best weights in `folder` (None: leave nothing).
+    """Train one experiment, test it once, and leave record and best weights in `folder` (default: runs/).
 
     `weights` is "auto" (ImageNet for ResNet18, but random in the smoke profile, which uses no network), None (random),
-    a file, or a state dict named by `weights_name`. `options` go on to `training.train`.
+    a file, or a state dict named by `weights_name`. `save=False` leaves nothing. `options` go on to `training.train`.
     """
     experiment = get_experiment(key)
     chosen = current_profile(profile).name
@@ -358,9 +359,11 @@ def run_experiment(
         validation=validation and as_record(validation),
         test=test and as_record(test),
     )
-    if folder is None:
+    if not save:
         return Run(model, record, None)
-    path = free_name(folder, f"{key}_{protocol}_{chosen}_seed{config.seed}_{started:%Y%m%d-%H%M%S}")
+    path = free_name(
+        folder or RUNS, f"{key}_{protocol}_{chosen}_seed{config.seed}_{started:%Y%m%d-%H%M%S}"
+    )
     weights_path = path.with_suffix(".safetensors")
     digest = save_weights(model, weights_path)
     record = replace(record, weights_file=weights_path.name, weights_sha256=digest)

@@ -1,7 +1,7 @@
 """Training and evaluation on one device, CPU or CUDA, with one loop that can be read in one sitting.
 
 Knows no particular model and no notebook: a model is anything that turns float images (B, 3, H, W) in [0, 1] into class
-scores (B, 10). The data lie on the device as a whole, a batch is an index, and nothing waits for the GPU inside an epoch.
+scores (B, 10). The data lie on the device as a whole, a batch is an index, and nothing waits for a GPU inside an epoch.
 """
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device called `name`; "auto" is the CUDA GPU if there is one, else the CPU. Raises ValueError without CUDA."""
+    """The device called `name`; "auto" is the CUDA GPU if there is one, else the CPU. Raises ValueError without it."""
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             "device is cuda, but torch finds no CUDA GPU here. Try device='auto' or 'cpu'."
@@ -280,7 +280,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """The number format for `device`: "auto" is bfloat16 on GPUs that compute in it, float16 on older ones, else float32."""
+    """The number format for `device`; "auto" is bfloat16 on newer GPUs, float16 on older ones, else float32."""
     if name != "auto":
         return name
     if device.type != "cuda":
@@ -289,7 +289,7 @@ def pick_precision(name: str, device: torch.device) -> str:
     return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
 
 
-def autocast(device: torch.device, precision: str):  # noqa: ANN201 - two context types of torch and contextlib
+def autocast(device: torch.device, precision: str):
     """A context in which the forward pass uses `precision` where that is safe."""
     return (
         nullcontext() if precision == "float32" else torch.autocast(device.type, DTYPES[precision])
@@ -356,7 +356,7 @@ def end_at_step_border(stop: threading.Event | None) -> Iterator[threading.Event
         yield stop  # only the main thread may say what a signal does
         return
 
-    def ask_to_stop(signal_number, frame) -> None:  # noqa: ANN001 - signal's own types
+    def ask_to_stop(signal_number, frame) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()

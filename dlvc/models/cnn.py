@@ -13,8 +13,8 @@ from dlvc.models.normalize import Normalize, check_images
 class SimpleCNN(nn.Module):
     """Class scores (B, num_classes) for images (B, 3, 32, 32) in [0, 1]; 62,006 parameters.
 
-    Two convolutions, three fully connected layers. Source: LeCun et al. 1998, figure 2 (LeNet-5), with ReLU, max-pooling
-    and dropout. Raises ValueError for anything but float images of 32 x 32 pixels.
+    Two convolutions, three fully connected layers. Source: LeCun et al. 1998, figure 2 (LeNet-5), with ReLU,
+    max-pooling and dropout. Raises ValueError for anything but float images of 32 x 32 pixels.
     """
 
     def __init__(self, *, num_classes: int = 10, dropout: float = 0.5) -> None:

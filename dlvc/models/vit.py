@@ -119,7 +119,8 @@ class VisionTransformer(nn.Module):
     """Class scores (B, num_classes) for images (B, 3, image_size, image_size) in [0, 1].
 
     `positions` is "sinusoidal" (fixed) or "learned". The scores are read from the mean of all tokens, or, with
-    `class_token`, from one more learned token in front. Dropout acts on what is read, before the head. Source: Dosovitskiy et al. 2021, section 3.1.
+    `class_token`, from one more learned token in front. Dropout acts on what is read, before the head.
+    Source: Dosovitskiy et al. 2021, section 3.1.
     Raises ValueError if the patch size does not divide the image size or the images are of another size.
     """
 

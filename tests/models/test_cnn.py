@@ -1,0 +1,60 @@
+"""The CNNs have exactly the report's sizes, and refuse what they cannot take."""
+
+import pytest
+import torch
+from torch import nn
+
+from dlvc.models.cnn import DeepCNN, SimpleCNN
+
+
+def count_parameters(model: nn.Module) -> int:
+    return sum(each.numel() for each in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        (SimpleCNN(), 62_006),
+        (DeepCNN(), 289_322),
+        (DeepCNN(batch_norm=True), 289_434),
+    ],
+)
+def test_parameter_counts_are_those_of_the_report(model, parameters):
+    assert count_parameters(model) == parameters
+
+
+def test_simple_cnn_counted_by_hand():
+    convolutions = (5 * 5 * 3 + 1) * 6 + (5 * 5 * 6 + 1) * 16
+    linear = (400 + 1) * 120 + (120 + 1) * 84 + (84 + 1) * 10
+    assert count_parameters(SimpleCNN()) == convolutions + linear
+
+
+def test_batch_norm_stands_between_convolution_and_relu():
+    block = DeepCNN(batch_norm=True).features[0]
+    assert [type(each) for each in block] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d]
+    assert block[0].bias is None
+
+
+@pytest.mark.parametrize("model", [SimpleCNN(), DeepCNN(batch_norm=True)])
+def test_score_of_an_image_does_not_depend_on_its_batch_in_evaluation(model):
+    images = torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    model.eval()
+    torch.testing.assert_close(model(images)[2:3], model(images[2:3]))
+
+
+@pytest.mark.parametrize("model", [SimpleCNN(), DeepCNN()])
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (
+            torch.zeros(2, 3, 32, 32, dtype=torch.uint8),
+            r"float images .*got \(2, 3, 32, 32\) of torch.uint8",
+        ),
+        (torch.zeros(2, 32, 32, 3), r"float images .*got \(2, 32, 32, 3\)"),
+        (torch.zeros(3, 32, 32), r"float images .*got \(3, 32, 32\)"),
+        (torch.zeros(2, 3, 64, 64), "32 x 32 pixels; got 64 x 64"),
+    ],
+)
+def test_wrong_images_are_named(model, images, message):
+    with pytest.raises(ValueError, match=message):
+        model(images)

@@ -1,0 +1,264 @@
+"""The loop trains, repeats itself exactly, keeps the best epoch, and ends cleanly however it ends."""
+
+import math
+import os
+import signal
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from dlvc.config import TrainConfig
+from dlvc.models.cnn import DeepCNN, SimpleCNN
+from dlvc.training import (
+    NonFiniteLoss,
+    evaluate,
+    learning_rate_at,
+    make_optimizer,
+    pick_precision,
+    predict,
+    train,
+)
+
+QUICK = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu")
+
+
+def make_model(seed: int = 0, **options) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return DeepCNN(batch_norm=True, **options)
+
+
+def weights_of(model: nn.Module) -> torch.Tensor:
+    return torch.cat([each.detach().flatten().double() for each in model.state_dict().values()])
+
+
+def test_one_batch_can_be_learned_by_heart(sketches):
+    config = replace(
+        QUICK, epochs=20, train_size=16, evaluation_size=10, augmentation="none", learning_rate=3e-3
+    )
+    result = train(make_model(dropout=0.0), sketches, config, progress=False)
+    assert result.epochs[-1].train_accuracy == 1.0
+    assert result.epochs[-1].train_loss < 0.1 < 2 < result.epochs[0].train_loss
+
+
+def test_the_same_seed_gives_the_same_history_and_weights_whatever_was_drawn_before(sketches):
+    first, second = make_model(), make_model()
+    histories = []
+    for model in (first, second):
+        torch.rand(len(histories) + 5)  # stir the global random numbers
+        epochs = train(model, sketches, QUICK, progress=False).epochs
+        histories.append([replace(each, seconds=0.0, validation_seconds=0.0) for each in epochs])
+    assert histories[0] == histories[1]
+    assert torch.equal(weights_of(first), weights_of(second))
+
+
+def test_another_seed_gives_another_training(sketches):
+    first, second = make_model(), make_model()
+    train(first, sketches, QUICK, progress=False)
+    train(second, sketches, replace(QUICK, seed=1), progress=False)
+    assert not torch.equal(weights_of(first), weights_of(second))
+
+
+def test_training_leaves_the_global_random_numbers_alone(sketches):
+    before = torch.random.get_rng_state()
+    train(make_model(), sketches, QUICK, progress=False)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_loop_equals_the_same_steps_written_out(sketches):
+    """Without dropout, augmentation and batch norm's batch statistics the loop is plain Adam over a known order."""
+    config = replace(QUICK, epochs=1, augmentation="none", batch_size=128)
+    ours, theirs = SimpleCNN(dropout=0.0), SimpleCNN(dropout=0.0)
+    theirs.load_state_dict(ours.state_dict())
+    result = train(ours, sketches, config, progress=False)
+
+    generator = torch.Generator().manual_seed(config.seed * 100_003 + 1)
+    order = torch.randperm(300, generator=generator)
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3, weight_decay=1e-4)
+    loss_sum = 0.0
+    for index in order.split(128):
+        logits = theirs(sketches.train.images[index].float() / 255)
+        loss = cross_entropy(logits, sketches.train.labels[index])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss_sum += loss.item() * len(index)
+    torch.testing.assert_close(weights_of(ours), weights_of(theirs), atol=1e-5, rtol=1e-4)
+    # A mean over images: the last batch has 44 of them and must not count like the others.
+    assert result.epochs[0].train_loss == pytest.approx(loss_sum / 300, rel=1e-5)
+
+
+def test_the_model_ends_with_the_weights_of_the_epoch_that_validated_best(sketches):
+    seen = {}
+    model = make_model()
+    result = train(
+        model,
+        sketches,
+        replace(QUICK, epochs=4, learning_rate=0.01),
+        progress=False,
+        on_epoch=lambda record: seen.update({record.epoch: weights_of(model)}),
+    )
+    scores = [each.validation_mean_per_class_accuracy for each in result.epochs]
+    assert result.best_epoch == scores.index(max(scores)) + 1
+    assert torch.equal(weights_of(model), seen[result.best_epoch])
+    assert not model.training
+
+
+def test_an_epoch_sees_every_training_image_once_and_the_test_split_never(sketches):
+    seen = []
+
+    class Recorder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3 * 32 * 32, 10)
+
+        def forward(self, images):
+            if self.training:
+                seen.append((images * 255).round().to(torch.uint8))
+            return self.head(images.flatten(1))
+
+    poisoned = replace(sketches, test=None)
+    train(Recorder(), poisoned, replace(QUICK, epochs=1, augmentation="none"), progress=False)
+    got = {image.numpy().tobytes() for image in torch.cat(seen)}
+    assert sum(map(len, seen)) == 300
+    assert got == {image.numpy().tobytes() for image in sketches.train.images}
+
+
+def test_evaluation_counts_each_image_once_and_takes_a_true_mean_of_losses(sketches):
+    model = make_model().eval()
+    score = evaluate(model, sketches.test, batch_size=33, progress=False)
+    with torch.no_grad():
+        logits = model(sketches.test.images.float() / 255)
+    assert score.confusion.sum().item() == 100
+    assert score.loss == pytest.approx(cross_entropy(logits, sketches.test.labels).item(), rel=1e-5)
+    assert torch.equal(score.correct, logits.argmax(dim=1) == sketches.test.labels)
+    assert score.accuracy == pytest.approx(score.correct.double().mean().item())
+
+
+def test_predict_gives_the_models_scores_in_order(sketches):
+    model = make_model().eval()
+    with torch.no_grad():
+        expected = model(sketches.test.images.float() / 255)
+    torch.testing.assert_close(predict(model, sketches.test.images, batch_size=7), expected)
+
+
+def test_a_loss_that_is_not_finite_names_epoch_step_and_learning_rate(sketches):
+    class Diverges(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(10))
+            self.calls = 0
+
+        def forward(self, images):
+            self.calls += self.training
+            worth = math.nan if self.calls == 3 else 1.0
+            return images.mean(dim=(1, 2, 3))[:, None] * self.scale * worth
+
+    with pytest.raises(
+        NonFiniteLoss, match=r"loss is nan at epoch 1, step 3, with learning rate 0\.001"
+    ):
+        train(Diverges(), sketches, QUICK, progress=False)
+
+
+def test_a_stop_request_ends_at_a_step_border_with_a_usable_model(sketches):
+    stop = threading.Event()
+    model = make_model()
+    result = train(
+        model,
+        sketches,
+        replace(QUICK, epochs=50),
+        progress=False,
+        stop=stop,
+        on_epoch=lambda record: stop.set() if record.epoch == 2 else None,
+    )
+    assert result.interrupted
+    assert len(result.epochs) == 2
+    assert result.best_epoch in (1, 2)
+    assert not model.training
+    assert torch.isfinite(predict(model, sketches.test.images)).all()
+
+
+def test_ctrl_c_ends_the_training_and_not_the_program(sketches):
+    def press_ctrl_c(record):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    result = train(
+        make_model(), sketches, replace(QUICK, epochs=50), progress=False, on_epoch=press_ctrl_c
+    )
+    assert result.interrupted
+    assert len(result.epochs) == 1
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_stop_before_the_first_epoch_ends_leaves_no_best_epoch(sketches):
+    stop = threading.Event()
+    stop.set()
+    model = make_model()
+    result = train(model, sketches, QUICK, progress=False, stop=stop)
+    assert (result.epochs, result.best_epoch, result.interrupted) == ((), 0, True)
+    assert torch.equal(weights_of(model), weights_of(make_model()))
+
+
+def test_training_works_outside_the_main_thread(sketches):
+    results = []
+    worker = threading.Thread(
+        target=lambda: results.append(
+            train(make_model(), sketches, replace(QUICK, epochs=1), progress=False)
+        )
+    )
+    worker.start()
+    worker.join()
+    assert len(results[0].epochs) == 1
+
+
+def test_more_images_than_there_are_is_refused(sketches):
+    with pytest.raises(
+        ValueError, match=r"train_size is 40,000, but Sketch-10 has only 300 .*Set train_size=300"
+    ):
+        train(make_model(), sketches, TrainConfig(), progress=False)
+
+
+def test_one_cycle_rises_to_the_peak_after_a_quarter_and_falls_to_nearly_zero():
+    config = TrainConfig(schedule="one-cycle", learning_rate=0.1)
+    rates = [learning_rate_at(step, 100, config) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1 / 25)
+    assert max(rates) == rates[25] == pytest.approx(0.1)
+    assert rates[99] == pytest.approx(0.1 / 75)
+    assert min(rates) > 0
+    assert rates[:26] == sorted(rates[:26])
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+
+
+def test_a_constant_rate_stays_constant():
+    assert {learning_rate_at(step, 100, TrainConfig()) for step in range(100)} == {1e-3}
+
+
+def test_adamw_decays_filters_and_matrices_only():
+    config = TrainConfig(optimizer="adamw", weight_decay=0.05)
+    decayed, others = make_optimizer(make_model(), config).param_groups
+    assert {each.ndim for each in decayed["params"]} == {2, 4}
+    assert {each.ndim for each in others["params"]} == {1}
+    assert (decayed["weight_decay"], others["weight_decay"]) == (0.05, 0.0)
+
+
+def test_a_model_without_trainable_parameters_is_refused():
+    model = make_model().requires_grad_(False)
+    with pytest.raises(ValueError, match="no parameter to train"):
+        make_optimizer(model, TrainConfig())
+
+
+def test_a_cpu_trains_in_float32_unless_asked_otherwise():
+    assert pick_precision("auto", torch.device("cpu")) == "float32"
+    assert pick_precision("bfloat16", torch.device("cpu")) == "bfloat16"
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precisions_train_on_a_cpu_too(sketches, precision):
+    config = replace(QUICK, epochs=1, train_size=64, precision=precision)
+    result = train(make_model(), sketches, config, progress=False)
+    assert math.isfinite(result.epochs[0].train_loss)
