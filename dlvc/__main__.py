@@ -131,8 +131,9 @@ def show_data(options: argparse.Namespace) -> None:
 def train_experiment(options: argparse.Namespace) -> None:
     """Train with one seed or several, a line an epoch."""
     from dlvc.data import load_data
-    from dlvc.experiments import config_for, data_for, run_experiment
+    from dlvc.experiments import config_for, data_for, get_experiment, run_experiment
 
+    get_experiment(options.key)  # a wrong name is said before any data are loaded
     changes = {
         each.name: getattr(options, each.name)
         for each in fields(TrainConfig)
