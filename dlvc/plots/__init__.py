@@ -1,0 +1,50 @@
+"""Figures: one function = one figure, drawn from records and arrays.
+
+Never sees a model and never shows a window. Each function returns the figure, a matplotlib
+`Figure` that a notebook shows when it is the last value of a cell; `description(figure)` says in
+one sentence what is on it. Read on in `curves.py` and `results.py` (figures of records),
+`classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `drawings.py` (one step
+of an operation) and `diagrams.py` (how parts are connected); `style.py` holds the common look.
+"""
+
+from dlvc.plots.attention_maps import attention_grid, attention_overlay, position_similarity
+from dlvc.plots.classes import (
+    class_histogram,
+    confusion_grid,
+    confusion_heatmap,
+    per_class_bars,
+    pixel_statistics,
+)
+from dlvc.plots.curves import learning_curves, report_figure
+from dlvc.plots.diagrams import receptive_field, residual_block
+from dlvc.plots.drawings import convolution_step, image_patches, max_pooling
+from dlvc.plots.images import feature_maps, filters_grid, show_augmentations, show_images
+from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
+from dlvc.plots.style import description, set_description
+
+__all__ = [
+    "accuracy_bars",
+    "attention_grid",
+    "attention_overlay",
+    "class_histogram",
+    "comparison_pairs",
+    "confusion_grid",
+    "confusion_heatmap",
+    "convolution_step",
+    "cost_scatter",
+    "description",
+    "feature_maps",
+    "filters_grid",
+    "image_patches",
+    "learning_curves",
+    "max_pooling",
+    "per_class_bars",
+    "pixel_statistics",
+    "position_similarity",
+    "receptive_field",
+    "report_figure",
+    "residual_block",
+    "set_description",
+    "show_augmentations",
+    "show_images",
+]

@@ -1,0 +1,233 @@
+"""Diagrams that explain an idea, drawn by code: every number on them is computed, none typed in."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, Rectangle
+
+from dlvc.plots.arrays import as_array, as_picture
+from dlvc.plots.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    VERMILLION,
+    Picture,
+    hide_axes,
+    new_picture,
+    set_description,
+    styled,
+)
+
+# A bright vertical bar on a dark ground, and a filter that answers to a left edge.
+BAR = ((0, 0, 2, 2, 0, 0), (0, 0, 2, 2, 0, 0), (0, 1, 2, 2, 1, 0)) * 2
+LEFT_EDGE = ((-1, 0, 1), (-1, 0, 1), (-1, 0, 1))
+POOLED = ((1, 3, 0, 2), (2, 8, 1, 1), (0, 4, 5, 6), (7, 2, 3, 4))
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _empty_axes(picture: Picture, width: float, height: float) -> Axes:
+    """Return an axes from (0, 0) at the upper left to (width, height), with square units."""
+    axes = picture.subplots()
+    hide_axes(axes)
+    axes.set_xlim(-0.05, width + 0.05)
+    axes.set_ylim(height + 0.05, -0.05)
+    axes.set_aspect("equal")
+    axes.set_anchor("W")
+    return axes
+
+
+def _draw_numbers(
+    axes: Axes,
+    values: np.ndarray,
+    corner: tuple[float, float],
+    *,
+    shown: np.ndarray | None = None,
+    fills: Any = None,
+) -> None:
+    """Draw a matrix as unit squares with numbers; cells that are not `shown` stay empty."""
+    for row, column in np.ndindex(*values.shape):
+        x, y = corner[0] + column, corner[1] + row
+        fill = "white" if fills is None else str(fills[row][column])
+        square = {"facecolor": fill, "edgecolor": "#AAAAAA", "linewidth": 0.9}
+        axes.add_patch(Rectangle((x, y), 1, 1, **square))
+        if shown is None or shown[row, column]:
+            text = _number(values[row, column])
+            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=11)
+
+
+def _frame(
+    axes: Axes, corner: tuple[float, float], shape: tuple[int, int], color: str = INK
+) -> None:
+    frame = {"fill": False, "edgecolor": color, "linewidth": 3, "zorder": 3}
+    axes.add_patch(Rectangle(corner, shape[1], shape[0], **frame))
+
+
+@styled
+def convolution_step(
+    image: Any = BAR, kernel: Any = LEFT_EDGE, *, row: int = 1, column: int = 1
+) -> Picture:
+    """Return one step of a convolution: the window on the image, the filter, and their sum.
+
+    `image` (H, W) and `kernel` (k, k) are small matrices of numbers; `row` and `column` place the
+    window's upper left corner. Outputs up to this step are filled in.
+
+    Raises: ValueError if the window leaves the image.
+    """
+    values, weights = as_array(image), as_array(kernel)
+    windows = np.lib.stride_tricks.sliding_window_view(values, weights.shape)
+    rows, columns = windows.shape[:2]
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise ValueError(
+            f"row must lie between 0 and {rows - 1} and column between 0 and {columns - 1}, so "
+            f"that the window stays on the image; got {row} and {column}."
+        )
+    output = (windows * weights).sum(axis=(2, 3))
+    done = np.arange(output.size).reshape(output.shape) <= row * columns + column
+    # From left to right: the image, the filter, the output; the sum is written below the filter.
+    filter_x = values.shape[1] + 1.4
+    output_x = filter_x + weights.shape[1] + 1.4
+    top = 0.6
+    bottom = top + max(values.shape[0], weights.shape[0] + 2.6, rows)
+    picture = new_picture(9.2, 1.1 + 0.56 * bottom, title="One step of a convolution")
+    axes = _empty_axes(picture, output_x + columns, bottom)
+    darkness = 0.72 + 0.28 * (values - values.min()) / (np.ptp(values) or 1)
+    _draw_numbers(axes, values, (0, top), fills=darkness)
+    _frame(axes, (column, top + row), weights.shape, VERMILLION)
+    _draw_numbers(axes, weights, (filter_x, top))
+    _frame(axes, (filter_x, top), weights.shape, BLUE)
+    _draw_numbers(axes, output, (output_x, top), shown=done)
+    _frame(axes, (output_x + column, top + row), (1, 1), GREEN)
+    size = f"{weights.shape[0]} x {weights.shape[1]}"
+    for x, name in ((0, "image"), (filter_x, f"filter, {size}"), (output_x, "output")):
+        axes.text(x, top - 0.2, name, fontsize=10.5)
+    middle = top + weights.shape[0] / 2
+    signs = ((filter_x, "\N{ASTERISK OPERATOR}"), (output_x, "="))
+    for x, sign in signs:
+        axes.text(x - 0.7, middle, sign, ha="center", va="center", fontsize=20)
+    lines = _sum_lines(windows[row, column], weights)
+    lines[-1] += f"  =  {_number(output[row, column])}"
+    below = {"va": "top", "fontsize": 11, "linespacing": 1.5}
+    axes.text(filter_x - 0.35, top + weights.shape[0] + 0.5, "\n".join(lines), **below)
+    return set_description(
+        picture,
+        "The filter's weights are multiplied with the framed window of the image and added up to "
+        "one number of the output; then the window moves on by one pixel.",
+    )
+
+
+def _sum_lines(window: np.ndarray, weights: np.ndarray) -> list[str]:
+    """Return the products of a window's pixels and the weights, one line per row."""
+    lines = []
+    for pixels, factors in zip(window, weights, strict=True):
+        terms = [
+            f"{_number(pixel)} · {_number(weight) if weight >= 0 else f'({_number(weight)})'}"
+            for pixel, weight in zip(pixels, factors, strict=True)
+        ]
+        lines.append(("+ " if lines else "   ") + " + ".join(terms))
+    return lines
+
+
+@styled
+def max_pooling(values: Any = POOLED, *, size: int = 2) -> Picture:
+    """Return max-pooling on a small matrix (H, W): windows of one colour, the largest kept.
+
+    Raises: ValueError if `size` does not divide height and width.
+    """
+    matrix = as_array(values)
+    height, width = matrix.shape
+    if height % size or width % size:
+        raise ValueError(f"size must divide {height} and {width}; got {size}.")
+    pooled = matrix.reshape(height // size, size, width // size, size).max(axis=(1, 3))
+    tints = np.array((("#CDE7F7", "#FCE6BF"), ("#CDEBE1", "#F3DDE8")))
+    across, down = np.meshgrid(np.arange(width // size), np.arange(height // size))
+    fills = tints[down % 2, across % 2]
+    title = f"Max-pooling with windows of {size} x {size}"
+    picture = new_picture(6, 1.2 + 0.56 * height, title=title)
+    right, top = width + 2, (height - height // size) / 2
+    axes = _empty_axes(picture, right + width // size, height)
+    _draw_numbers(axes, matrix, (0, 0), fills=fills.repeat(size, axis=0).repeat(size, axis=1))
+    for row, column in np.ndindex(*pooled.shape):
+        window = matrix[row * size : (row + 1) * size, column * size : (column + 1) * size]
+        inside = np.unravel_index(window.argmax(), window.shape)
+        _frame(axes, (column * size + inside[1], row * size + inside[0]), (1, 1))
+    _draw_numbers(axes, pooled, (right, top), fills=fills)
+    arrow = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 2, "mutation_scale": 18}
+    ends = (width + 0.4, height / 2), (right - 0.4, height / 2)
+    axes.add_patch(FancyArrowPatch(*ends, shrinkA=0, shrinkB=0, **arrow))
+    return set_description(
+        picture,
+        f"Each window of {size} x {size} numbers is replaced by its largest one (framed), so that "
+        f"{height} x {width} numbers become {height // size} x {width // size}.",
+    )
+
+
+@styled
+def image_patches(image: Any, *, patch_size: int = 4) -> Picture:
+    """Return an image cut into square patches, as a transformer sees it: a list of tokens.
+
+    `image` (3, H, W) is uint8 or floats in [0, 1].
+
+    Raises: ValueError if `patch_size` does not divide height and width.
+    """
+    pixels = as_picture(image)
+    height, width = pixels.shape[:2]
+    if height % patch_size or width % patch_size:
+        raise ValueError(f"patch_size must divide {height} and {width}; got {patch_size}.")
+    rows, columns = height // patch_size, width // patch_size
+    count, numbers = rows * columns, 3 * patch_size**2
+    # In units of a tenth of the picture's width: the image, its patches apart, and the list.
+    size, right, top = 4.4, 5.3, 0.35
+    below = top + size * height / width + 0.75
+    picture = new_picture(9.2, 1.0 + 0.9 * (below + 1.15), title="From image to tokens")
+    axes = _empty_axes(picture, 10, below + 1.15)
+    step = size / columns
+    axes.imshow(pixels, extent=(0, size, top + rows * step, top))
+    for line in range(1, rows):
+        axes.plot([0, size], [top + line * step] * 2, color="white", linewidth=0.9)
+    for line in range(1, columns):
+        axes.plot([line * step] * 2, [top, top + rows * step], color="white", linewidth=0.9)
+    for index in range(count):
+        row, column = divmod(index, columns)
+        corner = right + column * step * 1.06, top + row * step
+        _draw_patch(axes, pixels, patch_size, index, corner, 0.9 * step)
+    shown = list(range(count)) if count <= 11 else [*range(10), count - 1]
+    for place, index in enumerate(shown):
+        x = place * 0.87 + (0.4 if index != place else 0)
+        _draw_patch(axes, pixels, patch_size, index, (x, below), 0.78)
+        axes.text(x + 0.39, below + 1.02, str(index), ha="center", fontsize=9)
+    if count > len(shown):
+        axes.text(8.86, below + 0.45, "...", ha="center", fontsize=14)
+    sizes = f"{patch_size} x {patch_size} x 3 = {numbers} numbers"
+    texts = (
+        (0, top, f"image of {height} x {width} pixels"),
+        (right, top, f"{rows} x {columns} = {count} patches"),
+        (0, below, f"list of {count} tokens, row by row, each {sizes}"),
+    )
+    for x, y, text in texts:
+        axes.text(x, y - 0.12, text, fontsize=10.5)
+    return set_description(
+        picture,
+        f"An image of {height} x {width} pixels is cut into {count} patches of {patch_size} x "
+        f"{patch_size} pixels; listed row by row, each is one token of {numbers} numbers.",
+    )
+
+
+def _draw_patch(
+    axes: Axes,
+    pixels: np.ndarray,
+    patch_size: int,
+    index: int,
+    corner: tuple[float, float],
+    side: float,
+) -> None:
+    """Draw the patch with that index, counted row by row, as a square at `corner`."""
+    row, column = divmod(index, pixels.shape[1] // patch_size)
+    down = slice(row * patch_size, (row + 1) * patch_size)
+    across = slice(column * patch_size, (column + 1) * patch_size)
+    x, y = corner
+    axes.imshow(pixels[down, across], extent=(x, x + side, y + side, y))

@@ -1,0 +1,164 @@
+"""Figures of images and of what a convolution makes of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlvc.plots.arrays import as_array, as_picture, as_pictures
+from dlvc.plots.style import ORANGE, Picture, set_description, styled
+from dlvc.plots.tiling import Tiling
+
+
+def _columns_for(count: int) -> int:
+    """Return a number of columns that leaves no gap in the last row if one from 5 to 10 does."""
+    return next((n for n in range(10, 4, -1) if count % n == 0), min(count, 8))
+
+
+def _check_titles(titles: Sequence[str] | None, count: int) -> None:
+    if titles is not None and len(titles) != count:
+        raise ValueError(f"titles must be one per image; got {len(titles)} for {count} images.")
+
+
+@styled
+def show_images(
+    images: Any,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int | None = None,
+    outlines: Any = None,
+    title: str = "",
+    says: str = "",
+) -> Picture:
+    """Return a grid of images (N, 3, H, W), uint8 or floats in [0, 1], with a title above each.
+
+    `outlines` (N, H, W) bool draws the border of each image's mask; `says` is the description.
+
+    Raises: ValueError for another shape, type or range.
+    """
+    pictures = as_pictures(images)
+    count, height, width, _ = pictures.shape
+    _check_titles(titles, count)
+    columns = min(columns or _columns_for(count), count)
+    inches = 0.95 if columns > 6 else 1.3
+    options = {"inches": inches, "ratio": height / width, "heading": titles is not None}
+    tiling = Tiling(columns, -(-count // columns), title=title, **options)
+    for index, each in enumerate(pictures):
+        row, column = divmod(index, columns)
+        tiling.draw(each, column, row)
+        if titles is not None:
+            tiling.write_above(str(titles[index]), column, row)
+        if outlines is not None:
+            _draw_outline(tiling, as_array(outlines[index]), column, row)
+    named = ", each with its name above" if titles is not None else ""
+    drawn = " and with the outline of its object" if outlines is not None else ""
+    what = f"{count} images" if count > 1 else "An image"
+    text = f"{what} of {width} x {height} pixels{named}{drawn}."
+    return set_description(tiling.picture, says or text)
+
+
+def _draw_outline(tiling: Tiling, mask: np.ndarray, column: int, row: int) -> None:
+    if not mask.any() or mask.all():
+        return  # no border to draw
+    x, y = tiling.corner(column, row)
+    rows, columns = mask.shape
+    across = x + (np.arange(columns) + 0.5) / columns
+    down = y + (np.arange(rows) + 0.5) / rows * tiling.ratio
+    for color, line in (("black", 2.6), (ORANGE, 1.4)):
+        tiling.axes.contour(across, down, mask, levels=[0.5], colors=color, linewidths=line)
+
+
+@styled
+def show_augmentations(
+    originals: Any, variants: Any, titles: Sequence[str] | None = None, *, title: str = ""
+) -> Picture:
+    """Return a row per image: the original at the left, then its random variants.
+
+    `originals` (N, 3, H, W) and `variants` (N, K, 3, H, W) are uint8 or floats in [0, 1].
+
+    Raises: ValueError for another shape, type or range.
+    """
+    pictures = as_pictures(originals, name="originals")
+    changed = as_array(variants)
+    if changed.ndim != 5 or len(changed) != len(pictures):
+        raise ValueError(
+            f"variants must have shape (N, K, 3, H, W) with N = {len(pictures)}; "
+            f"got {changed.shape}. Stack K augmented batches along axis 1."
+        )
+    _check_titles(titles, len(pictures))
+    count, number = changed.shape[:2]
+    first = 1.25  # a gap sets the originals apart
+    ratio = pictures.shape[1] / pictures.shape[2]
+    tiling = Tiling(number + first, count, inches=1.15, ratio=ratio, title=title, side=0.2)
+    for row, (original, several) in enumerate(zip(pictures, changed, strict=True)):
+        tiling.draw(original, 0, row)
+        if titles is not None:
+            tiling.write_left(str(titles[row]), 0, row)
+        for place, each in enumerate(as_pictures(several, name="variants")):
+            tiling.draw(each, first + place, row)
+    tiling.write_above("original", 0, 0)
+    tiling.write_above("random variants", first, 0)
+    what = f"{count} images" if count > 1 else "An image"
+    return set_description(
+        tiling.picture,
+        f"{what} at the left and, beside each, {number} randomly augmented variants of it.",
+    )
+
+
+@styled
+def filters_grid(weights: Any, *, title: str = "First-layer filters") -> Picture:
+    """Return the filters (F, 3, k, k) of a first convolution as small colour images.
+
+    All share one scale, symmetric around zero: middle grey is a weight of zero.
+
+    Raises: ValueError for another shape.
+    """
+    filters = as_array(weights).astype(np.float64)
+    if filters.ndim != 4 or filters.shape[1] != 3:
+        raise ValueError(
+            f"weights must have shape (filters, 3, k, k); got {filters.shape}. "
+            "Only a first layer sees three colours."
+        )
+    largest = np.abs(filters).max() or 1.0
+    count, size = len(filters), filters.shape[-1]
+    columns = min(count, 8)
+    tiling = Tiling(columns, -(-count // columns), inches=0.85, title=title)
+    for index, each in enumerate(filters):
+        row, column = divmod(index, columns)
+        tiling.draw(0.5 + each.transpose(1, 2, 0) / (2 * largest), column, row)
+    return set_description(
+        tiling.picture,
+        f"The {count} filters of {size} x {size} pixels in one scale: middle grey is a weight of "
+        "zero, brighter is positive, darker negative.",
+    )
+
+
+@styled
+def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -> Picture:
+    """Return the channels (C, H, W) of one layer's output for one image, in one shared scale.
+
+    `image` (3, H, W), uint8 or floats in [0, 1], is drawn first.
+
+    Raises: ValueError for another shape.
+    """
+    channels = as_array(maps)
+    if channels.ndim != 3:
+        raise ValueError(f"maps must have shape (channels, H, W); got {channels.shape}.")
+    count, height, width = channels.shape
+    first = 0 if image is None else 1.25
+    columns = min(count, 8)
+    rows = -(-count // columns)
+    tiling = Tiling(columns + first, rows, inches=1.0, ratio=height / width, title=title, side=0.9)
+    if image is not None:
+        tiling.draw(as_picture(image), 0, 0)
+        tiling.write_above("image", 0, 0)
+    for index, each in enumerate(channels):
+        row, column = divmod(index, columns)
+        scale = {"vmin": channels.min(), "vmax": channels.max(), "cmap": "magma"}
+        drawn = tiling.draw(each, first + column, row, **scale)
+    tiling.color_bar(drawn, "output of the layer")
+    return set_description(
+        tiling.picture,
+        f"The {count} channels of a layer's output for one image, {width} x {height} values each, "
+        "in one scale.",
+    )
