@@ -8,17 +8,20 @@ machine; sines and cosines are taken once per picture in float64.
 
 from __future__ import annotations
 
+import functools
+import math
 import zlib
 from collections.abc import Sequence
 
 import numpy as np
 
 Array = np.ndarray
+FAR = 9.0  # a distance that no pixel of a picture has
 Value = float | Array  # one number for all pictures, or shape (n, 1, 1): one per picture
 
 
 def scramble(numbers: Array) -> Array:
-    """Well-mixed uint64 numbers, one for each uint64 in `numbers`.
+    """Well-mixed uint64 numbers, one for each uint64 in an array of at least one dimension.
 
     Source: the output function of SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable
     pseudorandom number generators", section 5).
@@ -27,6 +30,13 @@ def scramble(numbers: Array) -> Array:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+@functools.lru_cache(maxsize=1024)
+def _salt(name: str, count: int) -> Array:
+    """uint64 numbers of shape (1, count) that stand for the draws called `name`."""
+    places = np.arange(count, dtype=np.uint64)[None, :]
+    return scramble(places + np.uint64(zlib.crc32(name.encode()) << 20))
 
 
 class Draws:
@@ -41,9 +51,7 @@ class Draws:
 
     def bits(self, name: str, shape: tuple[int, ...] = ()) -> Array:
         """uint64 numbers of shape (n, *shape)."""
-        places = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.uint64)
-        salt = scramble(places + np.uint64(zlib.crc32(name.encode()) << 20))
-        return scramble(self.keys[:, None] ^ salt).reshape(len(self.keys), *shape)
+        return scramble(self.keys[:, None] ^ _salt(name, math.prod(shape))).reshape(-1, *shape)
 
     def uniform(
         self, name: str, low: float = 0.0, high: float = 1.0, shape: tuple[int, ...] = ()
@@ -66,7 +74,7 @@ class Draws:
         Each is the sum of the four bytes of one 32-bit hash (Irwin-Hall), so integers decide.
         """
         start = (self.bits(name) >> np.uint64(32)).astype(np.uint32)
-        mixed = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.uint32)
+        mixed = np.arange(math.prod(shape), dtype=np.uint32)
         mixed = start[:, None] + mixed * np.uint32(0x9E3779B1)
         # Multipliers of a 32-bit mixer found by search. Source: C. Wellons, "hash-prospector".
         for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
@@ -94,15 +102,20 @@ def mix(first: Array, second: Array | Sequence[float], share: float) -> Array:
 
 def coverage(distance: Array, pixels_per_unit: Value) -> Array:
     """Share of each pixel inside a shape, in [0, 1], from signed distances (negative inside)."""
-    return np.clip(0.5 - distance * pixels_per_unit, 0.0, 1.0)
+    share = distance * -pixels_per_unit
+    share += 0.5
+    return np.clip(share, 0.0, 1.0, out=share)
 
 
 def paint(picture: Array, cover: Array, colour: Array | Sequence[float]) -> None:
     """Lay `colour`, (n, 3) or (3,), over `picture` (n, 3, S, S) where `cover` (n, S, S) says."""
     colour = np.asarray(colour, dtype=np.float32)
+    change = np.empty_like(cover)
     for channel in range(3):  # channel by channel: the arrays in work stay in the cache
         plane = picture[:, channel]
-        plane += cover * (colour[..., channel].reshape(-1, 1, 1) - plane)
+        np.subtract(colour[..., channel].reshape(-1, 1, 1), plane, out=change)
+        change *= cover
+        plane += change
 
 
 def box_distance(x: Array, y: Array, half_x: Value, half_y: Value, rounding: Value) -> Array:
@@ -126,12 +139,12 @@ class Pen:
         self.x, self.y, self.pixels_per_unit = x, y, pixels_per_unit
         self.layer = np.empty((len(x), 3, *x.shape[1:]), dtype=np.float32)
         self.layer[:] = ink[:, :, None, None]
-        self.distance = np.full(x.shape, 9.0, dtype=np.float32)
+        self.distance = np.full(x.shape, FAR, dtype=np.float32)
 
     def fill(self, distance: Array, colour: Array | Sequence[float], only: Array | None = None):
         """Fill where `distance` is negative; `only` (n, 1, 1) bool picks some of the pictures."""
         if only is not None:
-            distance = np.where(only, distance, np.float32(9.0))
+            distance = np.where(only, distance, np.float32(FAR))
         np.minimum(self.distance, distance, out=self.distance)
         paint(self.layer, coverage(distance, self.pixels_per_unit), colour)
 
@@ -150,7 +163,23 @@ class Pen:
     def disc(self, cx, cy, radius, colour, *, only=None) -> None:
         """Fill a disc."""
         x, y = self.x - cx, self.y - cy
-        self.fill(np.sqrt(x * x + y * y) - radius, colour, only)
+        x *= x
+        y *= y
+        x += y
+        np.sqrt(x, out=x)
+        x -= radius
+        self.fill(x, colour, only)
+
+    def beads(self, cx, cy, radius, colour, *, gap, either_side, flat=1.0, only=None) -> None:
+        """Fill a row of discs around (cx, cy), `either_side` of them left and right, `gap` apart.
+
+        `flat` is their height over their width; `either_side` 1.5 makes a row of four.
+        """
+        x, y = self.x - cx, (self.y - cy) * (1.0 / flat)
+        half = either_side % 1.0
+        nearest = np.clip(np.rint(x * (1.0 / gap) - half) + half, -either_side, either_side)
+        x -= gap * nearest
+        self.fill((np.sqrt(x * x + y * y) - radius) * flat, colour, only)
 
     def limb(self, ax, ay, bx, by, start, end, colour, *, only=None) -> None:
         """Fill a round-ended limb from (ax, ay) with radius `start` to (bx, by) with `end`."""

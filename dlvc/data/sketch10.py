@@ -43,8 +43,8 @@ class Factors:
     """
 
     rotation: tuple[float, float] = _range(-20, 20, -180, 180, "turn clockwise, in degrees")
-    scale: tuple[float, float] = _range(0.68, 0.96, 0.4, 1.2, "object's length / picture's side")
-    position: tuple[float, float] = _range(-0.07, 0.07, -0.5, 0.5, "shift / picture's side")
+    scale: tuple[float, float] = _range(0.65, 0.95, 0.4, 1.2, "object's length / picture's side")
+    position: tuple[float, float] = _range(-0.1, 0.1, -0.5, 0.5, "shift / picture's side")
     clutter: tuple[float, float] = _range(0.2, 1.0, 0, 1, "strength of background shapes, texture")
     occlusion: tuple[float, float] = _range(
         0.02, 0.2, 0, 0.6, "hidden share of the object, where occluded"
@@ -53,7 +53,7 @@ class Factors:
     brightness: tuple[float, float] = _range(0.75, 1.15, 0.2, 2, "all pixels are multiplied by it")
     occluded: float = _share(0.5, "share of pictures with something in front of the object")
     mirror: float = _share(0.5, "share of pictures with the object facing left")
-    colour: float = _share(0.5, "share of objects in any colour, not in their class's own range")
+    colour: float = _share(0.35, "share of objects in any colour, not in their class's own range")
     background_signal: float = _share(0.0, "share of pictures with their class's own scene")
 
     def __post_init__(self) -> None:
@@ -110,10 +110,10 @@ def draw_sketches(
     equals the slice of the whole, and another size shows the same scene. Each ten indices
     starting at a multiple of ten hold every class once, in shuffled order.
 
-    Raises: ValueError for a negative count, seed or first_index and for a size below 8.
+    Raises: ValueError for a count below 1, a size below 8, a negative seed or first_index.
     """
     for name, value, least, hint in (
-        ("count", count, 0, 1000),
+        ("count", count, 1, 1000),
         ("seed", seed, 0, 0),
         ("size", size, SMALLEST_SIZE, 32),
         ("first_index", first_index, 0, 0),

@@ -35,8 +35,7 @@ def airplane(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
     pen.limb(-0.86, 0.0, 0.8, 0.0, 0.07, 0.14, body)
     pen.polygon([(-0.6, -0.03), (-0.98, -0.12), (-1.0, 0.04), (-0.7, 0.04)], second)
     pen.limb(-0.45, -0.03, 0.5, -0.03, 0.03, 0.03, mix(body, WHITE, 0.75))
-    for place in (-0.4, -0.2, 0.0, 0.2, 0.4):
-        pen.disc(place, -0.03, 0.045, BLACK)
+    pen.beads(0.0, -0.03, 0.045, BLACK, gap=0.2, either_side=2)
     pen.ellipse(0.76, -0.03, 0.11, 0.07, GLASS)
 
 
@@ -109,14 +108,13 @@ def ship(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
     pen.box(house - 0.08, -0.72, 0.12, 0.06, BLACK, only=steam)
     pen.box(house, -0.24, 0.3, 0.14, WHITE, rounding=0.03, only=steam)
     pen.box(house, 0.0, 0.46, 0.18, WHITE, rounding=0.03, only=steam)
-    for place in (-0.3, -0.1, 0.1, 0.3):
-        pen.box(house + 0.62 * place, -0.25, 0.045, 0.05, (0.2, 0.35, 0.5), only=steam)
-        pen.disc(house + place, 0.01, 0.055, (0.2, 0.35, 0.5), only=steam)
+    pane = (0.2, 0.35, 0.5)
+    pen.beads(house, -0.25, 0.05, pane, gap=0.14, either_side=1.5, only=steam)
+    pen.beads(house, 0.01, 0.055, pane, gap=0.2, either_side=1.5, only=steam)
     pen.polygon([(-0.9, deck), (bow, deck - 0.06), (0.62, 0.6), (-0.74, 0.6)], body)
     pen.polygon([(-0.79, 0.44), (0.74, 0.44), (0.62, 0.6), (-0.74, 0.6)], mix(body, BLACK, 0.5))
     pen.limb(-0.84, deck + 0.06, bow - 0.1, deck + 0.02, 0.03, 0.03, mix(body, WHITE, 0.7))
-    for place in (-0.75, -0.45, -0.15, 0.15, 0.45, 0.72):
-        pen.ellipse(place, 0.64, 0.17, 0.065, (0.88, 0.95, 1.0))
+    pen.beads(0.0, 0.64, 0.17, (0.88, 0.95, 1.0), gap=0.29, either_side=2.5, flat=0.4)
 
 
 def bird(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
