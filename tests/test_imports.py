@@ -13,12 +13,20 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dlvc"
 
 # From the bottom up. A folder's name stands for all files below it, which may import one another.
 LEVELS = [
-    ["", "models.normalize", "models.torchvision_check", "data.drawing"],
-    ["config", "metrics", "augment", "data.sketch_objects", "data.sketch_scenes"],
+    ["", "models.normalize", "models.torchvision_check", "data.drawing", "data.transfer"],
+    [
+        "config",
+        "metrics",
+        "augment",
+        "device",
+        "checkpoint",
+        "data.sketch_objects",
+        "data.sketch_scenes",
+    ],
     ["records", "data.download", "data.cifar10", "data.sketch10"],
-    ["models.cnn", "models.vit", "models.resnet", "models.majority"],
+    ["data.splits", "models.cnn", "models.vit", "models.resnet", "models.majority"],
     ["data", "models"],
-    ["checkpoint", "training", "attention", "diagnosis", "statistics", "plots.*"],
+    ["training", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
     ["experiments"],
     ["silent_bugs", "figures", "notebooks", "exercises.*", "widgets.*"],
     ["__main__"],
