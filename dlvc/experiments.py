@@ -6,8 +6,6 @@ To add an experiment, add an entry here.
 
 from __future__ import annotations
 
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
@@ -17,21 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from dlvc import __version__
-from dlvc.checkpoint import file_digest, load_weights, save_weights
+from dlvc.checkpoint import load_weights, save_weights
 from dlvc.config import TrainConfig, current_profile
-from dlvc.data import ImageData, Split, load_data
+from dlvc.data import ImageData, load_data
 from dlvc.data.download import resnet18_weights
+from dlvc.device import pick_device
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.majority import MajorityClassifier
 from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
+from dlvc.provenance import describe_device, describe_model, git_commit, versions, weights_origin
 from dlvc.records import (
-    PROJECT,
     RUNS,
     EpochRecord,
     EvaluationRecord,
@@ -40,7 +36,7 @@ from dlvc.records import (
     pack_bits,
     save_record,
 )
-from dlvc.training import Evaluation, TrainResult, evaluate, pick_device, train
+from dlvc.training import Evaluation, TrainResult, evaluate, train
 
 REPORT = TrainConfig()  # the defaults are the report's settings
 
@@ -345,11 +341,7 @@ def run_experiment(
         },
         device=describe_device(result.device),
         precision=result.precision,
-        versions={
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "dlvc": __version__,
-        },
+        versions=versions(),
         git_commit=git_commit(),
         started=started.isoformat(timespec="seconds"),
         epochs=result.epochs,
@@ -392,16 +384,6 @@ def find_weights(experiment: Experiment, weights: Any, name: str, profile: str) 
     return path, name or path.name
 
 
-def weights_origin(path: Path) -> str:
-    """What a weights file was trained on, if it says so, else its name and the start of its SHA-256."""
-    if path.suffix == ".safetensors":
-        with safe_open(path, "pt") as file:
-            trained_on = (file.metadata() or {}).get("trained_on")
-        if trained_on:
-            return trained_on
-    return f"{path.name}, SHA-256 {file_digest(path)[:12]}"
-
-
 def fit_majority(model: MajorityClassifier, data: ImageData, config: TrainConfig) -> TrainResult:
     """Count the training labels: the majority model's whole training, as if it were one epoch."""
     started = time.perf_counter()
@@ -423,56 +405,9 @@ def fit_majority(model: MajorityClassifier, data: ImageData, config: TrainConfig
     return TrainResult((epoch,), 1, False, seconds, torch.device("cpu"), "float32")
 
 
-def describe_model(model: nn.Module, split: Split) -> dict[str, int]:
-    """Number of parameters, of parameters that are trained, and of multiply-adds for one image."""
-    device = next((each.device for each in model.parameters()), torch.device("cpu"))
-    image = split[0][0][None].to(device)
-    model.eval()
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model(image)
-    parameters = list(model.parameters())
-    return {
-        "parameters": sum(each.numel() for each in parameters),
-        "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
-        "multiply_adds": counter.get_total_flops()
-        // 2,  # it counts a multiplication and an addition as two
-    }
-
-
 def model_options(experiment: Experiment) -> dict[str, Any]:
     """The architecture's options as the registry sets them."""
     return dict(getattr(experiment.build, "keywords", {}))
-
-
-def describe_device(device: torch.device) -> dict[str, Any]:
-    """Kind and name of the device, and how many CPU threads torch uses."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
-    return {"type": device.type, "name": name, "threads": torch.get_num_threads()}
-
-
-def cpu_name() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def git_commit() -> str:
-    """The code's commit, with "+changes" if files differ from it; "unknown" outside a git checkout."""
-    try:
-        ask = partial(
-            subprocess.run, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=10
-        )
-        commit = ask(["git", "rev-parse", "--short=12", "HEAD"]).stdout.strip()
-        return commit + (
-            "+changes" if ask(["git", "status", "--porcelain", "--", "dlvc"]).stdout.strip() else ""
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
 
 
 def as_record(score: Evaluation) -> EvaluationRecord:

@@ -16,9 +16,9 @@ from dlvc.experiments import (
     get_experiment,
     load_run,
     run_experiment,
-    weights_origin,
 )
 from dlvc.models.resnet import ResNet18
+from dlvc.provenance import weights_origin
 from dlvc.records import load_record
 from dlvc.training import evaluate, predict
 

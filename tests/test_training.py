@@ -12,13 +12,13 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from dlvc.config import TrainConfig
+from dlvc.device import pick_precision
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.training import (
     NonFiniteLoss,
     evaluate,
     learning_rate_at,
     make_optimizer,
-    pick_precision,
     predict,
     train,
 )

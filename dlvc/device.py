@@ -1,0 +1,56 @@
+"""Where a model runs and in which number format: the choices between CPU and CUDA, all in one place."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import nn
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called `name`; "auto" is the CUDA GPU if there is one, else the CPU. Raises ValueError without it."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "device is cuda, but torch finds no CUDA GPU here. Try device='auto' or 'cpu'."
+        )
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """The number format for `device`; "auto" is bfloat16 on newer GPUs, float16 on older ones, else float32."""
+    if name != "auto":
+        return name
+    if device.type != "cuda":
+        return "float32"
+    # Compute capability 8 (Ampere) is the first with bfloat16 in its tensor cores; a T4 has 7.5.
+    return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    """A context in which the forward pass uses `precision` where that is safe."""
+    return (
+        nullcontext() if precision == "float32" else torch.autocast(device.type, DTYPES[precision])
+    )
+
+
+def memory_layout(model: nn.Module, device: torch.device) -> torch.memory_format:
+    """channels_last where it makes the model's convolutions faster; else the usual layout.
+
+    On a GPU that is wherever there are convolutions. On a CPU it made the CNNs with at most 64 filters a layer 1.3 to
+    1.5 times as fast, but ResNet18 at 32 pixels 1.8 times as slow (AMD EPYC, AVX2, one thread, batch 64).
+    """
+    filters = [each.out_channels for each in model.modules() if isinstance(each, nn.Conv2d)]
+    if filters and (device.type == "cuda" or max(filters) <= 64):
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def model_device(model: nn.Module) -> torch.device:
+    """Where the model's parameters or buffers are."""
+    return next(
+        (each.device for group in (model.parameters(), model.buffers()) for each in group),
+        torch.device("cpu"),
+    )

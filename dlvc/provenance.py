@@ -1,0 +1,85 @@
+"""Where a number came from: what a record says of model, weights, device and code."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from dlvc import __version__
+from dlvc.checkpoint import file_digest
+from dlvc.data import Split
+from dlvc.device import model_device
+from dlvc.records import PROJECT
+
+
+def describe_model(model: nn.Module, split: Split) -> dict[str, int]:
+    """Number of parameters, of parameters that are trained, and of multiply-adds for one image."""
+    image = split[0][0][None].to(model_device(model))
+    model.eval()
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model(image)
+    parameters = list(model.parameters())
+    return {
+        "parameters": sum(each.numel() for each in parameters),
+        "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
+        "multiply_adds": counter.get_total_flops()
+        // 2,  # it counts a multiplication and an addition as two
+    }
+
+
+def weights_origin(path: Path) -> str:
+    """What a weights file was trained on, if it says so, else its name and the start of its SHA-256."""
+    if path.suffix == ".safetensors":
+        with safe_open(path, "pt") as file:
+            trained_on = (file.metadata() or {}).get("trained_on")
+        if trained_on:
+            return trained_on
+    return f"{path.name}, SHA-256 {file_digest(path)[:12]}"
+
+
+def describe_device(device: torch.device) -> dict[str, Any]:
+    """Kind and name of the device, and how many CPU threads torch uses."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    return {"type": device.type, "name": name, "threads": torch.get_num_threads()}
+
+
+def cpu_name() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def git_commit() -> str:
+    """The code's commit, with "+changes" if files differ from it; "unknown" outside a git checkout."""
+    try:
+        ask = partial(
+            subprocess.run, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=10
+        )
+        commit = ask(["git", "rev-parse", "--short=12", "HEAD"]).stdout.strip()
+        return commit + (
+            "+changes" if ask(["git", "status", "--porcelain", "--", "dlvc"]).stdout.strip() else ""
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide what a run computes."""
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "dlvc": __version__,
+    }
