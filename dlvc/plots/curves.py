@@ -57,8 +57,9 @@ def learning_curves(
         "markers, training (measured with dropout and augmentation) as dotted lines, means over "
         f"{runs_text(series)} with a band from lowest to highest.",
     )
+    gap = LABEL_HEIGHT * units_per_inch(grid[1, 0])
     for axes, column, points in zip(grid[1], columns.values(), ends, strict=True):
-        _label_ends(axes, points, column)
+        _label_ends(axes, points, column, gap)
     return picture
 
 
@@ -148,11 +149,10 @@ def _split_legend() -> list[Line2D]:
 
 
 def _label_ends(
-    axes: Axes, points: Sequence[tuple[float, float]], series: Sequence[Series]
+    axes: Axes, points: Sequence[tuple[float, float]], series: Sequence[Series], gap: float
 ) -> None:
-    """Write the label of each series right of the last point of its curve, moved apart."""
-    per_inch = units_per_inch(axes)
-    heights = spread_apart([y for _, y in points], LABEL_HEIGHT * per_inch)
+    """Write the label of each series right of the last point of its curve, `gap` apart."""
+    heights = spread_apart([y for _, y in points], gap)
     right = max(x for x, _ in points)
     for (x, y), height, each in zip(points, heights, series, strict=True):
         line = {"arrowstyle": "-", "color": each.style.color, "linewidth": 1, "shrinkB": 2}

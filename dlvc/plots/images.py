@@ -15,9 +15,10 @@ def _columns_for(count: int) -> int:
     return next((n for n in range(10, 4, -1) if count % n == 0), min(count, 8))
 
 
-def _check_titles(titles: Sequence[str] | None, count: int) -> None:
-    if titles is not None and len(titles) != count:
-        raise ValueError(f"titles must be one per image; got {len(titles)} for {count} images.")
+def _check_titles(titles: Sequence[str] | None, allowed: dict[int, str]) -> None:
+    if titles is not None and len(titles) not in allowed:
+        choices = " or ".join(f"{count} ({meaning})" for count, meaning in allowed.items())
+        raise ValueError(f"the number of titles must be {choices}; got {len(titles)}.")
 
 
 @styled
@@ -32,26 +33,28 @@ def show_images(
 ) -> Picture:
     """Return a grid of images (N, 3, H, W), uint8 or floats in [0, 1], with a title above each.
 
+    `titles` are as many as images, or as many as columns: then they stand above the first row.
     `outlines` (N, H, W) bool draws the border of each image's mask; `says` is the description.
 
     Raises: ValueError for another shape, type or range.
     """
     pictures = as_pictures(images)
     count, height, width, _ = pictures.shape
-    _check_titles(titles, count)
     columns = min(columns or _columns_for(count), count)
+    _check_titles(titles, {columns: "one per column", count: "one per image"})
     inches = 0.95 if columns > 6 else 1.3
-    options = {"inches": inches, "ratio": height / width, "heading": titles is not None}
+    each_named = titles is not None and len(titles) == count
+    options = {"inches": inches, "ratio": height / width, "heading": each_named}
     tiling = Tiling(columns, -(-count // columns), title=title, **options)
     for index, each in enumerate(pictures):
         row, column = divmod(index, columns)
         tiling.draw(each, column, row)
-        if titles is not None:
+        if titles is not None and index < len(titles):
             tiling.write_above(str(titles[index]), column, row)
         if outlines is not None:
             _draw_outline(tiling, as_array(outlines[index]), column, row)
-    named = ", each with its name above" if titles is not None else ""
-    drawn = " and with the outline of its object" if outlines is not None else ""
+    named = "" if titles is None else ", each named above" if each_named else " in named columns"
+    drawn = ", with the outline of each object" if outlines is not None else ""
     what = f"{count} images" if count > 1 else "An image"
     text = f"{what} of {width} x {height} pixels{named}{drawn}."
     return set_description(tiling.picture, says or text)
@@ -85,7 +88,7 @@ def show_augmentations(
             f"variants must have shape (N, K, 3, H, W) with N = {len(pictures)}; "
             f"got {changed.shape}. Stack K augmented batches along axis 1."
         )
-    _check_titles(titles, len(pictures))
+    _check_titles(titles, {len(pictures): "one per image"})
     count, number = changed.shape[:2]
     first = 1.25  # a gap sets the originals apart
     ratio = pictures.shape[1] / pictures.shape[2]

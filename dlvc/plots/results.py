@@ -1,5 +1,6 @@
 """Figures of what runs reached: test accuracies, one-factor comparisons, accuracy against cost."""
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -194,11 +195,12 @@ def cost_scatter(records: Iterable[RunRecord], *, costs: Sequence[str] = tuple(C
         axes.set_xlabel(label)
     panels[0].set_ylim(0, 100)
     panels[0].set_ylabel("test accuracy (%)")
-    timed = f"; times were taken on {_devices_text(series)}" if "train_seconds" in costs else ""
+    if "train_seconds" in costs:
+        panels[list(costs).index("train_seconds")].set_title(_devices_text(series), fontsize=8.5)
     set_description(
         picture,
         f"Mean test accuracy on {data_text(series)} against what each model costs, on logarithmic "
-        f"axes{timed}.",
+        "axes; times compare only where the device is the same.",
     )
     _label_rows(panels[-1], means, series)
     return picture
@@ -211,8 +213,10 @@ def _devices_text(series: Sequence[Series]) -> str:
         for run in each.runs:
             labels.setdefault(run.device["name"], {})[each.label] = None
     if len(labels) == 1:
-        return next(iter(labels))
-    return " and ".join(f"{device} ({', '.join(names)})" for device, names in labels.items())
+        lines = [f"on {next(iter(labels))}"]
+    else:
+        lines = [f"{device}: {', '.join(names)}" for device, names in labels.items()]
+    return "\n".join(wrapped for line in lines for wrapped in textwrap.wrap(line, 46))
 
 
 def _label_rows(axes: Axes, heights: Sequence[float], series: Sequence[Series]) -> None:

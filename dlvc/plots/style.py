@@ -98,7 +98,8 @@ class Picture(Figure):
 
     def __repr__(self) -> str:
         width, height = self.get_size_inches() * SCREEN_DPI
-        return f"<Figure {width:.0f}x{height:.0f}, {len(self.axes)} axes: {self.description}>"
+        size = f"{width:.0f}x{height:.0f} with {len(self.axes)} Axes"
+        return f"<Figure size {size}: {self.description}>"
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         """Return the PNG for a notebook with its shown size and alternative text."""
@@ -179,7 +180,7 @@ def _overlap(lower: list[int], upper: list[int], values: list[float], gap: float
 
 def units_per_inch(axes: Axes) -> float:
     """Return how many units of y are one inch. Call it last: the layout is done for it."""
-    axes.figure.draw_without_rendering()
+    axes.figure.get_layout_engine().execute(axes.figure)
     bottom, top = axes.get_ylim()
     return (top - bottom) / (axes.get_position().height * axes.figure.get_figheight())
 
