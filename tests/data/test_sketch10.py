@@ -16,7 +16,7 @@ STILL = {
     "occluded": 0,
     "mirror": 0,
 }
-TRAIN_SIZE, TEST_SIZE = 4_000, 1_000
+TRAIN_SIZE, TEST_SIZE = 3_000, 1_000
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_a_linear_model_stays_below_60_percent_where_a_convolutional_one_passes_
     model = SimpleCNN(dropout=0.0)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     images = many.images.float() / 255
-    for _ in range(4):
+    for _ in range(3):
         for batch in torch.randperm(TRAIN_SIZE).split(32):
             optimizer.zero_grad()
             cross_entropy(model(images[batch]), many.labels[batch]).backward()
