@@ -191,13 +191,11 @@ def summarise(record, path: Path) -> str:
 
 def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
+    from dlvc.experiments import in_registry_order
     from dlvc.records import REFERENCE_RECORDS, RUNS, format_table, load_records, results_table
 
-    print(
-        format_table(
-            results_table(load_records(RUNS if options.runs else REFERENCE_RECORDS)), options.format
-        )
-    )
+    records = in_registry_order(load_records(RUNS if options.runs else REFERENCE_RECORDS))
+    print(format_table(results_table(records), options.format))
 
 
 def draw(options: argparse.Namespace) -> None:

@@ -217,6 +217,12 @@ def get_experiment(key: str) -> Experiment:
     return EXPERIMENTS[key]
 
 
+def in_registry_order(records: list[RunRecord]) -> list[RunRecord]:
+    """The records in the order of `EXPERIMENTS`, report before tuned, seeds rising: the order of the result table."""
+    keys = list(EXPERIMENTS)
+    return sorted(records, key=lambda each: (keys.index(each.key), each.protocol, each.seed))
+
+
 def data_for(profile: str | None = None) -> ImageData:
     """The data a profile trains on: a small Sketch-10 for smoke, else CIFAR-10 (Sketch-10 where it cannot be had)."""
     if current_profile(profile).name == "smoke":
