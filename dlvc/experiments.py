@@ -226,7 +226,10 @@ def in_registry_order(records: list[RunRecord]) -> list[RunRecord]:
 def data_for(profile: str | None = None) -> ImageData:
     """The data a profile trains on: a small Sketch-10 for smoke, else CIFAR-10 (Sketch-10 where it cannot be had)."""
     if current_profile(profile).name == "smoke":
-        return load_data("sketch10", sizes=(2_000, 500, 500))
+        # A few seconds of drawing: without a progress bar, which would make outputs depend on the machine's speed.
+        data = load_data("sketch10", sizes=(2_000, 500, 500), quiet=True)
+        print(data.summary())
+        return data
     return load_data("auto")
 
 

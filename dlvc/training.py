@@ -100,7 +100,6 @@ def train(
         total=config.epochs * steps_per_epoch,
         unit="step",
         delay=1,
-        leave=False,
         disable=not progress,
     )
     with bar, own_random_numbers(config.seed, device), end_at_step_border(stop) as stop:
@@ -203,7 +202,7 @@ def evaluate(
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
     confusion = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64, device=device)
     correct = torch.empty(len(labels), dtype=torch.bool, device=device)
-    bar = tqdm(total=len(labels), unit="image", delay=1, leave=False, disable=not progress)
+    bar = tqdm(total=len(labels), unit="image", delay=1, disable=not progress)
     with bar:
         for start in range(0, len(labels), batch_size):
             if stop is not None and stop.is_set():

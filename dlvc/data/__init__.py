@@ -248,7 +248,7 @@ def _draw(sizes: tuple[int, ...], seed: int, quiet: bool) -> ImageData:
     images = torch.empty((total, 3, 32, 32), dtype=torch.uint8)
     labels = torch.empty((total,), dtype=torch.int64)
     masks = torch.empty((total, 32, 32), dtype=torch.bool)
-    with tqdm(total=total, desc="Drawing Sketch-10", delay=1, disable=quiet, leave=False) as bar:
+    with tqdm(total=total, desc="Drawing Sketch-10", delay=1, disable=quiet) as bar:
         for start in range(0, total, DRAWN_AT_ONCE):
             count = min(DRAWN_AT_ONCE, total - start)
             part = slice(start, start + count)
