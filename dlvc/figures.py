@@ -21,11 +21,10 @@ from dlvc.plots import (
     report_figure,
     show_images,
 )
-from dlvc.plots.style import Picture
+from dlvc.plots.style import FIGURE_DPI, Picture
 from dlvc.records import PROJECT, REFERENCE_RECORDS, RunRecord, load_records
 
 FIGURES_FOLDER = PROJECT / "figures"
-DOTS_PER_INCH = 144
 SHEET_ROWS = 4  # drawn images of each class on the contact sheet
 
 FAMILIES = {
@@ -108,6 +107,6 @@ def draw_figures(
             continue
         path = folder / name
         # Without the program's name and version, equal pictures are equal files.
-        FIGURES[name](records).savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
+        FIGURES[name](records).savefig(path, dpi=FIGURE_DPI, metadata={"Software": None})
         drawn.append(path)
     return drawn

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from dlvc.data import CLASSES
 from dlvc.plots.arrays import as_array, as_counts, as_pictures
-from dlvc.plots.series import data_text, runs_text, series_of
+from dlvc.plots.series import data_text, means_text, runs_text, series_of
 from dlvc.plots.style import (
     BLUE,
     GREEN,
@@ -86,8 +86,7 @@ def confusion_grid(
     series = series_of((r for r in records if r.model["parameters"]), tested=True)
     columns = min(columns, len(series))
     rows = -(-len(series) // columns)
-    width = 2.6 + 2.6 * columns
-    picture = new_picture(width, 1.6 + 2.75 * rows, title="What is taken for what")
+    picture = new_picture(2.4 + 2.65 * columns, 2.2 + 2.75 * rows, title="What is taken for what")
     grid = picture.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     places = range(len(classes))
     for place, (axes, each) in enumerate(zip(grid.flat, series, strict=False)):
@@ -102,7 +101,7 @@ def confusion_grid(
         axes.set_axis_off()
     for axes in grid[:, 0]:
         axes.set_ylabel("true class")
-    label = "percent of the true class's images"
+    label = "percent of the true class"
     picture.colorbar(image, ax=grid, shrink=0.6, label=label, pad=0.02)
     return set_description(
         picture,
@@ -146,8 +145,8 @@ def per_class_bars(records: Iterable[RunRecord], *, classes: Sequence[str] = CLA
         axes.set_title(series[0].label)
     return set_description(
         picture,
-        f"Share of each class's test images of {data_text(series)} that is predicted right, means "
-        f"over {runs_text(series)} with lines from lowest to highest; dotted is guessing.",
+        f"Share of each class's test images of {data_text(series)} that is predicted right, "
+        f"{means_text(series)}; dotted is guessing.",
     )
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from dlvc.plots.series import Series, data_text, learning_series, runs_text
+from dlvc.plots.series import Series, data_text, learning_series, means_text
 from dlvc.plots.style import (
     LABEL_HEIGHT,
     MUTED,
@@ -54,8 +54,8 @@ def learning_curves(
     set_description(
         picture,
         f"Loss and accuracy after each epoch on {data_text(series)}: validation as lines with "
-        "markers, training (measured with dropout and augmentation) as dotted lines, means over "
-        f"{runs_text(series)} with a band from lowest to highest.",
+        "markers, training (measured with dropout and augmentation) as dotted lines, "
+        f"{means_text(series)}.",
     )
     gap = LABEL_HEIGHT * units_per_inch(grid[1, 0])
     for axes, column, points in zip(grid[1], columns.values(), ends, strict=True):
@@ -97,9 +97,8 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
     return set_description(
         picture,
         f"Accuracy after each epoch on {data_text(series)}, one plot per model: validation as a "
-        "line with markers and its last value, training dotted, means over "
-        f"{runs_text(series)} with a band from lowest to highest; the validation curves of the "
-        "other models are grey.",
+        f"line with markers and its last value, training dotted, {means_text(series)}; the "
+        "validation curves of the other models are grey.",
     )
 
 

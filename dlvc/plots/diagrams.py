@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from dlvc.plots.style import (
@@ -127,9 +128,12 @@ def receptive_field(layers: Sequence[tuple[str, int, int]] = CNN_LAYERS) -> Pict
     for level in range(height):
         kernel = layers[level][1]
         spread = (np.arange(kernel) - (kernel - 1) / 2) * steps[level]
-        for x in inside[level + 1]:
-            for below in x + spread:
-                axes.plot([below, x], [level, level + 1], color=ORANGE, linewidth=0.7, zorder=1)
+        ways = [
+            ((below, level), (above, level + 1))
+            for above in inside[level + 1]
+            for below in above + spread
+        ]
+        axes.add_collection(LineCollection(ways, colors=ORANGE, linewidths=0.7, zorder=1))
     for level, seen in enumerate(inside):
         reach = int(edge / steps[level]) + 1
         around = seen[0] + steps[level] * np.arange(-reach, len(seen) + reach)

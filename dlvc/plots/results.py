@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from dlvc.plots.series import Series, data_text, series_of
 from dlvc.plots.style import (
@@ -60,17 +61,25 @@ def accuracy_bars(
     axes.set_yticks(range(len(series)), [f"{each.label} ({len(each.runs)})" for each in series])
     axes.invert_yaxis()
     _percent_rows(axes)
-    look = {"linestyle": "none", "markeredgecolor": INK}
-    diamond = Line2D([], [], marker="D", color="none", label="the report's number", **look)
-    dot = Line2D([], [], marker="o", markersize=4, color="white", label="one run", **look)
-    axes.legend(handles=[diamond, dot] if reported else [dot], loc="upper right")
+    several = any(len(each.runs) > 1 for each in series)
+    _legend_of_marks(axes, several=several, reported=bool(reported))
+    spread = ", error bars one standard deviation, white dots single runs" if several else ""
     hollow = ", hollow diamonds the report's numbers" if reported else ""
     return set_description(
         picture,
         f"Test accuracy on {data_text(series)}: bars are means over runs with different seeds "
-        "(their number in brackets), error bars one standard deviation, white dots single runs"
-        f"{hollow}, and the dotted line is guessing.",
+        f"(their number in brackets){spread}{hollow}, and the dotted line is guessing.",
     )
+
+
+def _legend_of_marks(axes: Axes, *, several: bool, reported: bool) -> None:
+    look = {"linestyle": "none", "markeredgecolor": INK}
+    diamond = Line2D([], [], marker="D", color="none", label="the report's number", **look)
+    dot = Line2D([], [], marker="o", markersize=4, color="white", label="one run", **look)
+    handles = [mark for mark, drawn in ((diamond, reported), (dot, several)) if drawn]
+    if handles:
+        options = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
+        axes.legend(handles=handles, ncols=2, **options)
 
 
 def _draw_reported(axes: Axes, percent: float, place: float) -> None:
@@ -129,7 +138,7 @@ def comparison_pairs(
                 axes.scatter(each.test_accuracies, ticks, s=130, marker="|", color=INK, lw=0.8)
             rightmost = end > other or (end == other and each is both[1])
             where = {"ha": "left" if rightmost else "right", "fontsize": 9}
-            offset = (-4 if rightmost else 4, 9)
+            offset = (2 if rightmost else -2, 9)
             axes.annotate(each.label, (end, row), offset, textcoords="offset points", **where)
         _write_difference(axes, ends, row, INK, "bold")
         said = [reported[each.key] for each in both if each.key in reported]
@@ -141,11 +150,13 @@ def comparison_pairs(
     heading = {"transform": axes.transAxes, "ha": "right", "va": "bottom", "fontsize": 9}
     axes.text(1.06, 1, "difference (points)", color=MUTED, **heading)
     _percent_rows(axes)
+    several = any(len(each.runs) > 1 for _, *both in pairs for each in both)
+    ticks = ", and single runs as ticks" if several else ""
     grey = "; the grey arrows are the report's numbers" if reported else ""
     return set_description(
         picture,
         f"Mean test accuracy on {data_text(series)} before and after one change, its difference "
-        f"in percentage points at the right, and single runs as ticks{grey}.",
+        f"in percentage points at the right{ticks}{grey}.",
     )
 
 
@@ -191,6 +202,9 @@ def cost_scatter(records: Iterable[RunRecord], *, costs: Sequence[str] = tuple(C
             size = 160 if each.style.marker == "*" else 75
             axes.scatter(x, y, s=size, facecolor=each.face, linewidth=1.2, **look)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_formatter(EngFormatter())  # 300 k, 10 M
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.margins(x=0.12)
         axes.set_xlabel(label)
     panels[0].set_ylim(0, 100)

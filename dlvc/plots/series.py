@@ -73,6 +73,12 @@ def learning_series(records: Iterable[RunRecord]) -> list[Series]:
     return series_of(trained)
 
 
+def means_text(series: Sequence[Series]) -> str:
+    """Return in words what is drawn of the runs: single ones, or means and bands."""
+    text = runs_text(series)
+    return text if text == "one run each" else f"means over {text}, bands from lowest to highest"
+
+
 def runs_text(series: Sequence[Series]) -> str:
     """Return in words how many runs the series have, such as `3 runs each`."""
     counts = sorted({len(each.runs) for each in series})

@@ -7,6 +7,7 @@ a figure can be read in grey. Knows no record and no model.
 
 import functools
 import io
+import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,10 +30,9 @@ HALO = [patheffects.withStroke(linewidth=3, foreground="white")]  # dark lines o
 LABEL_HEIGHT = 0.18  # inches for a line of text beside a figure
 
 SCREEN_DPI = 96
-PIXELS_PER_DOT = 1.5  # figures are drawn finer than they are shown, for sharp screens
+FIGURE_DPI = 144  # half as fine again as shown, for sharp screens
 
 STYLE = {
-    "figure.dpi": SCREEN_DPI * PIXELS_PER_DOT,
     "font.size": 10,
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same picture everywhere
     "text.color": INK,
@@ -69,7 +69,7 @@ class ModelStyle:
 
 
 MODEL_STYLES = {
-    "majority": ModelStyle("#888888", "x", ":"),
+    "majority": ModelStyle("#767676", "x", ":"),
     "simple-cnn": ModelStyle(SKY, "o", "--"),
     "deep-cnn": ModelStyle(BLUE, "s", "-."),
     "deep-cnn-bn": ModelStyle("#0B2545", "D", "-"),
@@ -104,9 +104,20 @@ class Picture(Figure):
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         """Return the PNG for a notebook with its shown size and alternative text."""
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
+        self.savefig(buffer, format="png", dpi=FIGURE_DPI)
         width, height = (self.get_size_inches() * SCREEN_DPI).round().astype(int).tolist()
         return buffer.getvalue(), {"width": width, "height": height, "alt": self.description}
+
+
+def _register_with_notebook() -> None:
+    """Make a notebook show a Picture by its own method, if this runs in one.
+
+    After a first pyplot figure the kernel has a method for every Figure, which would show ours
+    in another size and without alternative text.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        shell.display_formatter.formatters["image/png"].for_type(Picture, Picture._repr_png_)
 
 
 def styled(draw: Callable[..., Picture]) -> Callable[..., Picture]:
@@ -122,7 +133,8 @@ def styled(draw: Callable[..., Picture]) -> Callable[..., Picture]:
 
 def new_picture(width: float, height: float, *, title: str = "") -> Picture:
     """Return an empty picture of that size in inches, with a bold title at the top left."""
-    picture = Picture(figsize=(width, height), layout="constrained")
+    _register_with_notebook()
+    picture = Picture(figsize=(width, height), dpi=FIGURE_DPI, layout="constrained")
     picture.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.04)
     if title:
         picture.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")

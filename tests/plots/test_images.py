@@ -1,0 +1,103 @@
+"""Images are drawn as they are, and what is no image is refused with a reason."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from dlvc.plots import feature_maps, filters_grid, show_augmentations, show_images
+
+IMAGES = torch.arange(6 * 3 * 4 * 4, dtype=torch.int64).view(6, 3, 4, 4).remainder(256).byte()
+
+
+def drawn(figure) -> list[np.ndarray]:
+    return [np.asarray(image.get_array()) for image in figure.axes[0].images]
+
+
+def texts(figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_every_image_is_drawn_with_its_pixels_in_place():
+    pictures = drawn(show_images(IMAGES))
+    assert len(pictures) == 6
+    for picture, image in zip(pictures, IMAGES, strict=True):
+        assert np.array_equal(picture, image.permute(1, 2, 0).numpy())
+
+
+def test_floats_are_drawn_as_the_same_colours():
+    pictures = drawn(show_images(IMAGES / 255))
+    assert np.allclose(pictures[1], IMAGES[1].permute(1, 2, 0) / 255)
+
+
+def test_titles_are_one_per_image_or_one_per_column():
+    assert texts(show_images(IMAGES, list("abcdef"), columns=3)) == list("abcdef")
+    assert texts(show_images(IMAGES, list("abc"), columns=3)) == list("abc")
+    with pytest.raises(ValueError, match=r"titles must be 3 \(one per column\) or 6 .*; got 2"):
+        show_images(IMAGES, list("ab"), columns=3)
+
+
+def test_outlines_are_drawn_unless_the_mask_is_empty_or_full():
+    masks = torch.zeros(6, 4, 4, dtype=torch.bool)
+    masks[0, 1:3, 1:3] = True
+    masks[1] = True
+    with_one = show_images(IMAGES, outlines=masks)
+    assert len(with_one.axes[0].collections) == 2  # the dark rim and the bright line
+    assert "outline" in with_one.description
+
+
+def test_own_words_describe_the_images():
+    assert show_images(IMAGES, says="Six patterns.").description == "Six patterns."
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (IMAGES[0], "must have shape (N, 3, H, W); got (3, 4, 4). Add a batch axis"),
+        (IMAGES[:, :1], "must have shape (N, 3, H, W); got (6, 1, 4, 4)."),
+        (IMAGES[:0], "must hold at least one image; got none."),
+        (IMAGES.long(), "must be uint8 or floats in [0, 1]; got int64."),
+        (IMAGES.float(), "must lie in [0, 1]; got 0 to 255. Draw them before normalisation."),
+        (IMAGES / 255 - 0.5, "must lie in [0, 1]; got -0.5 to"),
+        (IMAGES * torch.nan, "must lie in [0, 1]; got nan to nan"),
+    ],
+)
+def test_what_is_no_batch_of_images_is_refused(images, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        show_images(images)
+
+
+def test_augmentations_stand_beside_their_original():
+    variants = torch.stack([IMAGES[:2].flip(3), IMAGES[:2].flip(2)], dim=1)
+    pictures = drawn(show_augmentations(IMAGES[:2], variants, ["one", "two"]))
+    assert len(pictures) == 6
+    assert np.array_equal(pictures[3], IMAGES[1].permute(1, 2, 0))
+    assert np.array_equal(pictures[4], IMAGES[1].flip(2).permute(1, 2, 0))
+
+
+def test_variants_of_other_images_are_refused():
+    with pytest.raises(ValueError, match=r"shape \(N, K, 3, H, W\) with N = 2; got \(3, 1, 3"):
+        show_augmentations(IMAGES[:2], IMAGES[:3, None])
+
+
+def test_a_filter_weight_of_zero_is_middle_grey_and_all_share_one_scale():
+    weights = torch.zeros(2, 3, 5, 5)
+    weights[0, 0, 0, 0], weights[1, 2, 4, 4] = 2.0, -1.0
+    first, second = drawn(filters_grid(weights))
+    assert first[0, 0].tolist() == [1, 0.5, 0.5]
+    assert second[4, 4].tolist() == [0.5, 0.5, 0.25]
+    with pytest.raises(ValueError, match=r"shape \(filters, 3, k, k\); got \(16, 6, 5, 5\)"):
+        filters_grid(torch.zeros(16, 6, 5, 5))
+
+
+def test_feature_maps_share_one_scale_and_follow_the_image():
+    maps = torch.arange(5 * 4 * 4).view(5, 4, 4).float()
+    figure = feature_maps(maps, image=IMAGES[0])
+    assert len(drawn(figure)) == 6
+    assert {image.get_clim() for image in figure.axes[0].images[1:]} == {(0, 79)}
+    assert len(drawn(feature_maps(maps.bfloat16()))) == 5
+    with pytest.raises(ValueError, match=r"shape \(channels, H, W\); got \(1, 5, 4, 4\)"):
+        feature_maps(maps[None])

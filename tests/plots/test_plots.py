@@ -1,0 +1,116 @@
+"""What holds for every figure: a sentence under it, no window, nothing left open, no warning."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from dlvc import plots
+from dlvc.experiments import COMPARISONS
+from dlvc.plots.style import MUTED, Picture, model_style
+
+IMAGES = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+MAPS = torch.full((2, 2, 16, 16), 1 / 16)
+
+DRAW = {
+    "accuracy_bars": plots.accuracy_bars,
+    "attention_grid": lambda runs: plots.attention_grid(MAPS, image=IMAGES[0]),
+    "attention_overlay": lambda runs: plots.attention_overlay(IMAGES[0], MAPS[0], query=3),
+    "class_histogram": lambda runs: plots.class_histogram({"train": torch.arange(10)}),
+    "comparison_pairs": lambda runs: plots.comparison_pairs(runs, COMPARISONS),
+    "confusion_grid": plots.confusion_grid,
+    "confusion_heatmap": lambda runs: plots.confusion_heatmap(runs[0].test.confusion),
+    "convolution_step": lambda runs: plots.convolution_step(),
+    "cost_scatter": plots.cost_scatter,
+    "feature_maps": lambda runs: plots.feature_maps(IMAGES[0]),
+    "filters_grid": lambda runs: plots.filters_grid(IMAGES),
+    "image_patches": lambda runs: plots.image_patches(IMAGES[0]),
+    "learning_curves": plots.learning_curves,
+    "max_pooling": lambda runs: plots.max_pooling(),
+    "per_class_bars": plots.per_class_bars,
+    "pixel_statistics": lambda runs: plots.pixel_statistics(IMAGES),
+    "position_similarity": lambda runs: plots.position_similarity(torch.eye(16)),
+    "receptive_field": lambda runs: plots.receptive_field(),
+    "report_figure": plots.report_figure,
+    "residual_block": lambda runs: plots.residual_block(),
+    "show_augmentations": lambda runs: plots.show_augmentations(IMAGES, IMAGES[:, None]),
+    "show_images": lambda runs: plots.show_images(IMAGES),
+}
+
+
+def test_every_public_function_is_drawn_here():
+    assert set(DRAW) == set(plots.__all__) - {"description", "set_description"}
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_a_figure_is_drawn_with_a_sentence_and_nothing_stays_open(name, make_run):
+    runs = [make_run("simple-cnn"), make_run("deep-cnn"), make_run("deep-cnn", 1)]
+    figure = DRAW[name](runs)
+    assert isinstance(figure, Picture)
+    assert re.fullmatch(r"[A-Z0-9].{20,}\.", plots.description(figure))
+    assert plt.get_fignums() == []
+    figure.savefig(io.BytesIO(), dpi=40)
+    width, height = figure.get_size_inches()
+    assert 4 <= width <= 13
+    assert 1.5 <= height <= 10
+
+
+RECORD_FIGURES = [
+    "accuracy_bars",
+    "comparison_pairs",
+    "confusion_grid",
+    "cost_scatter",
+    "learning_curves",
+    "per_class_bars",
+    "report_figure",
+]
+
+
+def words_of(figure: Picture, renderer) -> list[tuple[str, Bbox]]:
+    """Return every text on the figure that is drawn, with its box on the drawing."""
+    # An axis keeps labels of ticks beyond its ends, which it does not draw.
+    hidden = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        drawn = axis._update_ticks() if axis.axes.axison else []
+        ticks = (tick for tick in axis.get_major_ticks() if tick not in drawn)
+        hidden |= {label for tick in ticks for label in (tick.label1, tick.label2)}
+    texts = [text for text in figure.findobj(Text) if text not in hidden and text.get_text()]
+    boxes = (Text.get_window_extent(text, renderer) for text in texts)  # without an arrow
+    return [(t.get_text(), box) for t, box in zip(texts, boxes, strict=True) if t.get_visible()]
+
+
+@pytest.mark.parametrize("number", ["three runs alike", "all runs"])
+@pytest.mark.parametrize("name", RECORD_FIGURES)
+def test_words_stay_inside_the_figure_and_apart(name, number, make_run, all_runs):
+    alike = [make_run(key, final=0.67) for key in ("simple-cnn", "deep-cnn", "deep-cnn-bn")]
+    figure = DRAW[name](alike if number == "three runs alike" else all_runs)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    words = words_of(figure, renderer)
+    assert len(words) > 10
+    inside = figure.bbox.padded(3)
+    for place, (text, box) in enumerate(words):
+        assert inside.containsx(box.x0), text
+        assert inside.containsx(box.x1), text
+        assert inside.containsy(box.y0), text
+        assert inside.containsy(box.y1), text
+        for other, other_box in words[:place]:
+            assert not box.padded(-2).overlaps(other_box.padded(-2)), (text, other)
+
+
+def test_a_model_looks_the_same_in_every_figure(make_run):
+    runs = [make_run("deep-vit")]
+    color = model_style("deep-vit").color
+    bar = plots.accuracy_bars(runs).axes[0].patches[0]
+    curve = plots.learning_curves(runs).axes[1].lines[1]
+    assert to_hex(bar.get_facecolor()).upper() == curve.get_color() == color
+    assert curve.get_marker() == model_style("deep-vit").marker
+    assert color != MUTED

@@ -1,0 +1,76 @@
+"""Bars, arrows and points stand where the records say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dlvc.experiments import COMPARISONS
+from dlvc.plots import accuracy_bars, comparison_pairs, cost_scatter
+
+
+def texts(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def test_a_bar_is_the_mean_with_the_sample_standard_deviation(make_run):
+    runs = [make_run("deep-cnn", seed, final=final) for seed, final in enumerate((0.4, 0.5, 0.6))]
+    (axes,) = accuracy_bars([*runs, make_run("deep-vit", final=0.3)]).axes
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([50, 30])
+    assert texts(axes) == ["50.0 ± 10.0 %", "30.0 %"]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["Deep CNN (3)", "Deep ViT (1)"]
+
+
+def test_the_reports_numbers_are_diamonds_at_their_place(make_run):
+    (axes,) = accuracy_bars([make_run("deep-cnn", final=0.6)], reported={"deep-cnn": 0.4625}).axes
+    assert [points.get_offsets().tolist() for points in axes.collections] == [[[46.25, 0]]] * 2
+    (plain,) = accuracy_bars([make_run("deep-cnn")]).axes
+    assert not plain.collections
+
+
+def test_a_comparison_writes_the_difference_in_points(make_run):
+    runs = [make_run("simple-cnn", final=0.5), make_run("deep-cnn", final=0.62)]
+    (axes,) = comparison_pairs(
+        runs, COMPARISONS, reported={"simple-cnn": 0.3, "deep-cnn": 0.25}
+    ).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["depth"]
+    assert {"+12.0", "−5.0", "Simple CNN", "Deep CNN"} <= set(texts(axes))
+
+
+def test_all_five_comparisons_are_drawn_from_all_records(all_runs):
+    (axes,) = comparison_pairs(all_runs, COMPARISONS).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == [each.factor for each in COMPARISONS]
+
+
+def test_a_comparison_without_its_pair_is_refused(make_run):
+    with pytest.raises(ValueError, match="test results of both its models; got none"):
+        comparison_pairs([make_run("simple-cnn")], COMPARISONS)
+
+
+def test_costs_are_drawn_at_their_mean_on_logarithmic_axes(make_run):
+    runs = [
+        make_run("deep-cnn", seed, final=0.5, train_seconds=10.0 * (seed + 1)) for seed in (0, 1)
+    ]
+    panels = cost_scatter(runs).axes
+    assert [axes.get_xscale() for axes in panels] == ["log"] * 3
+    places = [axes.collections[0].get_offsets()[0] for axes in panels]
+    assert np.allclose(places, [[60_000, 50], [600_000, 50], [15, 50]])
+
+
+def test_models_without_parameters_have_no_cost(all_runs):
+    (axes,) = cost_scatter(all_runs, costs=["parameters"]).axes
+    assert len(axes.collections) == 8
+    assert "Majority Model" not in texts(axes)
+
+
+def test_times_of_different_devices_are_named_with_their_models(make_run):
+    other = make_run("deep-vit", device={"type": "cuda", "name": "a GPU", "threads": 1})
+    (axes,) = cost_scatter([make_run("deep-cnn"), other], costs=["train_seconds"]).axes
+    assert axes.get_title(loc="left") == "a processor: Deep CNN\na GPU: Deep ViT"
+
+
+def test_an_unknown_cost_is_refused(all_runs):
+    with pytest.raises(ValueError, match=r"costs must be among parameters, .*; got euros"):
+        cost_scatter(all_runs, costs=["euros"])
