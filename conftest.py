@@ -10,7 +10,9 @@ from collections import defaultdict
 
 import pytest
 
-from dlvc.notebooks import SMOKE_ENVIRONMENT
+from dlvc.notebooks import (
+    SMOKE_ENVIRONMENT,
+)  # imports neither torch nor dlvc.records, which reads DLVC_RUNS_DIR
 
 # The share of cells with output whose output is really compared. It may only rise.
 COMPARED_FLOOR = 0.6
@@ -18,9 +20,11 @@ COMPARED_FLOOR = 0.6
 # Kernels inherit these. Whoever sets one outside decides: DLVC_PROFILE=full CUDA_VISIBLE_DEVICES=0 pytest --nbval
 for name, value in SMOKE_ENVIRONMENT.items():
     os.environ.setdefault(name, value)
-if "IPYTHONDIR" not in os.environ:  # a reader's own IPython start-up files change outputs
-    os.environ["IPYTHONDIR"] = tempfile.mkdtemp(prefix="dlvc-ipython-")
-    atexit.register(shutil.rmtree, os.environ["IPYTHONDIR"], ignore_errors=True)
+# A reader's own IPython start-up files and runs would change outputs, and test runs would fill the reader's runs/.
+for name in ("IPYTHONDIR", "DLVC_RUNS_DIR"):
+    if name not in os.environ:
+        os.environ[name] = tempfile.mkdtemp(prefix=f"dlvc-{name.lower()}-")
+        atexit.register(shutil.rmtree, os.environ[name], ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -k and the like take cells away

@@ -8,7 +8,7 @@ Where to look (each file imports only from the groups above its own):
 - models: `models.cnn`, `models.vit`, `models.resnet`, `models.majority`
 - work: `training` (the loop and the evaluation), `checkpoint` (weights on disk), `attention` (maps out of
   a transformer), `plots` (one function, one figure)
-- experiments: `experiments` (`EXPERIMENTS`, the only list of models there is, and `run_experiment`)
+- experiments: `experiments` (`EXPERIMENTS`, the only list of models there is), `running` (`run_experiment`)
 - the workbook: `figures` (every committed figure), `notebooks` (run the notebooks and keep what they print)
 - the command line: `python -m dlvc`
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlvc.config import PROFILES, TrainConfig
+
+if TYPE_CHECKING:  # records need torch, which `list --help` and the like need not wait for
+    from dlvc.records import EpochRecord, RunRecord
+
+STOPPED = 130  # the exit status of a program stopped by Ctrl-C
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status after running the command given by `arguments` (default: the program's own)."""
     options = build_parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
+    except KeyboardInterrupt:
+        return STOPPED
     except (ValueError, RuntimeError, OSError, ImportError) as error:
-        # The messages are written for people; the place in the code would only hide them.
+        if os.environ.get("DLVC_DEBUG"):
+            raise
+        # The messages are written for people; the place in the code (DLVC_DEBUG=1 shows it) would only hide them.
         print(f"dlvc: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -70,6 +80,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     table = commands.add_parser("table", help="the results as a table")
     table.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown")
+    table.add_argument(
+        "--comparisons",
+        action="store_true",
+        help="the five comparisons in one factor instead of all models",
+    )
     table.add_argument(
         "--runs",
         action="store_true",
@@ -128,10 +143,11 @@ def show_data(options: argparse.Namespace) -> None:
     print(describe_data())
 
 
-def train_experiment(options: argparse.Namespace) -> None:
-    """Train with one seed or several, a line an epoch."""
+def train_experiment(options: argparse.Namespace) -> int:
+    """The exit status after training with one seed or several, a line an epoch."""
     from dlvc.data import load_data
-    from dlvc.experiments import config_for, data_for, get_experiment, run_experiment
+    from dlvc.experiments import config_for, data_for, get_experiment
+    from dlvc.running import run_experiment
 
     get_experiment(options.key)  # a wrong name is said before any data are loaded
     changes = {
@@ -165,23 +181,25 @@ def train_experiment(options: argparse.Namespace) -> None:
         )
         print(summarise(run.record, run.path))
         if run.record.interrupted:
-            break
+            return STOPPED
+    return 0
 
 
-def print_epoch(epoch) -> None:
-    """Print one epoch as one line."""
-    print(
+def print_epoch(epoch: EpochRecord) -> None:
+    """Print one epoch as one line, above the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(
         f"epoch {epoch.epoch:3}: training loss {epoch.train_loss:.3f}, accuracy {epoch.train_accuracy:.3f}; "
-        f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.3f}; {epoch.seconds:.1f} s",
-        flush=True,
+        f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.3f}; {epoch.seconds:.1f} s"
     )
 
 
-def summarise(record, path: Path) -> str:
+def summarise(record: RunRecord, path: Path) -> str:
     """What a run gave, in two lines."""
     where = f"record: {path.parent.name}/{path.name}"
     if record.test is None:
-        return f"stopped after {len(record.epochs)} epochs; the test images were not used\n{where}"
+        return f"stopped after {len(record.epochs)} epochs, before its test was done\n{where}"
     return (
         f"best epoch {record.best_epoch}: test accuracy {record.test.accuracy:.4f}, mean per-class accuracy "
         f"{record.test.mean_per_class_accuracy:.4f} on {sum(map(sum, record.test.confusion)):,} images; "
@@ -191,11 +209,12 @@ def summarise(record, path: Path) -> str:
 
 def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
-    from dlvc.experiments import in_registry_order
+    from dlvc.experiments import comparison_table, in_registry_order
     from dlvc.records import REFERENCE_RECORDS, RUNS, format_table, load_records, results_table
 
     records = in_registry_order(load_records(RUNS if options.runs else REFERENCE_RECORDS))
-    print(format_table(results_table(records), options.format))
+    table = comparison_table(records) if options.comparisons else results_table(records)
+    print(format_table(table, options.format))
 
 
 def draw(options: argparse.Namespace) -> None:

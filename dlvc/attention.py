@@ -28,7 +28,7 @@ def recorded_inputs(model: VisionTransformer) -> Iterator[list[tuple[SelfAttenti
             hook.remove()
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def attention_maps(model: VisionTransformer, images: Tensor) -> Tensor:
     """Weights (B, depth, heads, N, N), float32 on the CPU: entry [b, l, h, i, j] is what token i takes from token j.
 

@@ -1,42 +1,28 @@
-"""The registry: every model of the report with its settings, and how one entry is run.
+"""The registry: every model of the report with its settings, and what is compared with what.
 
 `EXPERIMENTS` is the only list of models there is. Command line, tables, figures, tests and notebooks read it.
-To add an experiment, add an entry here.
+To add an experiment, add an entry here; `running.py` runs it.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import nn
 
-from dlvc.checkpoint import load_weights, save_weights
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData, load_data
-from dlvc.data.download import resnet18_weights
 from dlvc.device import pick_device
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.majority import MajorityClassifier
 from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
-from dlvc.provenance import describe_device, describe_model, git_commit, versions, weights_origin
-from dlvc.records import (
-    RUNS,
-    EpochRecord,
-    EvaluationRecord,
-    RunRecord,
-    load_record,
-    pack_bits,
-    save_record,
-)
-from dlvc.training import Evaluation, TrainResult, evaluate, train
+from dlvc.records import RunRecord, mean_and_spread
 
 REPORT = TrainConfig()  # the defaults are the report's settings
 
@@ -218,9 +204,46 @@ def get_experiment(key: str) -> Experiment:
 
 
 def in_registry_order(records: list[RunRecord]) -> list[RunRecord]:
-    """The records in the order of `EXPERIMENTS`, report before tuned, seeds rising: the order of the result table."""
-    keys = list(EXPERIMENTS)
-    return sorted(records, key=lambda each: (keys.index(each.key), each.protocol, each.seed))
+    """The records in the order of `EXPERIMENTS`, report before tuned, seeds rising; unknown keys last."""
+    rank = {key: place for place, key in enumerate(EXPERIMENTS)}
+    return sorted(
+        records, key=lambda each: (rank.get(each.key, len(rank)), each.protocol, each.seed)
+    )
+
+
+def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
+    """One row for each of the five comparisons: test accuracy without and with the factor, in the report and here.
+
+    Here it is mean and spread over the seeds of the report-protocol runs among `records`; "-" where there is none.
+    """
+
+    def here(key: str) -> list[float]:
+        return [
+            each.test.accuracy
+            for each in records
+            if each.key == key and each.protocol == "report" and each.test
+        ]
+
+    def pair(without: str, with_factor: str) -> str:
+        return f"{without} → {with_factor}"
+
+    rows = []
+    for each in COMPARISONS:
+        reported = [
+            EXPERIMENTS[key].report_row.get("test ACC") for key in (each.without, each.with_factor)
+        ]
+        measured = [here(key) for key in (each.without, each.with_factor)]
+        rows.append(
+            {
+                "one factor": each.factor,
+                "models": pair(
+                    *(EXPERIMENTS[key].title for key in (each.without, each.with_factor))
+                ),
+                "report": pair(*("-" if value is None else f"{value:.3f}" for value in reported)),
+                "here": pair(*(mean_and_spread(values) if values else "-" for values in measured)),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def data_for(profile: str | None = None) -> ImageData:
@@ -280,161 +303,3 @@ def build_model(key: str, config: TrainConfig, *, weights: Any = None) -> nn.Mod
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return experiment.build(**options)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A trained model with its record, and where the record lies (None if it was not saved)."""
-
-    model: nn.Module
-    record: RunRecord
-    path: Path | None
-
-
-def run_experiment(
-    key: str,
-    data: ImageData,
-    config: TrainConfig | None = None,
-    *,
-    protocol: str = "report",
-    profile: str | None = None,
-    weights: Any = "auto",
-    weights_name: str = "",
-    save: bool = True,
-    folder: Path | None = None,
-    **options: Any,
-) -> Run:
-    """Train one experiment, test it once, and leave record and best weights in `folder` (default: runs/).
-
-    `weights` is "auto" (ImageNet for ResNet18, but random in the smoke profile, which uses no network), None (random),
-    a file, or a state dict named by `weights_name`. `save=False` leaves nothing. `options` go on to `training.train`.
-    """
-    experiment = get_experiment(key)
-    chosen = current_profile(profile).name
-    config = config or config_for(key, data, protocol=protocol, profile=chosen)
-    weights, weights_name = find_weights(experiment, weights, weights_name, chosen)
-    model = build_model(key, config, weights=weights)
-    started = datetime.now(timezone.utc)
-    result = (
-        fit_majority(model, data, config)
-        if key == "majority"
-        else train(model, data, config, **options)
-    )
-    validation = test = None
-    if not result.interrupted:
-        progress = options.get("progress", True)
-        score = partial(evaluate, model, precision=result.precision, progress=progress)
-        validation = score(data.validation.first(config.evaluation_size))
-        test = score(data.test.first(config.evaluation_size))
-    title = experiment.title
-    if experiment.weights and weights_name != experiment.weights:
-        title += f" ({weights_name or 'random'} weights)".replace("random weights", "random start")
-    record = RunRecord(
-        key=key,
-        title=title,
-        protocol=protocol,
-        profile=chosen,
-        seed=config.seed,
-        config=config.as_dict(),
-        model={
-            **describe_model(model, data.test),
-            "options": model_options(experiment),
-            "weights": weights_name or "random",
-        },
-        data={
-            "title": data.title,
-            "source": data.source,
-            "verified": data.verified,
-            "digest": data.digest,
-            "sizes": data.sizes,
-        },
-        device=describe_device(result.device),
-        precision=result.precision,
-        versions=versions(),
-        git_commit=git_commit(),
-        started=started.isoformat(timespec="seconds"),
-        epochs=result.epochs,
-        best_epoch=result.best_epoch,
-        interrupted=result.interrupted,
-        train_seconds=result.train_seconds,
-        validation=validation and as_record(validation),
-        test=test and as_record(test),
-    )
-    if not save:
-        return Run(model, record, None)
-    path = free_name(
-        folder or RUNS, f"{key}_{protocol}_{chosen}_seed{config.seed}_{started:%Y%m%d-%H%M%S}"
-    )
-    weights_path = path.with_suffix(".safetensors")
-    digest = save_weights(model, weights_path)
-    record = replace(record, weights_file=weights_path.name, weights_sha256=digest)
-    return Run(model, record, save_record(record, path))
-
-
-def load_run(path: Path | str) -> nn.Module:
-    """The trained model of the record at `path`, in evaluation mode on the CPU."""
-    path = Path(path)
-    record = load_record(path)
-    model = build_model(record.key, TrainConfig(**record.config))
-    return load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
-
-
-def find_weights(experiment: Experiment, weights: Any, name: str, profile: str) -> tuple[Any, str]:
-    """The weights to start from (None: random) and what to call them in the record."""
-    if isinstance(weights, str) and weights == "auto":
-        if not experiment.weights or profile == "smoke":
-            return None, ""
-        return resnet18_weights(), experiment.weights
-    if weights is None or isinstance(weights, dict):
-        return weights, name
-    path = Path(weights)
-    if not name and path.is_file():
-        name = weights_origin(path)
-    return path, name or path.name
-
-
-def fit_majority(model: MajorityClassifier, data: ImageData, config: TrainConfig) -> TrainResult:
-    """Count the training labels: the majority model's whole training, as if it were one epoch."""
-    started = time.perf_counter()
-    model.fit(data.train.first(config.train_size).labels)
-    seconds = time.perf_counter() - started
-    train_score = evaluate(model, data.train.first(config.train_size), progress=False)
-    score = evaluate(model, data.validation.first(config.evaluation_size), progress=False)
-    epoch = EpochRecord(
-        epoch=1,
-        learning_rate=0.0,
-        train_loss=train_score.loss,
-        train_accuracy=train_score.accuracy,
-        validation_loss=score.loss,
-        validation_accuracy=score.accuracy,
-        validation_mean_per_class_accuracy=score.mean_per_class_accuracy,
-        seconds=seconds,
-        validation_seconds=score.seconds,
-    )
-    return TrainResult((epoch,), 1, False, seconds, torch.device("cpu"), "float32")
-
-
-def model_options(experiment: Experiment) -> dict[str, Any]:
-    """The architecture's options as the registry sets them."""
-    return dict(getattr(experiment.build, "keywords", {}))
-
-
-def as_record(score: Evaluation) -> EvaluationRecord:
-    """An evaluation in the form that is written to a record."""
-    bits = pack_bits(score.correct.numpy())
-    return EvaluationRecord(
-        loss=score.loss, confusion=score.confusion.tolist(), correct=bits, seconds=score.seconds
-    )
-
-
-def free_name(folder: Path, stem: str) -> Path:
-    """A path in `folder` for a record that no other run has, reserved by an empty weights file beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(1, 1000):
-        path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
-        try:
-            path.with_suffix(".safetensors").touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        return path
-    raise FileExistsError(f"1,000 runs called {stem} in {folder.name}/: move some away.")

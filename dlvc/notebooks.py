@@ -124,7 +124,8 @@ def execute_notebook(path: Path, *, progress: bool = True) -> NotebookNode:
             on_cell_complete=lambda cell, cell_index: bar.update(cell.cell_type == "code"),
         )
         try:
-            client.execute(env={**os.environ, **SMOKE_ENVIRONMENT, "IPYTHONDIR": settings})
+            folders = {"IPYTHONDIR": settings, "DLVC_RUNS_DIR": str(Path(settings) / "runs")}
+            client.execute(env={**os.environ, **SMOKE_ENVIRONMENT, **folders})
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             if isinstance(error, CellExecutionError):
                 reason = f"{error.ename}: {error.evalue}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dlvc import __version__
 from dlvc.checkpoint import file_digest
 from dlvc.data import Split
+from dlvc.data.download import RESNET18_WEIGHTS
 from dlvc.device import model_device
 from dlvc.records import PROJECT
 
@@ -36,13 +38,16 @@ def describe_model(model: nn.Module, split: Split) -> dict[str, int]:
 
 
 def weights_origin(path: Path) -> str:
-    """What a weights file was trained on, if it says so, else its name and the start of its SHA-256."""
+    """What a weights file was trained on, if it says so or is known, else its name and the start of its SHA-256."""
+    digest = file_digest(path)
+    if digest == RESNET18_WEIGHTS.sha256:
+        return "ImageNet"
     if path.suffix == ".safetensors":
         with safe_open(path, "pt") as file:
             trained_on = (file.metadata() or {}).get("trained_on")
         if trained_on:
             return trained_on
-    return f"{path.name}, SHA-256 {file_digest(path)[:12]}"
+    return f"{path.name}, SHA-256 {digest[:12]}"
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:
@@ -68,6 +73,8 @@ def git_commit() -> str:
         ask = partial(
             subprocess.run, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=10
         )
+        if Path(ask(["git", "rev-parse", "--show-toplevel"]).stdout.strip()).resolve() != PROJECT:
+            return "unknown"  # the project was unpacked inside another repository
         commit = ask(["git", "rev-parse", "--short=12", "HEAD"]).stdout.strip()
         return commit + (
             "+changes" if ask(["git", "status", "--porcelain", "--", "dlvc"]).stdout.strip() else ""
@@ -78,8 +85,5 @@ def git_commit() -> str:
 
 def versions() -> dict[str, str]:
     """The versions that decide what a run computes."""
-    return {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "dlvc": __version__,
-    }
+    packages = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy")}
+    return {"dlvc": __version__, "python": platform.python_version(), **packages}

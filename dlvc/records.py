@@ -23,7 +23,8 @@ import torch
 from dlvc.metrics import accuracy, mean_per_class_accuracy
 
 PROJECT = Path(__file__).resolve().parents[1]
-RUNS = PROJECT / "runs"  # a learner's own runs, ignored by git
+# A learner's own runs, ignored by git.
+RUNS = Path(os.environ.get("DLVC_RUNS_DIR") or PROJECT / "runs")
 REFERENCE_RECORDS = PROJECT / "figures" / "records"  # committed reference runs
 
 FORMAT_VERSION = 1
@@ -147,8 +148,11 @@ def save_record(record: RunRecord, path: Path) -> Path:
     """`path`, after writing the record there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    try:
+        part.write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 
@@ -165,54 +169,71 @@ TABLE_COLUMNS = {
 
 
 def results_table(records: Iterable[RunRecord]) -> pd.DataFrame:
-    """One row for each title and protocol, in the order of first appearance: mean and spread over seeds, as text.
+    """One row for each experiment as it was run, in order of first appearance: mean and spread over seeds, as text.
 
-    Columns are the report's Table 1 with the test loss, the number of runs and of parameters. `0.687 ± 0.004` is mean
-    and sample standard deviation; a single run has no spread. Unfinished runs are left out.
-    Raises ValueError if one row would mix data sets, profiles or settings other than the seed.
+    Columns are the report's Table 1 with the test loss, the number of runs and of parameters, and how many images were
+    trained on for how many epochs. `0.687 ± 0.004` is mean and sample standard deviation; a single run has no spread. Runs
+    that differ in more than the seed get rows of their own; of two runs that do not even differ in it the newer counts.
+    Unfinished runs are left out.
     """
-    groups: dict[tuple[str, str], list[RunRecord]] = {}
-    for record in records:
-        if record.test is not None and record.best_epoch:
-            groups.setdefault((record.title, record.protocol), []).append(record)
+    finished = [record for record in records if record.test is not None and record.best_epoch]
+    several_data = len({record.data["title"] for record in finished}) > 1
     rows = []
-    for (title, protocol), runs in groups.items():
-        check_same_experiment(runs)
-        row = {
-            "Model": title,
-            "protocol": protocol,
-            "runs": len(runs),
-            "parameters": f"{runs[0].model['parameters']:,}",
-        }
+    for runs in group_by_experiment(finished):
+        first = runs[0]
+        row = {"Model": first.title, "protocol": first.protocol}
+        if several_data:
+            row["data"] = first.data["title"]
+        row["images x epochs"] = f"{first.config['train_size']:,} x {first.config['epochs']}"
+        row |= {"runs": len(runs), "parameters": f"{first.model['parameters']:,}"}
         for name, read in TABLE_COLUMNS.items():
             digits = 1 if name.endswith("(s)") else 3
             row[name] = mean_and_spread([read(run) for run in runs], digits=digits)
         rows.append(row)
-    return pd.DataFrame(rows, columns=["Model", "protocol", "runs", "parameters", *TABLE_COLUMNS])
+    columns = ["Model", "protocol", "images x epochs", "runs", "parameters", *TABLE_COLUMNS]
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else columns)
+
+
+def group_by_experiment(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
+    """The records in groups that differ in nothing but the seed; of two runs with one seed the newer."""
+    groups: dict[str, dict[int, RunRecord]] = {}
+    for record in records:
+        seeds = groups.setdefault(json.dumps(what_was_run(record), sort_keys=True), {})
+        if record.seed not in seeds or seeds[record.seed].started <= record.started:
+            seeds[record.seed] = record
+    return [[seeds[seed] for seed in sorted(seeds)] for seeds in groups.values()]
+
+
+def what_was_run(record: RunRecord) -> dict[str, Any]:
+    """Everything that decides a run's result but the seed. Where the numbers were rounded is part of it."""
+    config = {
+        name: value
+        for name, value in record.config.items()
+        if name not in ("seed", "device", "precision")
+    }
+    return {
+        **config,
+        "title": record.title,
+        "protocol": record.protocol,
+        "profile": record.profile,
+        "data": record.data["digest"],
+        "weights": record.model["weights"],
+        "options": record.model["options"],
+        "device": [record.device["type"], record.device["name"]],
+        "precision": record.precision,
+    }
 
 
 def check_same_experiment(runs: list[RunRecord]) -> None:
     """Raise ValueError unless `runs` differ in nothing but the seed, so that a spread over them is one over seeds."""
-
-    def identity(run: RunRecord) -> dict[str, Any]:
-        config = {
-            name: value for name, value in run.config.items() if name not in ("seed", "device")
-        }
-        return {
-            **config,
-            "data": run.data["digest"],
-            "profile": run.profile,
-            "weights": run.model["weights"],
-        }
-
-    first = identity(runs[0])
+    first = what_was_run(runs[0])
     seeds = [run.seed for run in runs]
     if len(set(seeds)) < len(seeds):
         raise ValueError(
             f"two runs of {runs[0].title} have the same seed ({sorted(seeds)}): leave one of them out."
         )
     for run in runs[1:]:
-        other = identity(run)
+        other = what_was_run(run)
         differing = [name for name in first if first[name] != other.get(name)]
         if differing:
             raise ValueError(

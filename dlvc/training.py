@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,7 @@ class TrainResult:
 
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
+    best_validation: Evaluation | None
     interrupted: bool
     train_seconds: float
     device: torch.device
@@ -83,104 +85,159 @@ def train(
     check_sizes(data, config)
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
-    layout = memory_layout(model, device)
-    model.to(device, memory_format=layout)
+    model.to(device, memory_format=memory_layout(model, device))
     train_split = data.train.first(config.train_size)
     validation = data.validation.first(config.evaluation_size)
     images, labels = train_split.images.to(device), train_split.labels.to(device)
-    steps_per_epoch = -(-len(labels) // config.batch_size)
+    steps = len(split_batches(torch.arange(len(labels)), config.batch_size))
     optimizer = make_optimizer(model, config)
     # float16 has too small a range for most gradients; the other formats need no scaling.
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
 
     epochs: list[EpochRecord] = []
-    best_epoch, best_score, best_weights = 0, -1.0, None
+    best_epoch, best_validation, best_weights = 0, None, None
     started = time.perf_counter()
-    bar = tqdm(
-        total=config.epochs * steps_per_epoch,
-        unit="step",
-        delay=1,
-        disable=not progress,
-    )
-    with bar, own_random_numbers(config.seed, device), end_at_step_border(stop) as stop:
-        for epoch in range(1, config.epochs + 1):
-            epoch_started = time.perf_counter()
-            # All random numbers of an epoch, by image: neither batch size nor device changes them.
-            generator = epoch_generator(config.seed, epoch)
-            order = torch.randperm(len(labels), generator=generator).to(device)
-            draws = random_draws(len(labels), generator).to(device)
-            losses = torch.zeros(steps_per_epoch, device=device)
-            correct = torch.zeros((), dtype=torch.int64, device=device)
-            rates = []
-            model.train()
-            for step, index in enumerate(order.split(config.batch_size)):
-                if stop.is_set():
-                    break
-                batch = images[index]
-                if config.augmentation == "crop-and-mirror":
-                    batch = crop_and_mirror(batch, draws.take(index))
-                targets = labels[index]
-                with autocast(device, precision):
-                    logits = model(to_float(batch, layout)).float()
-                    loss = cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
-                rate = learning_rate_at(
-                    (epoch - 1) * steps_per_epoch + step, config.epochs * steps_per_epoch, config
+    bar = tqdm(total=config.epochs * steps, unit="step", delay=1, disable=not progress)
+    try:
+        with bar, own_random_numbers(config.seed, device), end_at_step_border(stop) as stop:
+            for epoch in range(1, config.epochs + 1):
+                epoch_started = time.perf_counter()
+                passed = train_epoch(
+                    model, images, labels, optimizer, scaler, config, epoch, precision, bar, stop
                 )
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                optimizer.zero_grad(set_to_none=True)
-                scaler.scale(loss).backward()
-                scaler.step(optimizer)
-                scaler.update()
-                rates.append(rate)
-                losses[step] = loss.detach() * len(index)
-                correct += (logits.detach().argmax(dim=1) == targets).sum()
-                bar.update()
-                # On a CPU the value is there at once; on a GPU looking at it would wait, so that is done once an epoch.
-                if device.type == "cpu":
-                    check_finite(losses[step : step + 1], epoch, [rate], first_step=step + 1)
-            if stop.is_set():
-                break
-            check_finite(losses, epoch, rates)
-            train_loss = mean_loss(losses.double().sum(), len(labels))
-            train_accuracy = correct.item() / len(labels)
-            seconds = time.perf_counter() - epoch_started
-            score = evaluate(model, validation, precision=precision, progress=False, stop=stop)
-            if score is None:
-                break
-            record = EpochRecord(
-                epoch=epoch,
-                learning_rate=rates[-1],
-                train_loss=train_loss,
-                train_accuracy=train_accuracy,
-                validation_loss=score.loss,
-                validation_accuracy=score.accuracy,
-                validation_mean_per_class_accuracy=score.mean_per_class_accuracy,
-                seconds=seconds,
-                validation_seconds=score.seconds,
-            )
-            epochs.append(record)
-            if record.validation_mean_per_class_accuracy > best_score:
-                best_epoch, best_score = epoch, record.validation_mean_per_class_accuracy
-                best_weights = {name: value.clone() for name, value in model.state_dict().items()}
-            bar.set_postfix(epoch=epoch, validation=f"{record.validation_accuracy:.3f}")
-            if on_epoch is not None:
-                on_epoch(record)
-        interrupted = stop.is_set() and len(epochs) < config.epochs
-    if best_weights is not None:
-        model.load_state_dict(best_weights)
-    model.eval()
+                seconds = time.perf_counter() - epoch_started
+                score = passed and evaluate_finite(
+                    model, validation, precision, stop, epoch, passed
+                )
+                if score is None:
+                    break
+                record = EpochRecord(
+                    epoch=epoch,
+                    learning_rate=passed.learning_rate,
+                    train_loss=passed.loss,
+                    train_accuracy=passed.accuracy,
+                    validation_loss=score.loss,
+                    validation_accuracy=score.accuracy,
+                    validation_mean_per_class_accuracy=score.mean_per_class_accuracy,
+                    seconds=seconds,
+                    validation_seconds=score.seconds,
+                )
+                epochs.append(record)
+                if (
+                    best_validation is None
+                    or score.mean_per_class_accuracy > best_validation.mean_per_class_accuracy
+                ):
+                    best_epoch, best_validation = epoch, score
+                    best_weights = {
+                        name: value.clone() for name, value in model.state_dict().items()
+                    }
+                # Without refresh: the bar waits for its delay, so short runs print none.
+                bar.set_postfix(epoch=epoch, validation=f"{score.accuracy:.3f}", refresh=False)
+                if on_epoch is not None:
+                    on_epoch(record)
+    finally:  # also after an error the model is as good as it ever was
+        if best_weights is not None:
+            model.load_state_dict(best_weights)
+        model.eval()
     return TrainResult(
         epochs=tuple(epochs),
         best_epoch=best_epoch,
-        interrupted=interrupted,
+        best_validation=best_validation,
+        interrupted=len(epochs) < config.epochs,
         train_seconds=time.perf_counter() - started,
         device=device,
         precision=precision,
     )
 
 
-@torch.inference_mode()
+class Pass(NamedTuple):
+    """One pass through the training images: mean loss, accuracy, and the last step's learning rate."""
+
+    loss: float
+    accuracy: float
+    learning_rate: float
+
+
+def train_epoch(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    config: TrainConfig,
+    epoch: int,
+    precision: str,
+    bar: tqdm,
+    stop: threading.Event,
+) -> Pass | None:
+    """Train on each of `images` (N, 3, H, W) uint8 with `labels` (N,) once; None if `stop` was set meanwhile.
+
+    Loss and hits stay on the device and are read once, at the end.
+    Raises NonFiniteLoss naming epoch, step and learning rate.
+    """
+    device, layout = images.device, memory_layout(model, images.device)
+    # All random numbers of an epoch, by image: neither batch size nor device changes them.
+    generator = epoch_generator(config.seed, epoch)
+    order = torch.randperm(len(labels), generator=generator).to(device)
+    draws = random_draws(len(labels), generator).to(device)
+    batches = split_batches(order, config.batch_size)
+    first_step, all_steps = (epoch - 1) * len(batches), config.epochs * len(batches)
+    losses = torch.zeros(len(batches), device=device)
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    rates = [learning_rate_at(first_step + step, all_steps, config) for step in range(len(batches))]
+    model.train()
+    for step, index in enumerate(batches):
+        if stop.is_set():
+            return None
+        batch, targets = images[index], labels[index]
+        if config.augmentation == "crop-and-mirror":
+            batch = crop_and_mirror(batch, draws.take(index))
+        with autocast(device, precision):
+            logits = model(to_float(batch, layout)).float()
+            loss = cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
+        for group in optimizer.param_groups:
+            group["lr"] = rates[step]
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        losses[step] = loss.detach() * len(index)
+        correct += (logits.detach().argmax(dim=1) == targets).sum()
+        bar.update()
+        # On a CPU the value is there at once; on a GPU looking at it would wait, so that is done once an epoch.
+        if device.type == "cpu":
+            check_finite(losses[step : step + 1], epoch, rates[step:], first_step=step + 1)
+    check_finite(losses, epoch, rates)
+    return Pass(
+        mean_loss(losses.double().sum(), len(labels)), correct.item() / len(labels), rates[-1]
+    )
+
+
+def split_batches(order: Tensor, batch_size: int) -> list[Tensor]:
+    """The order (N,) cut into batches; a last batch of a single image joins the one before it.
+
+    Batch normalisation cannot train on one image: it has no variance.
+    """
+    batches = list(order.split(batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def evaluate_finite(
+    model: nn.Module, split: Split, precision: str, stop: threading.Event, epoch: int, passed: Pass
+) -> Evaluation | None:
+    """`evaluate` after an epoch; a loss that is not finite names the epoch and its last learning rate."""
+    try:
+        return evaluate(model, split, precision=precision, progress=False, stop=stop)
+    except ValueError as error:
+        raise NonFiniteLoss(
+            f"the validation loss is not finite after epoch {epoch}'s last step, with learning rate "
+            f"{passed.learning_rate:.2g}. Try a tenth of the learning rate."
+        ) from error
+
+
+@torch.no_grad()
 def evaluate(
     model: nn.Module,
     split: Split,
@@ -219,9 +276,12 @@ def evaluate(
     return Evaluation(loss, confusion.cpu(), correct.cpu(), time.perf_counter() - started)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def predict(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tensor:
-    """Class scores (N, 10), float32 on the CPU, for uint8 or float images (N, 3, H, W); the model ends in eval mode."""
+    """Class scores (N, 10), float32 on the CPU, for uint8 or float images (N, 3, H, W); the model ends in eval mode.
+
+    Computed in float32; `evaluate` with a record's precision repeats what the record counted.
+    """
     device = model_device(model)
     layout = memory_layout(model, device)
     model.eval()
@@ -268,12 +328,13 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, config.learning_rate, fused=True)
 
 
-def check_sizes(data: ImageData, config: TrainConfig) -> None:
-    """Raise ValueError if the config asks for more images than there are."""
-    for name, split, size in (
-        ("train_size", data.train, config.train_size),
-        ("evaluation_size", data.validation, config.evaluation_size),
-    ):
+def check_sizes(
+    data: ImageData, config: TrainConfig, *, splits: tuple[str, ...] = ("train", "validation")
+) -> None:
+    """Raise ValueError if the config asks for more images than there are in one of `splits`."""
+    for split_name in splits:
+        name = "train_size" if split_name == "train" else "evaluation_size"
+        split, size = getattr(data, split_name), getattr(config, name)
         if size > len(split):
             raise ValueError(
                 f"{name} is {size:,}, but {data.title} has only {len(split):,} such images here. "
@@ -296,7 +357,9 @@ def check_finite(losses: Tensor, epoch: int, rates: list[float], *, first_step: 
 def own_random_numbers(seed: int, device: torch.device) -> Iterator[None]:
     """Inside, torch's global random numbers (dropout uses them) start from `seed`; outside, nothing has changed."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
         yield
 
 
@@ -317,4 +380,5 @@ def end_at_step_border(stop: threading.Event | None) -> Iterator[threading.Event
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        # None: the handler before was not set by Python and cannot be set again.
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

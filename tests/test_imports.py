@@ -28,6 +28,7 @@ LEVELS = [
     ["data", "models"],
     ["training", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
     ["experiments"],
+    ["running"],
     ["silent_bugs", "figures", "notebooks", "exercises.*", "widgets.*"],
     ["__main__"],
 ]

@@ -1,5 +1,6 @@
 """The command line does what its help says, and says in words what it cannot do."""
 
+import signal
 from dataclasses import fields
 
 import pytest
@@ -13,7 +14,7 @@ from dlvc.records import load_records
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     """A folder that takes the place of runs/."""
-    monkeypatch.setattr("dlvc.experiments.RUNS", tmp_path)
+    monkeypatch.setattr("dlvc.running.RUNS", tmp_path)
     return tmp_path
 
 
@@ -85,9 +86,21 @@ def test_train_leaves_one_record_a_seed(runs, capsys, sketches, monkeypatch):
 @pytest.mark.parametrize("style", ["markdown", "latex", "csv"])
 def test_table_prints_the_committed_records(style, capsys):
     assert command_line.main(["table", "--format", style]) == 0
-    assert "test ACC" in capsys.readouterr().out
+    assert "Simple CNN" in capsys.readouterr().out
 
 
-def test_data_says_what_is_there(capsys):
+def test_data_says_what_is_there_and_how_to_get_it(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("DLVC_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("dlvc.data._places", lambda directory=None: [("DLVC_DATA_DIR", tmp_path)])
     assert command_line.main(["data"]) == 0
-    assert "CIFAR-10" in capsys.readouterr().out
+    assert "python -m dlvc data --fetch" in capsys.readouterr().out
+
+
+def test_a_stopped_training_ends_the_program_with_status_130(runs, sketches, monkeypatch):
+    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
+    monkeypatch.setattr(
+        command_line, "print_epoch", lambda epoch: signal.raise_signal(signal.SIGINT)
+    )
+    arguments = ["train", "simple-cnn", "--profile", "smoke", "--seeds", "2", "--train-size", "64"]
+    assert command_line.main([*arguments, "--evaluation-size", "50"]) == 130
+    assert [each.interrupted for each in load_records(runs)] == [True]

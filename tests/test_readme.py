@@ -3,11 +3,10 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from dlvc import __main__ as command_line
-from dlvc.experiments import EXPERIMENTS
+from dlvc.experiments import EXPERIMENTS, config_for
 from dlvc.notebooks import NOTEBOOKS
+from dlvc.running import run_experiment
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -26,12 +25,31 @@ def test_every_notebook_is_linked_and_every_link_leads_somewhere():
     assert [each for each in links if not (PROJECT / each).exists()] == []
 
 
-@pytest.mark.parametrize("line", re.findall(r"^python -m dlvc (.*?)(?:  +#.*)?$", README, re.MULTILINE))
-def test_every_command_shown_is_understood(line):
-    command_line.build_parser().parse_args(line.split())
+def test_every_command_shown_is_understood():
+    lines = re.findall(r"^python -m dlvc (.*?)(?:  +#.*)?$", README, re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        command_line.build_parser().parse_args(line.split())
+
+
+def test_the_comparisons_are_what_the_command_prints(capsys):
+    shown = re.search(r"<!-- comparisons: (.*?) -->\n(.*?)\n<!-- end", README, re.DOTALL)
+    assert command_line.main(shown[1].removeprefix("python -m dlvc ").split()) == 0
+    assert shown[2] == capsys.readouterr().out.strip()
 
 
 def test_keys_in_the_examples_exist():
     keys = re.findall(r"dlvc train ([\w-]+)", README)
     assert keys
     assert set(keys) <= set(EXPERIMENTS)
+
+
+def test_the_line_that_loads_a_model_back_works(tmp_path, sketches):
+    config = config_for(
+        "simple-cnn", sketches, epochs=1, train_size=20, evaluation_size=20, device="cpu"
+    )
+    run = run_experiment("simple-cnn", sketches, config, folder=tmp_path, progress=False)
+    snippet = re.search(r"```python\n(from dlvc.running.*?)```", README, re.DOTALL)[1]
+    names = {}
+    exec(re.sub(r'"runs/.*?"', repr(str(run.path)), snippet), names)
+    assert names["model"](sketches.test.images[:2] / 255).shape == (2, 10)

@@ -10,6 +10,7 @@ from dlvc.records import (
     EpochRecord,
     EvaluationRecord,
     RunRecord,
+    check_same_experiment,
     format_table,
     load_record,
     load_records,
@@ -46,7 +47,7 @@ def make_record(*, right: int = 5, seed: int = 0, **changes) -> RunRecord:
         "protocol": "report",
         "profile": "full",
         "seed": seed,
-        "config": {"epochs": 1, "seed": seed, "device": "auto"},
+        "config": {"epochs": 1, "train_size": 40_000, "seed": seed, "device": "auto"},
         "model": {
             "parameters": 62_006,
             "multiply_adds": 651_720,
@@ -147,23 +148,38 @@ def test_an_interrupted_run_is_left_out():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"config": {"epochs": 2, "seed": 1}}, "differ in epochs and not only in the seed"),
+        (
+            {"config": {"epochs": 2, "train_size": 40_000, "seed": 1}},
+            "differ in epochs and not only in the seed",
+        ),
         ({"profile": "class"}, "differ in profile"),
-        ({"data": {"digest": "e" * 64}}, "differ in data"),
-        ({"seed": 0}, "have the same seed"),
+        ({"data": {"title": "CIFAR-10", "digest": "e" * 64}}, "differ in data"),
+        ({"device": {"type": "cuda", "name": "a GPU", "threads": 2}}, "differ in device"),
+        ({"precision": "bfloat16"}, "differ in precision"),
     ],
 )
-def test_a_mean_over_different_things_is_refused(change, message):
+def test_different_things_get_rows_of_their_own_and_no_mean(change, message):
+    runs = [make_record(), make_record(**{"seed": 1, **change})]
+    assert results_table(runs)["runs"].tolist() == [1, 1]
     with pytest.raises(ValueError, match=message):
-        results_table([make_record(), make_record(**{"seed": 1, **change})])
+        check_same_experiment(runs)
+
+
+def test_of_two_runs_with_one_seed_the_newer_counts():
+    old, new = make_record(right=2), make_record(right=9, started="2026-02-01T00:00:00+00:00")
+    for runs in ([old, new], [new, old]):
+        table = results_table(runs)
+        assert (len(table), table.iloc[0]["runs"], table.iloc[0]["test ACC"]) == (1, 1, "0.900")
+    with pytest.raises(ValueError, match="have the same seed"):
+        check_same_experiment([old, new])
 
 
 @pytest.mark.parametrize(
     ("style", "line"),
     [
-        ("markdown", "| Simple CNN | report     | 1"),
-        ("latex", r"Simple CNN & report & 1 & 62,006 &"),
-        ("csv", 'Simple CNN,report,1,"62,006",0.400'),
+        ("markdown", "| Simple CNN | report     | 40,000 x 1"),
+        ("latex", r"Simple CNN & report & 40,000 x 1 & 1 & 62,006 &"),
+        ("csv", 'Simple CNN,report,"40,000 x 1",1,"62,006",0.400'),
     ],
 )
 def test_tables_come_in_three_styles(style, line):

@@ -1,7 +1,6 @@
 """The loop trains, repeats itself exactly, keeps the best epoch, and ends cleanly however it ends."""
 
 import math
-import os
 import signal
 import threading
 from dataclasses import replace
@@ -20,6 +19,7 @@ from dlvc.training import (
     learning_rate_at,
     make_optimizer,
     predict,
+    split_batches,
     train,
 )
 
@@ -93,7 +93,9 @@ def test_the_loop_equals_the_same_steps_written_out(sketches):
     # Adam divides by the gradient's size, so where that is nearly zero, rounding decides the step's sign.
     differences = (weights_of(ours) - weights_of(theirs)).abs()
     assert differences.quantile(0.99) < 1e-6
-    assert differences.max() < 1e-4
+    assert (
+        differences.max() < 3 * 2 * config.learning_rate
+    )  # three steps, each at most that far apart
     # A mean over images: the last batch has 44 of them and must not count like the others.
     assert result.epochs[0].train_loss == pytest.approx(loss_sum / 300, rel=1e-5)
 
@@ -170,6 +172,44 @@ def test_a_loss_that_is_not_finite_names_epoch_step_and_learning_rate(sketches):
         train(Diverges(), sketches, QUICK, progress=False)
 
 
+def test_a_loss_that_is_first_seen_in_validation_names_the_epoch_and_keeps_the_best_weights(
+    sketches,
+):
+    class BreaksLate(nn.Module):
+        """Good for one epoch; in the second one's validation its scores are nan."""
+
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, 10)
+            self.validations = 0
+
+        def forward(self, images):
+            self.validations += not self.training
+            return self.head(images.mean(dim=(2, 3))) * (math.nan if self.validations == 2 else 1.0)
+
+    model, first = BreaksLate(), []
+    with pytest.raises(
+        NonFiniteLoss,
+        match=r"validation loss is not finite after epoch 2's last step, .* rate 0\.001",
+    ):
+        train(
+            model,
+            sketches,
+            QUICK,
+            progress=False,
+            on_epoch=lambda record: first.append(weights_of(model)),
+        )
+    assert torch.equal(weights_of(model), first[0])
+
+
+def test_a_last_batch_of_one_image_joins_the_one_before():
+    order = torch.arange(9)
+    assert [len(each) for each in split_batches(order, 4)] == [4, 5]
+    assert [len(each) for each in split_batches(order, 5)] == [5, 4]
+    assert [len(each) for each in split_batches(order, 1)] == [1] * 9
+    assert torch.equal(torch.cat(split_batches(order, 4)), order)
+
+
 def test_a_stop_request_ends_at_a_step_border_with_a_usable_model(sketches):
     stop = threading.Event()
     model = make_model()
@@ -190,7 +230,7 @@ def test_a_stop_request_ends_at_a_step_border_with_a_usable_model(sketches):
 
 def test_ctrl_c_ends_the_training_and_not_the_program(sketches):
     def press_ctrl_c(record):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
     result = train(
@@ -199,6 +239,23 @@ def test_ctrl_c_ends_the_training_and_not_the_program(sketches):
     assert result.interrupted
     assert len(result.epochs) == 1
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_ends_at_once_and_still_leaves_the_best_weights(sketches):
+    seen = []
+
+    def press_ctrl_c_twice(record):
+        seen.append(weights_of(model))
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    model = make_model()
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            model, sketches, replace(QUICK, epochs=50), progress=False, on_epoch=press_ctrl_c_twice
+        )
+    assert torch.equal(weights_of(model), seen[0])
+    assert not model.training
 
 
 def test_a_stop_before_the_first_epoch_ends_leaves_no_best_epoch(sketches):
@@ -267,4 +324,29 @@ def test_a_cpu_trains_in_float32_unless_asked_otherwise():
 def test_half_precisions_train_on_a_cpu_too(sketches, precision):
     config = replace(QUICK, epochs=1, train_size=64, precision=precision)
     result = train(make_model(), sketches, config, progress=False)
+    assert math.isfinite(result.epochs[0].train_loss)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_on_a_gpu_nothing_waits_between_the_first_and_the_last_step(sketches, precision):
+    class Watch(nn.Module):
+        """From its second training step on, every wait of the program for the GPU is an error."""
+
+        def __init__(self):
+            super().__init__()
+            self.model, self.steps = make_model(), 0
+
+        def forward(self, images):
+            self.steps += self.training
+            torch.cuda.set_sync_debug_mode(
+                "error" if self.training and 2 <= self.steps < 5 else "default"
+            )
+            return self.model(images)
+
+    config = replace(QUICK, device="cuda", precision=precision, epochs=1)
+    try:
+        result = train(Watch(), sketches, config, progress=False)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
     assert math.isfinite(result.epochs[0].train_loss)

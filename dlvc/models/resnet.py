@@ -6,9 +6,11 @@ Source: He et al. 2015, table 1; implementation by torchvision.
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -49,6 +51,11 @@ class ResNet18(nn.Module):
             self.backbone.requires_grad_(False)
 
     def _start_from(self, state: dict[str, Tensor]) -> None:
+        foreign = [name for name, value in state.items() if not isinstance(value, Tensor)]
+        if foreign:
+            raise ValueError(
+                f"a state dict holds tensors only; got something else under {', '.join(foreign[:5])}."
+            )
         body = {name: value.float() for name, value in state.items() if not name.startswith("fc.")}
         for name in list(body):
             if name.endswith("num_batches_tracked"):
@@ -80,13 +87,17 @@ class ResNet18(nn.Module):
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The state dict in a .safetensors or .pth file, on the CPU. Never runs code from the file.
 
-    Raises FileNotFoundError with the way to get the file if it is not there.
+    Raises FileNotFoundError with the way to get the file if it is not there, ValueError if it cannot be read.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"no weights at {path}. Leave weights unset for torchvision's ImageNet weights, which are downloaded once, "
             "or give the path of a .safetensors or .pth file of torchvision's resnet18."
         )
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path.name} is not a readable file of weights: {reason}") from error

@@ -89,6 +89,18 @@ def test_a_pickle_with_code_is_not_run(tmp_path):
             return (marker.touch, ())
 
     torch.save({"conv1.weight": Trap()}, tmp_path / "trap.pth")
-    with pytest.raises(Exception, match=r"(?i)weights.only|unsupported"):
+    with pytest.raises(ValueError, match=r"trap\.pth is not a readable file of weights"):
         ResNet18(weights=tmp_path / "trap.pth")
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["cut.safetensors", "cut.pth"])
+def test_a_damaged_file_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK damaged")
+    with pytest.raises(ValueError, match=f"{name} is not a readable file of weights"):
+        ResNet18(weights=tmp_path / name)
+
+
+def test_a_training_checkpoint_is_no_state_dict():
+    with pytest.raises(ValueError, match="holds tensors only; got something else under epoch"):
+        ResNet18(weights={"conv1.weight": torch.zeros(1), "epoch": 3})
