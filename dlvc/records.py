@@ -172,9 +172,9 @@ def results_table(records: Iterable[RunRecord]) -> pd.DataFrame:
     """One row for each experiment as it was run, in order of first appearance: mean and spread over seeds, as text.
 
     Columns are the report's Table 1 with the test loss, the number of runs and of parameters, and how many images were
-    trained on for how many epochs. `0.687 ± 0.004` is mean and sample standard deviation; a single run has no spread. Runs
-    that differ in more than the seed get rows of their own; of two runs that do not even differ in it the newer counts.
-    Unfinished runs are left out.
+    trained on for how many epochs. `0.687 ± 0.004` is mean and sample standard deviation; a single run has no spread.
+    Runs that differ in more than the seed get rows of their own; of two runs with one seed the newer counts. Unfinished
+    runs are left out.
     """
     finished = [record for record in records if record.test is not None and record.best_epoch]
     several_data = len({record.data["title"] for record in finished}) > 1
