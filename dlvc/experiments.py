@@ -24,6 +24,7 @@ from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
 from dlvc.records import RunRecord, mean_and_spread
 
+Work = tuple[int, int, str]  # training images, epochs, digest of the data
 REPORT = TrainConfig()  # the defaults are the report's settings
 
 
@@ -214,33 +215,30 @@ def in_registry_order(records: list[RunRecord]) -> list[RunRecord]:
 def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
     """One row for each of the five comparisons: test accuracy without and with the factor, in the report and here.
 
-    Here it is mean and spread over the seeds of the report-protocol runs among `records`; "-" where there is none.
+    Here it is mean and spread over the seeds of report-protocol runs of both models on equally many images for equally
+    many epochs, the most that both were run with; "-" where there are no such runs.
     """
-
-    def here(key: str) -> list[float]:
-        return [
-            each.test.accuracy
-            for each in records
-            if each.key == key and each.protocol == "report" and each.test
-        ]
-
-    def pair(without: str, with_factor: str) -> str:
-        return f"{without} → {with_factor}"
-
+    accuracies: dict[str, dict[Work, list[float]]] = {key: {} for key in EXPERIMENTS}
+    for each in in_registry_order(records):
+        if each.protocol == "report" and each.test and each.key in accuracies:
+            work = (each.config["train_size"], each.config["epochs"], each.data["digest"])
+            accuracies[each.key].setdefault(work, []).append(each.test.accuracy)
     rows = []
-    for each in COMPARISONS:
-        reported = [
-            EXPERIMENTS[key].report_row.get("test ACC") for key in (each.without, each.with_factor)
-        ]
-        measured = [here(key) for key in (each.without, each.with_factor)]
+    for pair in COMPARISONS:
+        keys = (pair.without, pair.with_factor)
+        reported = [EXPERIMENTS[key].report_row.get("test ACC") for key in keys]
+        shared = set(accuracies[keys[0]]) & set(accuracies[keys[1]])
+        work = max(shared, key=lambda each: (each[0] * each[1], each), default=None)
+        measured = [mean_and_spread(accuracies[key][work]) if work else "-" for key in keys]
         rows.append(
             {
-                "one factor": each.factor,
-                "models": pair(
-                    *(EXPERIMENTS[key].title for key in (each.without, each.with_factor))
+                "one factor": pair.factor,
+                "models": " → ".join(EXPERIMENTS[key].title for key in keys),
+                "report": " → ".join(
+                    "-" if value is None else f"{value:.3f}" for value in reported
                 ),
-                "report": pair(*("-" if value is None else f"{value:.3f}" for value in reported)),
-                "here": pair(*(mean_and_spread(values) if values else "-" for values in measured)),
+                "here": " → ".join(measured),
+                "images x epochs": f"{work[0]:,} x {work[1]}" if work else "-",
             }
         )
     return pd.DataFrame(rows)

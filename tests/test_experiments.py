@@ -1,6 +1,7 @@
 """Every entry of the registry can be built, and what is compared differs in one factor."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -154,3 +155,17 @@ def test_the_comparison_table_has_the_reports_numbers_and_the_means_of_the_recor
     accuracies = [each.test.accuracy for each in records if each.key == "simple-cnn"]
     assert row["here"].startswith(f"{sum(accuracies) / len(accuracies):.3f}")
     assert comparison_table([])["here"].tolist() == ["- → -"] * 5
+
+
+def test_runs_on_different_numbers_of_images_are_not_compared():
+    records = [
+        each for each in load_records(REFERENCE_RECORDS) if each.key in ("simple-cnn", "deep-cnn")
+    ]
+    shorter = [
+        replace(each, config={**each.config, "train_size": 8_000})
+        if each.key == "deep-cnn"
+        else each
+        for each in records
+    ]
+    row = comparison_table(shorter).set_index("models").loc["Simple CNN → Deep CNN"]
+    assert (row["here"], row["images x epochs"]) == ("- → -", "-")

@@ -112,16 +112,25 @@ def comparison_pairs(
 ) -> Picture:
     """Return one row per one-factor comparison: two points, an arrow and the difference.
 
-    `comparisons` whose models have no records are left out (`experiments.COMPARISONS` has five).
+    Only runs of one protocol and profile on one data set are compared. `comparisons` without such
+    records of both models are left out (`experiments.COMPARISONS` has five).
     `reported` gives the report's accuracy by key, 0 to 1, drawn as a grey arrow below.
     """
     series = series_of(records, tested=True)
-    by_key = {each.key: each for each in reversed(series)}
-    pairs = [
-        (each.factor, by_key[each.without], by_key[each.with_factor])
-        for each in comparisons
-        if each.without in by_key and each.with_factor in by_key
-    ]
+    pairs = []
+    for comparison in comparisons:
+        without = [each for each in series if each.key == comparison.without]
+        changed = [each for each in series if each.key == comparison.with_factor]
+        alike = [
+            (one, other)
+            for one in without
+            for other in changed
+            if one.circumstances == other.circumstances
+        ]
+        # The full profile comes before the shorter ones in no alphabet, so it is looked for by name.
+        alike.sort(key=lambda both: "full profile" not in both[0].circumstances)
+        if alike:
+            pairs.append((comparison.factor, *alike[0]))
     if not pairs:
         raise ValueError("a comparison needs test results of both its models; got none.")
     reported = {key: 100 * value for key, value in (reported or {}).items()}

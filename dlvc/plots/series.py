@@ -1,5 +1,6 @@
 """Runs grouped into series: what is one curve, bar or point in a figure."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from dlvc.plots.style import MODEL_STYLES, ModelStyle, model_style
 from dlvc.records import RunRecord, check_same_experiment
+
+LABEL_WIDTH = 30  # characters; longer labels take several lines
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class Series:
         return np.sum([run.test.confusion for run in self.runs], axis=0)
 
     @property
+    def circumstances(self) -> tuple[str, str, str]:
+        """Protocol, data and profile of the runs."""
+        return _circumstances(self.runs[0])
+
+    @property
     def face(self) -> str:
         """The colour inside a marker."""
         return self.style.color if self.first else "white"
@@ -38,7 +46,8 @@ class Series:
 def series_of(records: Iterable[RunRecord], *, tested: bool = False) -> list[Series]:
     """Return the records as series, in the registry's order of models.
 
-    A label is the title and whatever else differs among the records: protocol, data or profile.
+    A label is the title and whatever else differs among the records: protocol, data, or a profile
+    other than full.
     With `tested`, runs without a test result are left out.
 
     Raises: ValueError if nothing is left to draw, or if runs that would share a series differ in
@@ -56,7 +65,9 @@ def series_of(records: Iterable[RunRecord], *, tested: bool = False) -> list[Ser
     series: list[Series] = []
     for (key, title, *facts), runs in groups.items():
         check_same_experiment(runs)
-        label = ", ".join([title, *(facts[place] for place in differing)])
+        # The full profile is what a reader expects, so only the others are named.
+        named = [facts[place] for place in differing if facts[place] != "full profile"]
+        label = textwrap.fill(", ".join([title.replace(") (", ", "), *named]), LABEL_WIDTH)
         first = all(key != other.key for other in series)
         series.append(Series(key, label, model_style(key), tuple(runs), first))
     return series

@@ -49,6 +49,21 @@ def test_a_comparison_without_its_pair_is_refused(make_run):
         comparison_pairs([make_run("simple-cnn")], COMPARISONS)
 
 
+def test_runs_of_different_profiles_are_not_compared(make_run):
+    without, changed = (
+        make_run("simple-cnn", final=0.5),
+        make_run("deep-cnn", final=0.7, profile="class"),
+    )
+    with pytest.raises(ValueError, match="test results of both its models; got none"):
+        comparison_pairs([without, changed], COMPARISONS)
+    shorter = make_run("simple-cnn", final=0.4, profile="class")
+    texts = [
+        each.get_text()
+        for each in comparison_pairs([without, changed, shorter], COMPARISONS).axes[0].texts
+    ]
+    assert "+30.0" in texts
+
+
 def test_costs_are_drawn_at_their_mean_on_logarithmic_axes(make_run):
     runs = [
         make_run("deep-cnn", seed, final=0.5, train_seconds=10.0 * (seed + 1)) for seed in (0, 1)

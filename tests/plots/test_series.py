@@ -34,6 +34,14 @@ def test_only_what_differs_is_named_in_a_label(make_run):
     assert labels == {"Deep CNN, Sketch-10", "Deep CNN, CIFAR-10"}
 
 
+def test_profiles_other_than_full_are_named_and_long_labels_wrapped(make_run):
+    full, short = make_run("deep-cnn"), make_run("deep-cnn", profile="class")
+    long = make_run("resnet18-plain", title="ResNet18 (no augmentation) (Tiny-ImageNet weights)")
+    labels = [each.label for each in series_of([full, short, long])]
+    assert labels[:2] == ["Deep CNN", "Deep CNN, class profile"]
+    assert labels[2] == "ResNet18 (no augmentation,\nTiny-ImageNet weights)"
+
+
 def test_a_second_series_of_a_model_has_hollow_markers(make_run):
     first, second = series_of([make_run("deep-cnn"), make_run("deep-cnn", protocol="tuned")])
     assert first.face == first.style.color
