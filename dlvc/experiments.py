@@ -205,11 +205,14 @@ def get_experiment(key: str) -> Experiment:
 
 
 def in_registry_order(records: list[RunRecord]) -> list[RunRecord]:
-    """The records in the order of `EXPERIMENTS`, report before tuned, seeds rising; unknown keys last."""
+    """The records in the order of `EXPERIMENTS`, report before tuned, long runs before short ones, seeds rising."""
     rank = {key: place for place, key in enumerate(EXPERIMENTS)}
-    return sorted(
-        records, key=lambda each: (rank.get(each.key, len(rank)), each.protocol, each.seed)
-    )
+
+    def place(record: RunRecord) -> tuple[int, str, int, int]:
+        shown = record.config["train_size"] * record.config["epochs"]
+        return rank.get(record.key, len(rank)), record.protocol, -shown, record.seed
+
+    return sorted(records, key=place)
 
 
 def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
