@@ -85,10 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the five comparisons in one factor instead of all models",
     )
+    table.add_argument("--runs", action="store_true", help="your own runs in runs/")
     table.add_argument(
-        "--runs",
-        action="store_true",
-        help="your own runs in runs/ instead of the committed references",
+        "--folder", type=Path, metavar="FOLDER", help="records elsewhere (default: figures/records)"
     )
     table.set_defaults(run=print_table)
 
@@ -212,7 +211,8 @@ def print_table(options: argparse.Namespace) -> None:
     from dlvc.experiments import comparison_table, in_registry_order
     from dlvc.records import REFERENCE_RECORDS, RUNS, format_table, load_records, results_table
 
-    records = in_registry_order(load_records(RUNS if options.runs else REFERENCE_RECORDS))
+    folder = RUNS if options.runs else options.folder or REFERENCE_RECORDS
+    records = in_registry_order(load_records(folder))
     table = comparison_table(records) if options.comparisons else results_table(records)
     print(format_table(table, options.format))
 

@@ -12,11 +12,15 @@ PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_table_is_what_the_command_prints(capsys):
-    shown = re.search(r"<!-- results: python -m dlvc table -->\n(.*?)\n<!-- end", README, re.DOTALL)
-    assert command_line.main(["table"]) == 0
-    assert shown is not None
-    assert shown[1] == capsys.readouterr().out.strip()
+def test_every_table_is_what_its_command_prints(capsys, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    tables = re.findall(
+        r"<!-- [\w ]+: python -m dlvc (.*?) -->\n(.*?)\n<!-- end", README, re.DOTALL
+    )
+    assert len(tables) == 4
+    for command, shown in tables:
+        assert command_line.main(command.split()) == 0
+        assert shown == capsys.readouterr().out.strip()
 
 
 def test_every_notebook_is_linked_and_every_link_leads_somewhere():
@@ -30,12 +34,6 @@ def test_every_command_shown_is_understood():
     assert len(lines) >= 5
     for line in lines:
         command_line.build_parser().parse_args(line.split())
-
-
-def test_the_comparisons_are_what_the_command_prints(capsys):
-    shown = re.search(r"<!-- comparisons: (.*?) -->\n(.*?)\n<!-- end", README, re.DOTALL)
-    assert command_line.main(shown[1].removeprefix("python -m dlvc ").split()) == 0
-    assert shown[2] == capsys.readouterr().out.strip()
 
 
 def test_keys_in_the_examples_exist():
