@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dlvc.attention import attention_maps, recorded_inputs
+from dlvc.attention import attention_maps, observed_attention
 from dlvc.models.vit import VisionTransformer
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -39,7 +39,7 @@ def test_scores_are_the_same_bits_before_during_and_after():
     model = VisionTransformer(depth=2).eval()
     with torch.no_grad():
         before = model(IMAGES)
-        with recorded_inputs(model):
+        with observed_attention(model, range(2), slice(None)):
             during = model(IMAGES)
         after = model(IMAGES)
     assert torch.equal(before, during)
@@ -50,4 +50,4 @@ def test_hooks_are_gone_even_after_an_error():
     model = VisionTransformer(depth=2)
     with pytest.raises(ValueError, match="built for image_size"):
         attention_maps(model, torch.rand(1, 3, 64, 64))
-    assert not any(block.attention._forward_pre_hooks for block in model.blocks)
+    assert not any(block.attention._forward_hooks for block in model.blocks)

@@ -17,6 +17,7 @@ LEVELS = [
     [
         "config",
         "metrics",
+        "attention_statistics",
         "augment",
         "device",
         "checkpoint",
@@ -27,7 +28,7 @@ LEVELS = [
     ["data.splits", "models.cnn", "models.vit", "models.resnet", "models.majority"],
     ["data", "models"],
     ["training", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
-    ["experiments"],
+    ["experiments", "explanation"],
     ["running"],
     ["silent_bugs", "figures", "notebooks", "exercises.*", "widgets.*"],
     ["__main__"],
