@@ -28,10 +28,11 @@ def split_requirement(text: str) -> tuple[str, str]:
 
 
 def conda_packages() -> dict[str, str]:
-    """Return the version range of every conda package in environment.yml."""
+    """Return the version range of every package in environment.yml, those that only pip has too."""
     lines = (PROJECT / "environment.yml").read_text(encoding="utf-8").splitlines()
     listed = lines[lines.index("dependencies:") + 1 :]
-    return dict(split_requirement(line[4:]) for line in listed if re.match(r"  - \w+[^:]*$", line))
+    packages = [line.strip(" -") for line in listed if re.match(r" +- \w+[^:]*$", line)]
+    return dict(map(split_requirement, packages))
 
 
 def test_conda_and_pip_install_the_same_packages_in_the_same_ranges() -> None:

@@ -9,6 +9,7 @@ from dlvc.plots.style import Picture, set_description, styled
 from dlvc.plots.tiling import Tiling
 
 ATTENTION_COLORS = "magma"
+DIFFERENCE_COLORS = "PuOr_r"  # two hues that stay apart for colour-blind eyes
 
 
 def _patch_grid(tokens: int, image: np.ndarray | None = None) -> tuple[int, int]:

@@ -1,0 +1,5 @@
+"""What a learner clicks on. Each works with nobody clicking, and shows a picture where it cannot run."""
+
+from dlvc.widgets.attention_viewer import AttentionViewer
+
+__all__ = ["AttentionViewer"]

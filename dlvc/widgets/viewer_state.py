@@ -1,0 +1,158 @@
+"""What the attention viewer can be told to show, from the words of its user to the numbers of its page.
+
+A user counts from 1 and uses names; the page's state is a flat dict that counts from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dlvc.attention import AttentionRecording
+
+VIEWS = ("head", "mean", "rollout", "relevance")
+SCALES = ("patch", "head", "layer", "all")
+CHANGES = (
+    "image", "layer", "head", "patch", "model", "epoch", "view", "class_name", "scale", "opacity",
+    "table", "other",
+)  # fmt: skip
+SWITCHES = ("compare", "hold", "table")
+OTHER = ("image", "model", "epoch", "layer", "head")  # what a second pane chooses for itself
+SAME = -1  # in layer2 and head2: as in the first pane
+READOUT = -1  # as a patch
+
+START = {
+    "image": 0, "model": 0, "epoch": 0, "layer": 0, "head": 0, "patch": READOUT, "view": "head", "class": 0,
+    "scale": "layer", "opacity": 0.8, "compare": False, "image2": 0, "model2": 0, "epoch2": 0, "layer2": SAME,
+    "head2": SAME, "hold": False, "table": False,
+}  # fmt: skip
+
+
+class Choices:
+    """What there is to choose from: recordings by model and epoch, images, classes."""
+
+    def __init__(
+        self,
+        series: Mapping[str, Mapping[str, AttentionRecording]],
+        images: Sequence[str],
+        classes: Sequence[str],
+    ) -> None:
+        self.models = list(series)
+        self.epochs = [list(frames) for frames in series.values()]
+        shapes = [each.weights.shape for frames in series.values() for each in frames.values()]
+        self.layers = max(shape[1] for shape in shapes)
+        self.heads = max(shape[2] for shape in shapes)
+        self.images, self.classes = len(images), list(classes)
+        first = next(iter(next(iter(series.values())).values()))
+        self.grid = first.patch_grid
+
+    def change(self, state: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        """`state` after `changes` in a user's words; see `AttentionViewer.show`."""
+        for name in changes:
+            if name not in CHANGES:
+                raise TypeError(f"the viewer shows no {name!r}; it knows {', '.join(CHANGES)}.")
+        new = dict(state)
+        if "model" in changes:
+            new["model"] = self._place("model", changes["model"], self.models)
+            new["epoch"] = len(self.epochs[new["model"]]) - 1
+        if "epoch" in changes:
+            new["epoch"] = self._epoch(changes["epoch"], new["model"])
+        for name, count in (("image", self.images), ("layer", self.layers), ("head", self.heads)):
+            if name in changes:
+                new[name] = self._number(name, changes[name], count)
+        if "patch" in changes:
+            new["patch"] = self._patch(changes["patch"])
+        if "class_name" in changes:
+            new["class"] = self._place("class_name", changes["class_name"], self.classes)
+            new["view"] = "relevance"
+        for name, allowed in (("view", VIEWS), ("scale", SCALES)):
+            if name in changes:
+                new[name] = allowed[self._place(name, changes[name], allowed)]
+        if "opacity" in changes:
+            new["opacity"] = self._opacity(changes["opacity"])
+        if "table" in changes:
+            new["table"] = bool(changes["table"])
+        if "other" in changes:
+            new.update(self._other(new, changes["other"]))
+        return new
+
+    def checked(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """A page's state, if all in it exists; raises ValueError for one that no page of ours sends."""
+        limits = {
+            "image": self.images, "image2": self.images, "model": len(self.models), "model2": len(self.models),
+            "epoch": max(map(len, self.epochs)), "epoch2": max(map(len, self.epochs)), "layer": self.layers,
+            "layer2": self.layers, "head": self.heads, "head2": self.heads, "class": len(self.classes),
+            "patch": self.grid[0] * self.grid[1],
+        }  # fmt: skip
+        for name, value in state.items():
+            if name in limits:
+                low = -1 if name in ("patch", "layer2", "head2") else 0
+                right = type(value) is int and low <= value < limits[name]
+            elif name in SWITCHES:
+                right = type(value) is bool
+            elif name == "opacity":
+                right = type(value) in (int, float) and 0 <= value <= 1
+            else:
+                right = value in {"view": VIEWS, "scale": SCALES}.get(name, ())
+            if not right:
+                raise ValueError(f"no viewer of ours has the state {name} = {value!r}.")
+        return {name: state[name] for name in START}
+
+    def _other(self, state: Mapping[str, Any], other: Any) -> dict[str, Any]:
+        if other is None:
+            return {"compare": False}
+        if not isinstance(other, Mapping) or not set(other) <= set(OTHER):
+            raise ValueError(f"other must be a dict of {', '.join(OTHER)}, or None; got {other!r}.")
+        new = {"compare": True, "layer2": SAME, "head2": SAME}
+        new |= {f"{name}2": state[name] for name in ("image", "model", "epoch")}
+        if "model" in other:
+            new["model2"] = self._place("model", other["model"], self.models)
+            new["epoch2"] = len(self.epochs[new["model2"]]) - 1
+        if "epoch" in other:
+            new["epoch2"] = self._epoch(other["epoch"], new["model2"])
+        for name, count in (("image", self.images), ("layer", self.layers), ("head", self.heads)):
+            if name in other:
+                new[f"{name}2"] = self._number(name, other[name], count)
+        return new
+
+    def _number(self, name: str, value: Any, count: int) -> int:
+        if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= value <= count:
+            raise ValueError(f"{name} must be a number from 1 to {count}; got {value!r}.")
+        return int(value) - 1
+
+    def _place(self, name: str, value: Any, allowed: Sequence[str]) -> int:
+        if value not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
+        return list(allowed).index(value)
+
+    def _epoch(self, value: Any, model: int) -> int:
+        names = self.epochs[model]
+        return self._place("epoch", value if value in names else epoch_name(value), names)
+
+    def _patch(self, value: Any) -> int:
+        if value is None:
+            return READOUT
+        rows, columns = self.grid
+        right = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+        if not (right and all(hasattr(each, "__index__") for each in value)):
+            raise ValueError(
+                f"patch must be (row, column), or None for the readout; got {value!r}. Try (4, 5)."
+            )
+        row, column = value
+        if not (1 <= row <= rows and 1 <= column <= columns):
+            raise ValueError(
+                f"patch must be a row from 1 to {rows} and a column from 1 to {columns}; got {value!r}."
+            )
+        return (row - 1) * columns + column - 1
+
+    def _opacity(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ValueError(
+                f"opacity must be from 0, the image, to 1, the map alone; got {value!r}."
+            )
+        return float(value)
+
+
+def epoch_name(epoch: Any) -> str:
+    """What an epoch is called in the viewer."""
+    return f"epoch {epoch}"
