@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import struct
 
@@ -9,9 +10,11 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from dlvc.experiments import EXPERIMENTS
 from dlvc.plots.style import (
+    COLOR_ERROR,
     MODEL_STYLES,
     OTHER_STYLE,
     STYLE,
@@ -19,6 +22,7 @@ from dlvc.plots.style import (
     model_style,
     new_picture,
     set_description,
+    small_png,
     spread_apart,
     styled,
 )
@@ -107,6 +111,16 @@ def test_a_notebook_gets_the_shown_size_and_the_description_as_alternative_text(
     width, height = struct.unpack(">II", data[16:24])  # the PNG header: half as many pixels again
     assert (width, height) == (576, 432)
     assert repr(picture) == "<Figure size 384x288 with 0 Axes: Nothing is drawn.>"
+
+
+def test_a_stored_picture_has_few_colours_only_where_no_pixel_changes_visibly():
+    grey = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (256, 256))
+    lines = np.stack((grey, grey, np.roll(grey, 128, axis=0)), axis=-1)
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    for pixels, mode in ((lines, "P"), (noise, "RGB")):
+        stored = Image.open(io.BytesIO(small_png(Image.fromarray(pixels))))
+        error = np.abs(np.asarray(stored.convert("RGB"), dtype=int) - pixels).max()
+        assert stored.mode == mode and error <= (COLOR_ERROR if mode == "P" else 0)
 
 
 def test_settings_of_the_user_change_no_figure_and_stay_as_they_were():
