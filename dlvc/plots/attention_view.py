@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -28,6 +29,7 @@ class Pane:
 
 
 @styled
+@matplotlib.rc_context({"text.parse_math": False})  # names may hold a $
 def attention_view(
     panes: list[Pane],
     top: float,

@@ -13,7 +13,7 @@ from torch import Tensor
 from dlvc.attention import AttentionRecording, record_attention
 from dlvc.data.sketch10 import CLASSES
 from dlvc.models.vit import VisionTransformer
-from dlvc.plots.arrays import as_pictures
+from dlvc.plots.arrays import as_array, as_pictures
 from dlvc.plots.attention_view import Pane, attention_view
 from dlvc.plots.style import Picture
 from dlvc.widgets import page
@@ -54,7 +54,7 @@ class AttentionViewer:
         self.pictures = np.ascontiguousarray(pictures)
         self.series = _recordings(models, images)
         self.classes = tuple(map(str, classes))
-        self.labels = None if labels is None else [int(label) for label in labels]
+        self.labels = None if labels is None else as_array(labels).tolist()
         _check(self.series, len(self.pictures), self.labels, self.classes)
         self.names = [
             f"image {number}"
@@ -271,10 +271,11 @@ def _recordings(
             moments = {"": moments}
         if not moments:
             raise ValueError(f"{name} has no epoch; give at least one recording.")
-        series[str(name)] = {
-            epoch_name(epoch) if isinstance(epoch, int) else str(epoch): recorded(each)
-            for epoch, each in moments.items()
-        }
+        series[str(name)] = {epoch_name(epoch): recorded(each) for epoch, each in moments.items()}
+        if len(series[str(name)]) < len(moments):
+            raise ValueError(f"two epochs of {name} have the same name; got {list(moments)}.")
+    if len(series) < len(models):
+        raise ValueError(f"two models have the same name; got {list(models)}.")
     return series
 
 
@@ -291,6 +292,10 @@ def _check(
             raise ValueError(
                 f"a recording is of {len(each.weights)} images; got {images}. Pass those that were recorded."
             )
+        if not each.probabilities.isfinite().all():
+            raise ValueError(
+                "a model's probabilities must be finite; got NaN: its training has diverged. Leave it out."
+            )
         if each.patch_grid != recordings[0].patch_grid:
             grids = " and ".join(
                 f"{rows} x {columns}"
@@ -305,5 +310,7 @@ def _check(
             )
     if labels is not None and len(labels) != images:
         raise ValueError(f"labels must be one for each of {images} images; got {len(labels)}.")
-    if labels is not None and not all(0 <= label < len(classes) for label in labels):
+    if labels is not None and not all(
+        isinstance(label, int) and 0 <= label < len(classes) for label in labels
+    ):
         raise ValueError(f"labels must be numbers from 0 to {len(classes) - 1}; got {labels}.")

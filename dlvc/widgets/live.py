@@ -31,7 +31,11 @@ class LiveWidget(anywidget.AnyWidget):
     @traitlets.validate("state")
     def _only_what_exists(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
         if hasattr(self, "_take"):
-            self._take(proposal["value"])
+            try:
+                self._take(proposal["value"])
+            except ValueError as error:
+                # Only for a TraitError does traitlets put back what was there.
+                raise traitlets.TraitError(str(error)) from error
         return dict(proposal["value"])
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ A user counts from 1 and uses names; the page's state is a flat dict that counts
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -116,9 +117,10 @@ class Choices:
         return new
 
     def _number(self, name: str, value: Any, count: int) -> int:
-        if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= value <= count:
+        number = whole_number(value)
+        if number is None or not 1 <= number <= count:
             raise ValueError(f"{name} must be a number from 1 to {count}; got {value!r}.")
-        return int(value) - 1
+        return number - 1
 
     def _place(self, name: str, value: Any, allowed: Sequence[str]) -> int:
         if value not in allowed:
@@ -127,18 +129,23 @@ class Choices:
 
     def _epoch(self, value: Any, model: int) -> int:
         names = self.epochs[model]
-        return self._place("epoch", value if value in names else epoch_name(value), names)
+        for name in (value, epoch_name(value)):
+            if name in names:
+                return names.index(name)
+        if names == [""]:
+            raise ValueError(f"{self.models[model]} has one moment, so no epoch; got {value!r}.")
+        raise ValueError(f"epoch must be one of {', '.join(names)}; got {value!r}.")
 
     def _patch(self, value: Any) -> int:
         if value is None:
             return READOUT
         rows, columns = self.grid
-        right = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
-        if not (right and all(hasattr(each, "__index__") for each in value)):
+        pair = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+        row, column = map(whole_number, value) if pair else (None, None)
+        if row is None or column is None:
             raise ValueError(
                 f"patch must be (row, column), or None for the readout; got {value!r}. Try (4, 5)."
             )
-        row, column = value
         if not (1 <= row <= rows and 1 <= column <= columns):
             raise ValueError(
                 f"patch must be a row from 1 to {rows} and a column from 1 to {columns}; got {value!r}."
@@ -153,6 +160,14 @@ class Choices:
         return float(value)
 
 
+def whole_number(value: Any) -> int | None:
+    """`value` as an int if it is a whole number of any library, else None; a bool is none."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
 def epoch_name(epoch: Any) -> str:
-    """What an epoch is called in the viewer."""
-    return f"epoch {epoch}"
+    """What an epoch is called in the viewer: by its number, or as it is given."""
+    return f"epoch {epoch}" if whole_number(epoch) is not None else str(epoch)
