@@ -149,10 +149,14 @@ def _steady_kernel_manager() -> type:
     second finds the reply, which has long been there.
     """
     from jupyter_client.asynchronous.client import AsyncKernelClient
-    from jupyter_client.channels import AsyncZMQSocketChannel
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from traitlets import Type, default
+
+    try:
+        from jupyter_client.channels import AsyncZMQSocketChannel
+    except ImportError:  # jupyter_client 7, which Colab has
+        from jupyter_client.channels import ZMQSocketChannel as AsyncZMQSocketChannel
 
     class PatientChannel(AsyncZMQSocketChannel):
         async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
