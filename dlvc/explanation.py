@@ -349,7 +349,6 @@ def randomized(model: nn.Module, seed: int) -> nn.Module:
     """
     device = next(model.parameters()).device
     fresh = copy.deepcopy(model).cpu()
-    fresh.zero_grad(set_to_none=True)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         for layer in fresh.modules():

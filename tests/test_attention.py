@@ -627,6 +627,17 @@ def test_a_frozen_model_without_residuals_has_relevance_too(context, class_token
     assert relevance_shares(model, relevance).sum() > 0
 
 
+@both_readouts
+@pytest.mark.parametrize(
+    "ours", [class_relevance, silenced_probabilities], ids=lambda each: each.__name__
+)
+def test_relevance_and_silencing_are_computed_in_float32_also_under_autocast(ours, class_token):
+    model = small_model(class_token)
+    expected = ours(model, some_images())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(ours(model, some_images()), expected)
+
+
 # 10. Dropout, modes, and models that are refused
 
 

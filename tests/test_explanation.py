@@ -387,7 +387,7 @@ def last_convolution_before(model: nn.Module, layer: str) -> str:
     return ran[ran.index(layer) - 1]
 
 
-def test_grad_cam_of_an_in_place_relu_and_inside_no_grad_is_the_same():
+def test_grad_cam_of_an_in_place_relu_inside_inference_mode_and_autocast_is_the_same():
     torch.manual_seed(0)
     model = ResNet18(image_size=32).eval()
     images, classes = some_images(), torch.tensor([2, 7])
@@ -395,7 +395,7 @@ def test_grad_cam_of_an_in_place_relu_and_inside_no_grad_is_the_same():
     for each in model.modules():
         if isinstance(each, nn.ReLU):
             each.inplace = False
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         maps = grad_cam(model.requires_grad_(False), images, classes, "backbone.layer1.1.bn1")
     assert maps.max() > 0
     assert_close(maps, expected)
@@ -449,6 +449,7 @@ MODELS = [
 @pytest.mark.parametrize("build", MODELS, ids=["ViT", "CNN", "ResNet18"])
 def test_random_weights_forget_what_was_learnt_and_depend_on_the_seed_alone(build):
     model = build().train()
+    model(some_images()).sum().backward()
     with torch.no_grad():
         for each in [*model.parameters(), *model.buffers()]:
             if each.is_floating_point():
@@ -460,6 +461,7 @@ def test_random_weights_forget_what_was_learnt_and_depend_on_the_seed_alone(buil
     assert all((parameter == 7).all() for parameter in model.parameters())
     for name, value in first.named_parameters():
         assert not (value == 7).any(), name
+        assert value.grad is None, name
         assert torch.equal(value, same.get_parameter(name))
     weights = [name for name, each in model.named_parameters() if each.ndim > 1]
     for name in weights:
