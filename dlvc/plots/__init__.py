@@ -3,8 +3,9 @@
 Never sees a model and never shows a window. Each function returns the figure, a matplotlib
 `Figure` that a notebook shows when it is the last value of a cell; `description(figure)` says in
 one sentence what is on it. Read on in `curves.py` and `results.py` (figures of records),
-`classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `drawings.py` (one step
-of an operation) and `diagrams.py` (how parts are connected); `style.py` holds the common look.
+`classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `explanations.py` (maps
+put to the test), `drawings.py` (one step of an operation) and `diagrams.py` (how parts are
+connected); `style.py` holds the common look.
 """
 
 from dlvc.plots.attention_maps import attention_grid, attention_overlay, position_similarity
@@ -18,6 +19,7 @@ from dlvc.plots.classes import (
 from dlvc.plots.curves import learning_curves, report_figure
 from dlvc.plots.diagrams import receptive_field, residual_block
 from dlvc.plots.drawings import convolution_step, image_patches, max_pooling
+from dlvc.plots.explanations import deletion_curves, head_shares, interval_rows, map_mosaic
 from dlvc.plots.images import feature_maps, filters_grid, show_augmentations, show_images
 from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
 from dlvc.plots.style import description, set_description
@@ -32,11 +34,15 @@ __all__ = [
     "confusion_heatmap",
     "convolution_step",
     "cost_scatter",
+    "deletion_curves",
     "description",
     "feature_maps",
     "filters_grid",
+    "head_shares",
     "image_patches",
+    "interval_rows",
     "learning_curves",
+    "map_mosaic",
     "max_pooling",
     "per_class_bars",
     "pixel_statistics",

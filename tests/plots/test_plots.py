@@ -19,6 +19,7 @@ from dlvc.plots.style import MUTED, Picture, model_style
 
 IMAGES = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 MAPS = torch.full((2, 2, 16, 16), 1 / 16)
+CURVES = {"rollout": {"highest first": [0.9, 0.1], "random": [0.9, 0.1]}}
 
 DRAW = {
     "accuracy_bars": plots.accuracy_bars,
@@ -30,10 +31,16 @@ DRAW = {
     "confusion_heatmap": lambda runs: plots.confusion_heatmap(runs[0].test.confusion),
     "convolution_step": lambda runs: plots.convolution_step(),
     "cost_scatter": plots.cost_scatter,
+    "deletion_curves": lambda runs: plots.deletion_curves([0, 1], CURVES),
     "feature_maps": lambda runs: plots.feature_maps(IMAGES[0]),
     "filters_grid": lambda runs: plots.filters_grid(IMAGES),
+    "head_shares": lambda runs: plots.head_shares({"trained": [[0.1, -0.2]]}),
     "image_patches": lambda runs: plots.image_patches(IMAGES[0]),
+    "interval_rows": lambda runs: plots.interval_rows(
+        {"ViT": {"rollout": (0.1, 0.0, 0.2)}}, label="points", says="A dot with its interval."
+    ),
     "learning_curves": plots.learning_curves,
+    "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),
     "max_pooling": lambda runs: plots.max_pooling(),
     "per_class_bars": plots.per_class_bars,
     "pixel_statistics": lambda runs: plots.pixel_statistics(IMAGES),
