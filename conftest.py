@@ -7,12 +7,15 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
 from dlvc.notebooks import (
     SMOKE_ENVIRONMENT,
 )  # imports neither torch nor dlvc.records, which reads DLVC_RUNS_DIR
+
+SANITIZE = Path(__file__).parent / "tests" / "nbval_sanitize.cfg"
 
 # The share of cells with output whose output is really compared. It may only rise.
 COMPARED_FLOOR = 0.6
@@ -25,6 +28,12 @@ for name in ("IPYTHONDIR", "DLVC_RUNS_DIR"):
     if name not in os.environ:
         os.environ[name] = tempfile.mkdtemp(prefix=f"dlvc-{name.lower()}-")
         atexit.register(shutil.rmtree, os.environ[name], ignore_errors=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let nbval leave out what tests/nbval_sanitize.cfg says, from whatever folder pytest was started."""
+    if config.getoption("nbval_sanitize_with", None) is None:
+        config.option.nbval_sanitize_with = str(SANITIZE)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -k and the like take cells away

@@ -36,6 +36,7 @@ def pytest_nbval(folder: Path) -> subprocess.CompletedProcess[str]:
     for name in ("pyproject.toml", "conftest.py"):
         shutil.copy(PROJECT / name, folder / name)
     (folder / "tests").mkdir()
+    shutil.copy(PROJECT / "tests" / "nbval_sanitize.cfg", folder / "tests")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", "--color=no"],
         cwd=folder,
@@ -76,6 +77,53 @@ def test_a_stripped_notebook_is_refused(
     done = pytest_nbval(tmp_path)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "nbval compares 0 of 4 cells" in done.stderr
+
+
+VIEWER = """\
+import torch
+from dlvc.attention import AttentionRecording
+from dlvc.widgets import AttentionViewer
+
+weights = torch.full((1, 1, 1, 4, 4), 0.25)
+recording = AttentionRecording(
+    weights, weights[:, 0], torch.full((1, 2, 4), 0.25), torch.tensor([[0.75, 0.25]]), torch.full((1, 1, 1, 2), 0.5),
+    patch_grid=(2, 2), patch_size=4, class_token=False,
+)
+AttentionViewer(recording, torch.zeros(1, 3, 8, 8), classes=("cat", "dog"), patch=(1, 2))"""
+# Changes to what is stored of it: where, what, and whether nbval must notice.
+SPOILED = {
+    "another page": ("text/html", r'(?<=srcdoc=")[^"]+', "&lt;p&gt;other&lt;/p&gt;", False),
+    "another picture": (
+        "text/html",
+        '(?<=<img src="data:image/png;base64,)[^"]+',
+        "iVBORw0KGgo=",
+        False,
+    ),
+    "another line": ("text/plain", "1 images", "2 images", True),
+    "another sentence": ("text/html", '(?<=alt="ViT, image )1', "2", True),
+    "another size": ("text/html", '(?<=width=")\\d+', "9", True),
+    "no page": ("text/html", "<iframe.*</iframe>", "", True),
+    "no picture": ("text/html", "<img[^>]*>", "", True),
+}
+
+
+def test_of_a_viewer_all_but_its_page_and_picture_is_compared(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    path = tmp_path / "notebooks" / "viewer.ipynb"
+    cells = [new_code_cell(VIEWER) for _ in ("the same", *SPOILED)]
+    nbformat.write(new_notebook(cells=cells), path)
+    run_notebooks(folder=path.parent, progress=False)
+    notebook = nbformat.read(path, as_version=4)
+    for cell, (kind, pattern, other, _) in zip(notebook.cells[1:], SPOILED.values(), strict=True):
+        data = cell.outputs[0].data
+        data[kind], times = re.subn(pattern, other, data[kind], flags=re.DOTALL)
+        assert times == 1, pattern
+    nbformat.write(notebook, path)
+    done = pytest_nbval(tmp_path)
+    noticed = [number for number, (*_, noticed) in enumerate(SPOILED.values(), start=1) if noticed]
+    expected = [("viewer", str(number)) for number in noticed]
+    assert failed_cells(done.stdout) == expected, done.stdout + done.stderr
+    assert "nbval compares 8 of 8 cells with output in 1 notebooks" in done.stdout
 
 
 def test_notebooks_run_in_the_smoke_profile_and_a_second_run_changes_no_byte(
