@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dlvc.files import write_whole
 from dlvc.metrics import accuracy, mean_per_class_accuracy
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -145,14 +146,8 @@ def load_records(folder: Path = REFERENCE_RECORDS) -> list[RunRecord]:
 
 
 def save_record(record: RunRecord, path: Path) -> Path:
-    """`path`, after writing the record there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """`path`, after writing the record there whole or not at all. Raises CannotWriteError."""
+    write_whole(path, (json.dumps(dataclasses.asdict(record), indent=1) + "\n").encode())
     return path
 
 

@@ -13,21 +13,23 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dlvc"
 
 # From the bottom up. A folder's name stands for all files below it, which may import one another.
 LEVELS = [
-    ["", "models.normalize", "models.torchvision_check", "data.drawing", "data.transfer"],
+    ["", "files", "memory", "models.normalize", "models.torchvision_check", "data.drawing"],
     [
         "config",
         "metrics",
         "augment",
         "device",
         "checkpoint",
+        "data.transfer",
         "data.sketch_objects",
         "data.sketch_scenes",
     ],
     ["records", "data.download", "data.cifar10", "data.sketch10"],
     ["data.splits", "models.cnn", "models.vit", "models.resnet", "models.majority"],
     ["data", "models"],
-    ["training", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
-    ["experiments"],
+    ["evaluation", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
+    ["resume"],
+    ["training", "experiments"],
     ["running"],
     ["silent_bugs", "figures", "notebooks", "exercises.*", "widgets.*"],
     ["__main__"],
