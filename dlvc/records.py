@@ -28,7 +28,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 RUNS = Path(os.environ.get("DLVC_RUNS_DIR") or PROJECT / "runs")
 REFERENCE_RECORDS = PROJECT / "figures" / "records"  # committed reference runs
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: run_digest and micro_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +101,10 @@ class RunRecord:
     test: EvaluationRecord | None  # None after an interruption
     weights_file: str = ""  # beside the record
     weights_sha256: str = ""
+    run_digest: str = (
+        ""  # of all that determines the result; "" in format 1 and in runs that were not kept
+    )
+    micro_batch: int = 0  # images computed at once in the end; 0 in format 1
     format_version: int = FORMAT_VERSION
 
     @property

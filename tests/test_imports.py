@@ -30,6 +30,7 @@ LEVELS = [
     ["evaluation", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
     ["resume"],
     ["training", "experiments"],
+    ["unfinished"],
     ["running"],
     ["silent_bugs", "figures", "notebooks", "exercises.*", "widgets.*"],
     ["__main__"],
