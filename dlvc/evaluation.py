@@ -16,7 +16,7 @@ from dlvc.data.splits import check_labels
 from dlvc.device import autocast, memory_layout, model_device
 from dlvc.memory import in_smaller_parts
 from dlvc.metrics import accuracy, add_to_confusion, mean_loss, mean_per_class_accuracy
-from dlvc.models.normalize import check_images, check_range, to_float
+from dlvc.models.normalize import check_any_images, to_float
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,7 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tenso
     Computed in float32; `evaluate` with a record's precision repeats what the record counted.
     Raises ValueError for images of another shape or type, for floats outside [0, 1], and for none at all.
     """
-    check_images(images if images.dtype != torch.uint8 else images[:0].float())
-    check_range(images)
+    check_any_images(images)
     check_not_empty(len(images), "predict")
     device = model_device(model)
     layout = memory_layout(model, device)

@@ -1,6 +1,6 @@
 """Interrupt a run in a real Jupyter kernel at random moments: `python tests/interrupt_kernel.py [TIMES]`.
 
-A notebook's stop button does nothing else. After each interrupt the kernel must live and the same cell must go on; a run
+A notebook's stop button does nothing else. After each one the kernel must live and the same cell must go on; a run
 that has got to its end must have the bits of one that nobody touched.
 Prints one line and ends with status 0 if all is well.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jupyter_client.manager import start_new_kernel
 
-LONGEST = 0.8  # seconds until an interrupt: from before the first step to a late one
+LONGEST = 0.6  # seconds until an interrupt: from before the first step to a late one
 PATIENCE = 120  # seconds for an answer of a kernel on a busy machine
 
 SET_UP = """
@@ -28,7 +28,7 @@ from dlvc.running import run_experiment
 
 torch.set_num_threads(1)
 data = load_data("sketch10", sizes=(300, 100, 100), quiet=True)
-settings = {"epochs": 5, "train_size": 240, "batch_size": 16, "evaluation_size": 100, "device": "cpu"}
+settings = {"epochs": 3, "train_size": 240, "batch_size": 16, "evaluation_size": 100, "device": "cpu"}
 
 def go(seed, **options):
     config = config_for("simple-cnn", data, seed=seed, **settings)

@@ -49,7 +49,7 @@ def kill_at_random(work: Callable[[], None], longest: float) -> bool:
 
 
 def save_for_ever(folder: Path, done: Path, last: float = float("inf")) -> None:
-    """Write checkpoints whose tensors are all the number that `about` names, and note in `done` the last finished one."""
+    """Write checkpoints whose tensors are all the number in `about`, and note in `done` the last finished one."""
     with CheckpointFolder(folder) as checkpoints:
         found = checkpoints.newest()
         number = found.about["number"] if found else 0
@@ -85,14 +85,16 @@ def kill_saving(times: int) -> str:
 def kill_training(times: int) -> str:
     """Kill a training `times` times, each time going on from what is left; the line to print."""
     data = load_data("sketch10", sizes=(300, 100, 100), quiet=True)
-    expected = outcome(*run(data))
+    with tempfile.TemporaryDirectory() as name:
+        started = time.perf_counter()
+        expected = outcome(*run(data, Path(name), checkpoint_seconds=0))
+        longest = time.perf_counter() - started  # so a life gets on by up to a whole training
     kills = rounds = 0
     while kills < times:
         rounds += 1
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            # The time to the first step is part of each life, so this is long enough to get on.
-            while kill_at_random(lambda folder=folder: quiet_run(data, folder), 0.2):
+            while kill_at_random(lambda folder=folder: quiet_run(data, folder), longest):
                 kills += 1
             result = outcome(*run(data, folder))
             assert result == expected, "another result than without a kill"
