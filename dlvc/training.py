@@ -207,9 +207,8 @@ def train_epoch(
     first_step, all_steps = (epoch - 1) * len(batches), config.epochs * len(batches)
     rates = [learning_rate_at(first_step + step, all_steps, config) for step in range(len(batches))]
     state.micro_batch = micro_batch
-    state.losses[state.step :] = (
-        0  # of an earlier epoch, or of a step that memory did not suffice for
-    )
+    # What is there is of an earlier epoch, or of a step for which memory did not suffice.
+    state.losses[state.step :] = 0
     state.correct[state.step :] = 0
     model.train()
     for step in range(state.step, len(batches)):
