@@ -23,7 +23,7 @@ from dlvc.augment import crop_and_mirror, epoch_generator, random_draws
 from dlvc.checkpoint import CheckpointFolder
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
-from dlvc.data.splits import check_labels, content_digest
+from dlvc.data.splits import content_digest
 from dlvc.device import autocast, memory_layout, pick_device, pick_precision
 from dlvc.evaluation import Evaluation, check_scores, evaluate, predict
 from dlvc.memory import in_smaller_parts
@@ -343,7 +343,7 @@ def batch_in_parts(model: nn.Module, batch_size: int, size: int) -> str:
 def check_sizes(
     data: ImageData, config: TrainConfig, *, splits: tuple[str, ...] = ("train", "validation")
 ) -> None:
-    """Raise ValueError if the config asks for more images than there are in one of `splits`, or a label is wrong."""
+    """Raise ValueError if the config asks for more images than there are in one of `splits`."""
     for split_name in splits:
         name = "train_size" if split_name == "train" else "evaluation_size"
         split, size = getattr(data, split_name), getattr(config, name)
@@ -358,7 +358,6 @@ def check_sizes(
                 f"{name} is {size:,}, but {data.title} has only {len(split):,} such images here. "
                 f"Set {name}={len(split)} or load more data."
             )
-        check_labels(split.labels)  # they may have been changed since the split was made
 
 
 def check_finite(losses: Tensor, epoch: int, rates: list[float], *, first_step: int = 1) -> None:

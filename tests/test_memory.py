@@ -64,6 +64,27 @@ def test_the_gradient_of_a_batch_in_parts_is_that_of_the_batch(sketches):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
 
 
+def test_a_step_that_ran_out_of_memory_half_way_counts_once(sketches):
+    class FailsOnce(Small):
+        """In the second step, memory suffices for the first part and not for the second."""
+
+        def forward(self, images):
+            if self.seen == [16] * 6:
+                self.seen.append("failed")
+                raise torch.OutOfMemoryError
+            return super().forward(images)
+
+    whole, parts = Small(), FailsOnce(20)
+    config = replace(CONFIG, epochs=1)
+    expected = train(whole, sketches, config, progress=False).epochs[0]
+    result = train(parts, sketches, config, progress=False).epochs[0]
+    assert parts.seen[:9] == [*[16] * 6, "failed", 8, 8]
+    assert result.train_loss == pytest.approx(expected.train_loss, rel=1e-4)
+    assert abs(result.train_accuracy - expected.train_accuracy) < 0.02
+    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=2e-4, rtol=0)
+
+
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_each_halving_is_said_and_what_batch_norm_makes_of_it(sketches, batch_norm, capsys):
     train(Small(20, batch_norm=batch_norm), sketches, CONFIG, progress=False)

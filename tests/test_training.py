@@ -101,6 +101,15 @@ def test_the_loop_equals_the_same_steps_written_out(sketches):
     assert result.epochs[0].train_loss == pytest.approx(loss_sum / 300, rel=1e-5)
 
 
+def test_each_epochs_loss_and_hits_are_its_own(sketches):
+    """At a rate of nearly nothing the epochs are alike."""
+    config = replace(QUICK, epochs=3, learning_rate=1e-5, augmentation="none")
+    epochs = train(seeded(SimpleCNN, dropout=0.0), sketches, config, progress=False).epochs
+    assert [each.train_loss for each in epochs] == pytest.approx([math.log(10)] * 3, abs=0.05)
+    accuracies = [each.train_accuracy for each in epochs]
+    assert max(accuracies) - min(accuracies) < 0.02
+
+
 def test_the_model_ends_with_the_weights_of_the_epoch_that_validated_best(sketches):
     seen = {}
     model = make_model()
