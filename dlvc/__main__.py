@@ -75,6 +75,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="start of ResNet18: a file, none, or auto (ImageNet)",
     )
+    training.add_argument(
+        "--fresh",
+        action="store_true",
+        help="from the start, even if the same run is finished or can go on from a checkpoint",
+    )
     add_settings(training)
     training.set_defaults(run=train_experiment)
 
@@ -176,11 +181,14 @@ def train_experiment(options: argparse.Namespace) -> int:
             protocol=options.protocol,
             profile=options.profile,
             weights=weights,
+            fresh=options.fresh,
             on_epoch=print_epoch,
         )
         print(summarise(run.record, run.path))
         if run.record.interrupted:
             return STOPPED
+        if run.path is None:
+            return 1  # why was said
     return 0
 
 
@@ -194,11 +202,12 @@ def print_epoch(epoch: EpochRecord) -> None:
     )
 
 
-def summarise(record: RunRecord, path: Path) -> str:
+def summarise(record: RunRecord, path: Path | None) -> str:
     """What a run gave, in two lines."""
-    where = f"record: {path.parent.name}/{path.name}"
+    where = f"record: {path.parent.name}/{path.name}" if path else "record: not saved"
     if record.test is None:
-        return f"stopped after {len(record.epochs)} epochs, before its test was done\n{where}"
+        done = f"stopped after {len(record.epochs)} epochs, before its test was done"
+        return f"{done}; the same command goes on from there\n{where}"
     return (
         f"best epoch {record.best_epoch}: test accuracy {record.test.accuracy:.4f}, mean per-class accuracy "
         f"{record.test.mean_per_class_accuracy:.4f} on {sum(map(sum, record.test.confusion)):,} images; "

@@ -1,27 +1,54 @@
-"""Weights in files that are whole or absent, and that cannot run code when loaded (safetensors)."""
+"""Tensors on disk, in files that are whole or absent and that cannot run code when loaded (safetensors, never pickle).
+
+Two kinds: the weights of a finished model, and the checkpoints of a training that is not finished, kept in a folder of
+its own. What a checkpoint holds is decided in `resume.py`; this file keeps it safe.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shutil
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
+import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from dlvc.files import CannotWriteError, said_in_words, write_whole
+
+FORMAT_VERSION = 1
+# For each older version what makes the next one of it: (tensors, about) -> (tensors, about).
+MIGRATIONS: dict[int, Callable[[dict, dict], tuple[dict, dict]]] = {}
+KEPT = 2  # checkpoints, so that there is one to fall back on
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used: of another model, of another training, or of a newer dlvc."""
+
+
+class AlreadyRunningError(RuntimeError):
+    """Another process, or another thread, is at work on the same training."""
 
 
 def save_weights(model: nn.Module, path: Path) -> str:
-    """The SHA-256 of the file `path`, after writing all weights of `model` there (.safetensors)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    try:
-        save_file(state, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return file_digest(path)
+    """The SHA-256 of the file `path`, after writing all weights of `model` there (.safetensors).
+
+    Raises CannotWriteError.
+    """
+    content = save(on_cpu(model.state_dict()))
+    write_whole(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def load_weights(model: nn.Module, path: Path, *, sha256: str = "") -> nn.Module:
@@ -34,32 +61,197 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str = "") -> nn.Module
         raise FileNotFoundError(
             f"no weights at {path}. Train the model first, or give another file."
         )
-    if sha256 and file_digest(path) != sha256:
+    content = path.read_bytes()  # read once: what is checked is what is used
+    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(
             f"{path.name} is not the file its record describes (another SHA-256). Train again."
         )
     try:
-        state = load_file(path)
+        state = load(content)
     except SafetensorError as error:
         raise ValueError(
             f"{path.name} is not a whole .safetensors file: {error}. Train again."
         ) from error
-    own = model.state_dict()
-    differing = [name for name in own if name not in state or own[name].shape != state[name].shape]
-    differing += [name for name in state if name not in own]
-    if differing:
-        raise ValueError(
-            f"the weights in {path.name} belong to another model: {len(differing)} tensors differ, "
-            f"first {', '.join(differing[:5])}. Build the model with the settings in the record."
-        )
+    remedy = "Build the model with the settings in the record."
+    check_same_tensors(model.state_dict(), state, path.name, remedy)
     model.load_state_dict(state)
     return model.eval()
 
 
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal text."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def check_same_tensors(
+    own: Mapping[str, Tensor], found: Mapping[str, Tensor], origin: str, remedy: str
+) -> None:
+    """Raise CheckpointError naming the first differences unless both have the same names and shapes."""
+    differing = [
+        f"{name} ({shape_in(own, name)} here, {shape_in(found, name)} there)"
+        for name in [*own, *(name for name in found if name not in own)]
+        if shape_in(own, name) != shape_in(found, name)
+    ]
+    if differing:
+        raise CheckpointError(
+            f"the weights in {origin} belong to another model: {len(differing)} tensors differ, "
+            f"first {', '.join(differing[:5])}. {remedy}"
+        )
+
+
+def shape_in(tensors: Mapping[str, Tensor], name: str) -> str:
+    """The shape of the tensor called `name`, as text; "none" if there is no such tensor."""
+    return "x".join(map(str, tensors[name].shape)) or "1" if name in tensors else "none"
+
+
+def on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU in the usual memory layout, as safetensors needs them; each with a memory of its own."""
+    return {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was written once: tensors by name, and numbers and texts that JSON can hold."""
+
+    tensors: dict[str, Tensor]
+    about: dict[str, Any]
+    name: str  # of its file
+
+
+class CheckpointFolder:
+    """The checkpoints of one training, as a context manager: inside, no one else can use the folder.
+
+    The lock is the operating system's, so it ends with the process, however that ends. Each checkpoint is a file with
+    its SHA-256 beside it, written first, and a number one higher than the last: saving never touches an older one.
+    Entering raises AlreadyRunningError if another holds the folder, CannotWriteError if it cannot be made.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.lock = FileLock(self.folder / "in-use.lock", timeout=0)
+        self.owner = self.folder / "owner.txt"
+
+    def __enter__(self) -> CheckpointFolder:
+        with said_in_words(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self.lock.acquire()
+            except Timeout:
+                raise AlreadyRunningError(self._busy()) from None
+        self.removed = False
+        if self.lock.lock_counter == 1:  # not when it is entered once more inside
+            me = f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%H:%M}"
+            with suppress(CannotWriteError):  # it is only for the message to another process
+                write_whole(self.owner, me.encode())
+            for part in self.folder.glob("*.part"):  # left by a killed process
+                part.unlink(missing_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.lock.release()
+        if self.removed and not self.lock.is_locked:  # Windows deletes no file in use
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _busy(self) -> str:
+        try:
+            owner = self.owner.read_text(encoding="utf-8")
+        except OSError:
+            owner = "another process"
+        return (
+            f"this very training is going on already ({owner}). Wait for it or stop it there; "
+            "with another seed or setting, or with save=False, a training can run beside it."
+        )
+
+    def files(self) -> list[Path]:
+        """The checkpoint files, oldest first."""
+        return sorted(
+            each
+            for each in self.folder.glob("checkpoint-*.safetensors")
+            if each.stem.partition("-")[2].isdigit()
+        )
+
+    def write(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Path:
+        """The file of a new checkpoint; after it only this and the one before are kept. Raises CannotWriteError."""
+        older = self.files()
+        number = 1 + (int(older[-1].stem.partition("-")[2]) if older else 0)
+        path = self.folder / f"checkpoint-{number:09}.safetensors"
+        metadata = json.dumps({"format_version": FORMAT_VERSION, **about})
+        content = save(on_cpu(tensors), {"dlvc": metadata})
+        digest = hashlib.sha256(content).hexdigest()
+        # The digest first: a checkpoint is there when its second file is. The line is what `sha256sum -c` reads.
+        write_whole(digest_file(path), f"{digest}  {path.name}\n".encode())
+        write_whole(path, content)
+        for old in older[: 1 - KEPT]:
+            with suppress(OSError):  # one that cannot be deleted does no harm
+                old.unlink(missing_ok=True)
+                digest_file(old).unlink(missing_ok=True)
+        return path
+
+    def newest(self, say: Callable[[str], None] = print) -> Checkpoint | None:
+        """The newest checkpoint that is whole; None if there is none.
+
+        A damaged one is named by `say`, renamed to `.damaged` and passed over.
+        Raises CheckpointError for one of a newer dlvc.
+        """
+        for path in reversed(self.files()):
+            try:
+                return read_checkpoint(path)
+            except (DamagedError, OSError) as error:
+                say(f"{path.name} is passed over: {error}.")
+                with suppress(OSError):
+                    path.replace(path.with_suffix(".damaged"))
+                    digest_file(path).unlink(missing_ok=True)
+        return None
+
+    def clear(self) -> None:
+        """Delete the checkpoints: the training shall start anew."""
+        for path in self.folder.glob("checkpoint-*"):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete the folder with all that is in it: the training is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.removed = True
+
+
+class DamagedError(ValueError):
+    """A file that is not what was written."""
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint in the file `path`, after comparing it with the SHA-256 beside it.
+
+    Raises DamagedError, or CheckpointError for one of a newer dlvc.
+    """
+    content = path.read_bytes()  # read once: what is checked is what is used
+    try:
+        expected = digest_file(path).read_text(encoding="utf-8").split()[0]
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        raise DamagedError("its SHA-256 is missing") from error
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise DamagedError("it is damaged (another SHA-256 than when it was written)")
+    try:
+        tensors = load(content)
+        # The format: 8 bytes with the length of a JSON header, which may hold texts of our own.
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        about = json.loads(header["__metadata__"]["dlvc"])
+        version = about.pop("format_version")
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f"it is no checkpoint of dlvc ({error})") from error
+    if version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path.name} has format {version}; this dlvc reads formats up to {FORMAT_VERSION}. "
+            "Update the project, or train from the start with fresh=True."
+        )
+    for older in range(version, FORMAT_VERSION):
+        tensors, about = MIGRATIONS[older](tensors, about)
+    return Checkpoint(tensors, about, path.name)
+
+
+def digest_file(path: Path) -> Path:
+    """Where the SHA-256 of the checkpoint `path` is."""
+    return path.with_suffix(".sha256")

@@ -25,7 +25,7 @@ from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.normalize import to_float
 from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
-from dlvc.training import predict
+from dlvc.evaluation import predict
 
 ORDERS = ("highest first", "lowest first", "random")
 FILLS = ("mean", "black", "shuffled")

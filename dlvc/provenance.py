@@ -15,10 +15,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dlvc import __version__
-from dlvc.checkpoint import file_digest
 from dlvc.data import Split
 from dlvc.data.download import RESNET18_WEIGHTS
 from dlvc.device import model_device
+from dlvc.files import sha256_of
 from dlvc.records import PROJECT
 
 
@@ -39,7 +39,7 @@ def describe_model(model: nn.Module, split: Split) -> dict[str, int]:
 
 def weights_origin(path: Path) -> str:
     """What a weights file was trained on, if it says so or is known, else its name and the start of its SHA-256."""
-    digest = file_digest(path)
+    digest = sha256_of(path)
     if digest == RESNET18_WEIGHTS.sha256:
         return "ImageNet"
     if path.suffix == ".safetensors":

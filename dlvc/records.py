@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dlvc.files import write_whole
 from dlvc.metrics import accuracy, mean_per_class_accuracy
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -27,7 +28,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 RUNS = Path(os.environ.get("DLVC_RUNS_DIR") or PROJECT / "runs")
 REFERENCE_RECORDS = PROJECT / "figures" / "records"  # committed reference runs
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: run_digest and micro_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,10 @@ class RunRecord:
     test: EvaluationRecord | None  # None after an interruption
     weights_file: str = ""  # beside the record
     weights_sha256: str = ""
+    run_digest: str = (
+        ""  # of all that determines the result; "" in format 1 and in runs that were not kept
+    )
+    micro_batch: int = 0  # images computed at once in the end; 0 in format 1
     format_version: int = FORMAT_VERSION
 
     @property
@@ -145,14 +150,8 @@ def load_records(folder: Path = REFERENCE_RECORDS) -> list[RunRecord]:
 
 
 def save_record(record: RunRecord, path: Path) -> Path:
-    """`path`, after writing the record there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(dataclasses.asdict(record), indent=1) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """`path`, after writing the record there whole or not at all. Raises CannotWriteError."""
+    write_whole(path, (json.dumps(dataclasses.asdict(record), indent=1) + "\n").encode())
     return path
 
 

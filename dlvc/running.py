@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,12 +16,15 @@ from typing import Any
 
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
 from dlvc.checkpoint import load_weights, save_weights
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData
 from dlvc.data.download import resnet18_weights
+from dlvc.device import pick_device
 from dlvc.experiments import Experiment, build_model, config_for, get_experiment
+from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
 from dlvc.models.majority import MajorityClassifier
 from dlvc.provenance import describe_device, describe_model, git_commit, versions, weights_origin
 from dlvc.records import (
@@ -32,6 +37,7 @@ from dlvc.records import (
     save_record,
 )
 from dlvc.training import Evaluation, TrainResult, check_sizes, end_at_step_border, evaluate, train
+from dlvc.unfinished import checkpoint_folder, find_finished, first_started, run_digest
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ def run_experiment(
     weights: Any = "auto",
     weights_name: str = "",
     save: bool = True,
+    fresh: bool = False,
     folder: Path | None = None,
     **options: Any,
 ) -> Run:
@@ -61,7 +68,12 @@ def run_experiment(
     `weights` is "auto" (ImageNet for ResNet18, but random in the smoke profile, which uses no network), None (random),
     a file, or a state dict named by `weights_name`. `save=False` leaves nothing. `options` go on to `training.train`.
     Stopped before its end, also while testing, a run leaves its record and weights too, but no test score.
-    Raises ValueError for what cannot be run, DownloadError without ImageNet weights, NonFiniteLoss.
+
+    The same call again goes on where the run was stopped or killed, and gives back a finished run as it is; it says so
+    in one line, and calls `on_epoch` for the epochs that are done. `fresh=True` trains from the start in any case.
+    If the disk refuses the finished run, that is said, and the run comes back without a path.
+    Raises ValueError for what cannot be run, DownloadError without ImageNet weights, NonFiniteLoss,
+    AlreadyRunningError if the very same run is going on elsewhere, CannotWriteError if `folder` cannot be used.
     """
     experiment = get_experiment(key)
     chosen = current_profile(profile).name
@@ -69,29 +81,58 @@ def run_experiment(
     check_sizes(data, config, splits=("train", "validation", "test"))
     weights, weights_name = find_weights(experiment, weights, weights_name, chosen)
     model = build_model(key, config, weights=weights)
-    started = datetime.now(timezone.utc)
-    fit = fit_majority if key == "majority" else train
-    with end_at_step_border(options.pop("stop", None)) as stop:
-        result = fit(model, data, config, stop=stop, **options)
-        test = None
-        if not result.interrupted:
-            split, show = data.test.first(config.evaluation_size), options.get("progress", True)
-            test = evaluate(model, split, precision=result.precision, progress=show, stop=stop)
     title = experiment.title
     if experiment.weights and weights_name != experiment.weights:
         title += f" ({weights_name} weights)" if weights_name else " (random start)"
+    named = {"key": key, "title": title, "protocol": protocol, "profile": chosen}
+    start = {"options": model_options(experiment), "weights": weights_name or "random"}
+    about = {**named, "seed": config.seed, "config": config.as_dict()}
+    with end_at_step_border(options.pop("stop", None)) as stop:
+        if not save:
+            now = datetime.now(timezone.utc)
+            return Run(*train_and_test(model, data, config, about, start, now, stop, options), None)
+        runs = folder or RUNS
+        digest, described = run_digest(model, data, config, **named, **start)
+        stem = f"{key}_{protocol}_{chosen}_seed{config.seed}"
+        with checkpoint_folder(runs, stem, digest) as checkpoints:
+            remove_stale_parts(runs)
+            finished = None if fresh else find_finished(runs, digest)
+            run = finished and give_back(*finished, model, config, options.get("on_epoch"))
+            if run:
+                checkpoints.remove()
+                return run
+            if fresh:
+                checkpoints.clear()
+            started = first_started(checkpoints, described)
+            about["run_digest"] = digest
+            kept = {**options, "checkpoints": checkpoints}
+            done = train_and_test(model, data, config, about, start, started, stop, kept)
+            run = save_run(*done, runs, f"{stem}_{started:%Y%m%d-%H%M%S}")
+            if run.path and not run.record.interrupted:
+                checkpoints.remove()
+            return run
+
+
+def train_and_test(
+    model: nn.Module,
+    data: ImageData,
+    config: TrainConfig,
+    about: dict[str, Any],
+    start: dict[str, Any],
+    started: datetime,
+    stop: threading.Event,
+    options: dict[str, Any],
+) -> tuple[nn.Module, RunRecord]:
+    """The trained model and its record, which says `about` the run and how it did `start`."""
+    fit = fit_majority if about["key"] == "majority" else train
+    result = fit(model, data, config, stop=stop, **options)
+    test = None
+    if not result.interrupted:
+        split, show = data.test.first(config.evaluation_size), options.get("progress", True)
+        test = evaluate(model, split, precision=result.precision, progress=show, stop=stop)
     record = RunRecord(
-        key=key,
-        title=title,
-        protocol=protocol,
-        profile=chosen,
-        seed=config.seed,
-        config=config.as_dict(),
-        model={
-            **describe_model(model, data.test),
-            "options": model_options(experiment),
-            "weights": weights_name or "random",
-        },
+        **about,
+        model={**describe_model(model, data.test), **start},
         data={
             "title": data.title,
             "source": data.source,
@@ -110,16 +151,53 @@ def run_experiment(
         train_seconds=result.train_seconds,
         validation=result.best_validation and as_record(result.best_validation),
         test=test and as_record(test),
+        micro_batch=result.micro_batch,
     )
-    if not save:
+    return model, record
+
+
+def save_run(model: nn.Module, record: RunRecord, runs: Path, stem: str) -> Run:
+    """The run after writing weights and record; if the disk refuses, that is said and the run has no path."""
+    path = None
+    try:
+        path = record_path(runs, stem, record.run_digest)
+        weights_path = path.with_suffix(".safetensors")
+        digest = save_weights(model, weights_path)
+        record = replace(record, weights_file=weights_path.name, weights_sha256=digest)
+        return Run(model, record, save_record(record, path))
+    except CannotWriteError as error:
+        tqdm.write(f"THE RUN IS NOT SAVED: {error} Then run the same again: what is done is kept.")
         return Run(model, record, None)
-    path = free_name(
-        folder or RUNS, f"{key}_{protocol}_{chosen}_seed{config.seed}_{started:%Y%m%d-%H%M%S}"
+    finally:
+        if path and not path.exists():
+            with suppress(OSError):
+                path.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
+def give_back(
+    path: Path,
+    record: RunRecord,
+    model: nn.Module,
+    config: TrainConfig,
+    on_epoch: Callable[[EpochRecord], None] | None,
+) -> Run | None:
+    """The finished run of the record at `path`, with its weights in `model`; says that nothing was trained.
+
+    None if its weights are lost or damaged, which is said too.
+    """
+    try:
+        load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
+    except (OSError, ValueError) as error:
+        tqdm.write(f"finished before, but what is left cannot be used: {error}")
+        return None
+    model.to(pick_device(config.device))
+    tqdm.write(
+        f"finished before, nothing is trained: {path.parent.name}/{path.name} of {record.started:.10}, "
+        f"test accuracy {record.test.accuracy:.4f}. fresh=True (--fresh) trains again."
     )
-    weights_path = path.with_suffix(".safetensors")
-    digest = save_weights(model, weights_path)
-    record = replace(record, weights_file=weights_path.name, weights_sha256=digest)
-    return Run(model, record, save_record(record, path))
+    for epoch in record.epochs if on_epoch else ():
+        on_epoch(epoch)
+    return Run(model, record, path)
 
 
 def load_run(path: Path | str) -> nn.Module:
@@ -181,7 +259,9 @@ def fit_majority(
     if on_epoch is not None:
         on_epoch(epoch)
     cpu = torch.device("cpu")
-    return TrainResult((epoch,), 1, score, False, seconds + score.seconds, cpu, "float32")
+    return TrainResult(
+        (epoch,), 1, score, False, seconds + score.seconds, cpu, "float32", config.train_size
+    )
 
 
 def model_options(experiment: Experiment) -> dict[str, Any]:
@@ -197,14 +277,30 @@ def as_record(score: Evaluation) -> EvaluationRecord:
     )
 
 
-def free_name(folder: Path, stem: str) -> Path:
-    """A path in `folder` for a record that no other run has, reserved by an empty weights file beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
+def record_path(folder: Path, stem: str, digest: str) -> Path:
+    """A path in `folder` for a record that no other run has, reserved by an empty weights file beside it.
+
+    A run that was stopped before, and has left its record, gets the same path again. Raises CannotWriteError.
+    """
     for number in range(1, 1000):
         path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
         try:
-            path.with_suffix(".safetensors").touch(exist_ok=False)
-        except FileExistsError:
-            continue
+            with said_in_words(path):
+                folder.mkdir(parents=True, exist_ok=True)
+                path.with_suffix(".safetensors").touch(exist_ok=False)
+        except CannotWriteError as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                raise
+            if not is_stopped_run(path, digest):
+                continue
         return path
     raise FileExistsError(f"1,000 runs called {stem} in {folder.name}/: move some away.")
+
+
+def is_stopped_run(path: Path, digest: str) -> bool:
+    """Whether the record at `path` is what the run with this digest left when it was stopped."""
+    try:
+        record = load_record(path)
+    except (OSError, ValueError):
+        return False
+    return record.interrupted and record.run_digest == digest != ""

@@ -1,4 +1,4 @@
-"""Training and evaluation on one device, CPU or CUDA, with one loop that can be read in one sitting.
+"""Training on one device, CPU or CUDA, with one loop that can be read in one sitting.
 
 Knows no particular model and no notebook: a model is anything that turns float images (B, 3, H, W) in [0, 1] into class
 scores (B, 10). The data lie on the device as a whole, a batch is an index, and nothing waits for a GPU inside an epoch.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,36 +20,33 @@ from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
 from dlvc.augment import crop_and_mirror, epoch_generator, random_draws
+from dlvc.checkpoint import CheckpointFolder
 from dlvc.config import TrainConfig
-from dlvc.data import CLASSES, ImageData, Split
-from dlvc.device import autocast, memory_layout, model_device, pick_device, pick_precision
-from dlvc.metrics import accuracy, add_to_confusion, mean_loss, mean_per_class_accuracy
+from dlvc.data import ImageData, Split
+from dlvc.data.splits import content_digest
+from dlvc.device import autocast, memory_layout, pick_device, pick_precision
+from dlvc.evaluation import Evaluation, check_scores, evaluate, predict
+from dlvc.memory import in_smaller_parts
+from dlvc.metrics import mean_loss
 from dlvc.models.normalize import to_float
 from dlvc.records import EpochRecord
+from dlvc.resume import Saver, Stopwatch, TrainingState
+
+__all__ = [
+    "Evaluation",
+    "NonFiniteLoss",
+    "TrainResult",
+    "evaluate",
+    "learning_rate_at",
+    "make_optimizer",
+    "predict",
+    "split_batches",
+    "train",
+]
 
 
 class NonFiniteLoss(RuntimeError):
     """The loss became infinite or not a number: training cannot go on."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A model's score on one split; `confusion` is int64 (10, 10), `correct` bool (N,), both on the CPU."""
-
-    loss: float
-    confusion: Tensor
-    correct: Tensor
-    seconds: float
-
-    @property
-    def accuracy(self) -> float:
-        """The share of images classified correctly."""
-        return accuracy(self.confusion)
-
-    @property
-    def mean_per_class_accuracy(self) -> float:
-        """The mean over classes of the share of the class's images classified correctly."""
-        return mean_per_class_accuracy(self.confusion)
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,7 @@ class TrainResult:
     train_seconds: float
     device: torch.device
     precision: str
+    micro_batch: int = 0  # how many images were computed at once in the end
 
 
 def train(
@@ -73,6 +71,8 @@ def train(
     on_epoch: Callable[[EpochRecord], None] | None = None,
     progress: bool = True,
     stop: threading.Event | None = None,
+    checkpoints: CheckpointFolder | Path | str | None = None,
+    checkpoint_seconds: float = 60.0,
 ) -> TrainResult:
     """Train `model` in place and say how it went; it ends in evaluation mode with the weights of its best epoch.
 
@@ -80,7 +80,14 @@ def train(
     `on_epoch` is called after each epoch. Setting `stop`, Ctrl-C, or a notebook's stop button end the training at the
     next step border: the unfinished epoch is dropped, the model stays usable. A second Ctrl-C ends it at once.
     Order, augmentation and dropout depend on the config alone, not on random numbers drawn before.
-    Raises ValueError if the data are smaller than the config says, NonFiniteLoss if the loss is not finite.
+
+    `checkpoints` is a folder for this training alone. A checkpoint is written there after each epoch, every
+    `checkpoint_seconds` within one, and at a stop; the same call again goes on from it, to the same bits on a CPU, and
+    calls `on_epoch` for the epochs that are finished already.
+
+    Where memory is short, a batch is computed in parts, which is said.
+    Raises ValueError for wrong data or a checkpoint of another training, NonFiniteLoss if the loss is not finite,
+    AlreadyRunningError if another uses the folder.
     """
     check_sizes(data, config)
     device = pick_device(config.device)
@@ -90,26 +97,47 @@ def train(
     validation = data.validation.first(config.evaluation_size)
     images, labels = train_split.images.to(device), train_split.labels.to(device)
     steps = len(split_batches(torch.arange(len(labels)), config.batch_size))
-    optimizer = make_optimizer(model, config)
-    # float16 has too small a range for most gradients; the other formats need no scaling.
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
-
-    epochs: list[EpochRecord] = []
-    best_epoch, best_validation, best_weights = 0, None, None
-    started = time.perf_counter()
+    state = TrainingState(
+        model=model,
+        optimizer=make_optimizer(model, config),
+        # float16 has too small a range for most gradients; the other formats need no scaling.
+        scaler=torch.amp.GradScaler(device.type, enabled=precision == "float16"),
+        losses=torch.zeros(steps, device=device),
+        correct=torch.zeros(steps, dtype=torch.int64, device=device),
+        micro_batch=min(config.batch_size, config.train_size),
+    )
+    folder = nullcontext() if checkpoints is None else as_folder(checkpoints)
     bar = tqdm(total=config.epochs * steps, unit="step", delay=1, disable=not progress)
     try:
-        with bar, own_random_numbers(config.seed, device), end_at_step_border(stop) as stop:
-            for epoch in range(1, config.epochs + 1):
-                epoch_started = time.perf_counter()
-                passed = train_epoch(
-                    model, images, labels, optimizer, scaler, config, epoch, precision, bar, stop
+        with (
+            bar,
+            own_random_numbers(config.seed, device),
+            end_at_step_border(stop) as stop,
+            folder as folder,
+        ):
+            identity = folder and training_identity(config, precision, train_split, validation)
+            saver = Saver(folder, state, identity, checkpoint_seconds)
+            saver.resume()
+            bar.update((state.epoch - 1) * steps + state.step)
+            with state.epoch_watch.paused():
+                for record in state.epochs if on_epoch else ():
+                    on_epoch(record)
+            for epoch in range(state.epoch, config.epochs + 1):
+                if state.step == 0:
+                    state.epoch_watch = Stopwatch()
+                passed = in_smaller_parts(
+                    lambda size: train_epoch(
+                        state, images, labels, config, size, precision, bar, stop, saver
+                    ),
+                    state.micro_batch,
+                    lambda size: tqdm.write(batch_in_parts(model, config.batch_size, size)),
                 )
-                seconds = time.perf_counter() - epoch_started
+                seconds = state.epoch_watch.seconds
                 score = passed and evaluate_finite(
                     model, validation, precision, stop, epoch, passed
                 )
                 if score is None:
+                    saver.save()
                     break
                 record = EpochRecord(
                     epoch=epoch,
@@ -122,31 +150,25 @@ def train(
                     seconds=seconds,
                     validation_seconds=score.seconds,
                 )
-                epochs.append(record)
-                if (
-                    best_validation is None
-                    or score.mean_per_class_accuracy > best_validation.mean_per_class_accuracy
-                ):
-                    best_epoch, best_validation = epoch, score
-                    best_weights = {
-                        name: value.clone() for name, value in model.state_dict().items()
-                    }
+                state.end_epoch(record, score)
+                saver.save()
                 # Without refresh: the bar waits for its delay, so short runs print none.
                 bar.set_postfix(epoch=epoch, validation=f"{score.accuracy:.3f}", refresh=False)
                 if on_epoch is not None:
                     on_epoch(record)
     finally:  # also after an error the model is as good as it ever was
-        if best_weights is not None:
-            model.load_state_dict(best_weights)
+        if state.best_weights is not None:
+            model.load_state_dict(state.best_weights)
         model.eval()
     return TrainResult(
-        epochs=tuple(epochs),
-        best_epoch=best_epoch,
-        best_validation=best_validation,
-        interrupted=len(epochs) < config.epochs,
-        train_seconds=time.perf_counter() - started,
+        epochs=tuple(state.epochs),
+        best_epoch=state.best_epoch,
+        best_validation=state.best_validation,
+        interrupted=len(state.epochs) < config.epochs,
+        train_seconds=state.watch.seconds,
         device=device,
         precision=precision,
+        micro_batch=state.micro_batch,
     )
 
 
@@ -159,22 +181,23 @@ class Pass(NamedTuple):
 
 
 def train_epoch(
-    model: nn.Module,
+    state: TrainingState,
     images: Tensor,
     labels: Tensor,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
     config: TrainConfig,
-    epoch: int,
+    micro_batch: int,
     precision: str,
     bar: tqdm,
     stop: threading.Event,
+    saver: Saver,
 ) -> Pass | None:
     """Train on each of `images` (N, 3, H, W) uint8 with `labels` (N,) once; None if `stop` was set meanwhile.
 
+    Starts at `state.step`. At most `micro_batch` images are computed at once: their gradients add up to the batch's.
     Loss and hits stay on the device and are read once, at the end.
     Raises NonFiniteLoss naming epoch, step and learning rate.
     """
+    model, optimizer, scaler, epoch = state.model, state.optimizer, state.scaler, state.epoch
     device, layout = images.device, memory_layout(model, images.device)
     # All random numbers of an epoch, by image: neither batch size nor device changes them.
     generator = epoch_generator(config.seed, epoch)
@@ -182,34 +205,47 @@ def train_epoch(
     draws = random_draws(len(labels), generator).to(device)
     batches = split_batches(order, config.batch_size)
     first_step, all_steps = (epoch - 1) * len(batches), config.epochs * len(batches)
-    losses = torch.zeros(len(batches), device=device)
-    correct = torch.zeros((), dtype=torch.int64, device=device)
     rates = [learning_rate_at(first_step + step, all_steps, config) for step in range(len(batches))]
+    state.micro_batch = micro_batch
+    # What is there is of an earlier epoch, or of a step for which memory did not suffice.
+    state.losses[state.step :] = 0
+    state.correct[state.step :] = 0
     model.train()
-    for step, index in enumerate(batches):
+    for step in range(state.step, len(batches)):
         if stop.is_set():
+            check_finite(state.losses[:step], epoch, rates)  # what goes into a checkpoint is finite
             return None
-        batch, targets = images[index], labels[index]
-        if config.augmentation == "crop-and-mirror":
-            batch = crop_and_mirror(batch, draws.take(index))
-        with autocast(device, precision):
-            logits = model(to_float(batch, layout)).float()
-            loss = cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
         for group in optimizer.param_groups:
             group["lr"] = rates[step]
         optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
+        for index in split_batches(batches[step], micro_batch):  # one part, unless memory is short
+            batch, targets = images[index], labels[index]
+            if config.augmentation == "crop-and-mirror":
+                batch = crop_and_mirror(batch, draws.take(index))
+            with autocast(device, precision):
+                logits = model(to_float(batch, layout)).float()
+                check_scores(logits, len(index))
+                loss = cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
+            share = len(index) / len(batches[step])
+            scaler.scale(loss if share == 1 else loss * share).backward()
+            state.losses[step] += loss.detach() * len(index)
+            state.correct[step] += (logits.detach().argmax(dim=1) == targets).sum()
         scaler.step(optimizer)
         scaler.update()
-        losses[step] = loss.detach() * len(index)
-        correct += (logits.detach().argmax(dim=1) == targets).sum()
+        state.step = step + 1
         bar.update()
+        due = saver.is_due()
         # On a CPU the value is there at once; on a GPU looking at it would wait, so that is done once an epoch.
-        if device.type == "cpu":
-            check_finite(losses[step : step + 1], epoch, rates[step:], first_step=step + 1)
-    check_finite(losses, epoch, rates)
+        if due or device.type == "cpu":
+            first = 0 if due else step
+            check_finite(state.losses[first : step + 1], epoch, rates[first:], first_step=first + 1)
+        if due:
+            saver.save()
+    check_finite(state.losses, epoch, rates)
     return Pass(
-        mean_loss(losses.double().sum(), len(labels)), correct.item() / len(labels), rates[-1]
+        mean_loss(state.losses.double().sum(), len(labels)),
+        state.correct.sum().item() / len(labels),
+        rates[-1],
     )
 
 
@@ -235,59 +271,6 @@ def evaluate_finite(
             f"the validation loss is not finite after epoch {epoch}'s last step, with learning rate "
             f"{passed.learning_rate:.2g}. Try a tenth of the learning rate."
         ) from error
-
-
-@torch.no_grad()
-def evaluate(
-    model: nn.Module,
-    split: Split,
-    *,
-    batch_size: int = 500,
-    precision: str = "float32",
-    progress: bool = True,
-    stop: threading.Event | None = None,
-) -> Evaluation | None:
-    """The model's score on all images of `split`, on the device where the model is; None if `stop` was set meanwhile.
-
-    The model is in evaluation mode during and after. Neither `batch_size` nor the order changes the result.
-    """
-    started = time.perf_counter()
-    device = model_device(model)
-    layout = memory_layout(model, device)
-    model.eval()
-    images, labels = split.images.to(device), split.labels.to(device)
-    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-    confusion = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64, device=device)
-    correct = torch.empty(len(labels), dtype=torch.bool, device=device)
-    bar = tqdm(total=len(labels), unit="image", delay=1, disable=not progress)
-    with bar:
-        for start in range(0, len(labels), batch_size):
-            if stop is not None and stop.is_set():
-                return None
-            part = slice(start, start + batch_size)
-            with autocast(device, precision):
-                logits = model(to_float(images[part], layout)).float()
-            predictions = logits.argmax(dim=1)
-            loss_sum += cross_entropy(logits, labels[part], reduction="sum")
-            add_to_confusion(confusion, labels[part], predictions)
-            correct[part] = predictions == labels[part]
-            bar.update(len(predictions))
-    loss = mean_loss(loss_sum, len(labels))
-    return Evaluation(loss, confusion.cpu(), correct.cpu(), time.perf_counter() - started)
-
-
-@torch.no_grad()
-def predict(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tensor:
-    """Class scores (N, 10), float32 on the CPU, for uint8 or float images (N, 3, H, W); the model ends in eval mode.
-
-    Computed in float32; `evaluate` with a record's precision repeats what the record counted.
-    """
-    device = model_device(model)
-    layout = memory_layout(model, device)
-    model.eval()
-    return torch.cat(
-        [model(to_float(part.to(device), layout)).cpu() for part in images.split(batch_size)]
-    )
 
 
 def learning_rate_at(step: int, steps: int, config: TrainConfig) -> float:
@@ -328,6 +311,35 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, config.learning_rate, fused=True)
 
 
+def as_folder(checkpoints: CheckpointFolder | Path | str) -> CheckpointFolder:
+    """The folder itself if it is one for checkpoints already, else the one of that name."""
+    return (
+        checkpoints if isinstance(checkpoints, CheckpointFolder) else CheckpointFolder(checkpoints)
+    )
+
+
+def training_identity(
+    config: TrainConfig, precision: str, train_split: Split, validation: Split
+) -> dict[str, Any]:
+    """What a checkpoint must agree in with the training that goes on from it, besides the model."""
+    # Where it runs may change, and "auto" may then mean another precision.
+    settings = {**config.as_dict(), "precision": precision}
+    del settings["device"]
+    return {"config": settings, "data": content_digest(train_split, validation)}
+
+
+def batch_in_parts(model: nn.Module, batch_size: int, size: int) -> str:
+    """What is said when memory does not suffice for a whole batch."""
+    line = (
+        f"memory is short: from here on at most {size} images are computed at once. "
+        f"A step still sees batches of {batch_size}"
+    )
+    # The base class of all batch norms; it has no public name.
+    if any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in model.modules()):
+        line += ", but batch normalisation takes its statistics over each part, so results differ"
+    return f"{line}."
+
+
 def check_sizes(
     data: ImageData, config: TrainConfig, *, splits: tuple[str, ...] = ("train", "validation")
 ) -> None:
@@ -335,6 +347,12 @@ def check_sizes(
     for split_name in splits:
         name = "train_size" if split_name == "train" else "evaluation_size"
         split, size = getattr(data, split_name), getattr(config, name)
+        low = TrainConfig.__dataclass_fields__[name].metadata["low"]
+        if len(split) < low:
+            raise ValueError(
+                f"{data.title} has only {len(split):,} {split_name} images here, and at least {low} are needed. "
+                "Load more data."
+            )
         if size > len(split):
             raise ValueError(
                 f"{name} is {size:,}, but {data.title} has only {len(split):,} such images here. "

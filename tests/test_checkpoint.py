@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from dlvc.checkpoint import file_digest, load_weights, save_weights
+from dlvc.checkpoint import load_weights, save_weights
+from dlvc.files import sha256_of
 
 
 def make_model(seed: int = 0, width: int = 3) -> nn.Module:
@@ -86,4 +87,4 @@ def test_the_digest_is_sha256(tmp_path):
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
     # FIPS 180-2, appendix B.1
-    assert file_digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

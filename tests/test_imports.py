@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dlvc"
 
 # From the bottom up. A folder's name stands for all files below it, which may import one another.
 LEVELS = [
-    ["", "models.normalize", "models.torchvision_check", "data.drawing", "data.transfer"],
+    ["", "files", "memory", "models.normalize", "models.torchvision_check", "data.drawing"],
     [
         "config",
         "metrics",
@@ -21,14 +21,17 @@ LEVELS = [
         "augment",
         "device",
         "checkpoint",
+        "data.transfer",
         "data.sketch_objects",
         "data.sketch_scenes",
     ],
     ["records", "data.download", "data.cifar10", "data.sketch10"],
     ["data.splits", "models.cnn", "models.vit", "models.resnet", "models.majority"],
     ["data", "models"],
-    ["training", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
-    ["experiments", "explanation"],
+    ["evaluation", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
+    ["resume", "explanation"],
+    ["training", "experiments"],
+    ["unfinished"],
     ["running"],
     ["silent_bugs", "figures", "map_tests", "notebooks", "exercises.*", "widgets.*"],
     ["__main__"],

@@ -109,7 +109,7 @@ def test_records_are_sorted_by_file_name_and_a_missing_folder_is_empty(tmp_path)
         ("", "run.json is not a run record"),
         ("{}", "not a run record of dlvc: 'format_version'"),
         ('{"format_version": 1}', "not a run record"),
-        ('{"format_version": 99}', "has format 99; this dlvc reads formats up to 1"),
+        ('{"format_version": 99}', "has format 99; this dlvc reads formats up to 2"),
     ],
 )
 def test_a_foreign_file_is_named(tmp_path, text, message):

@@ -39,7 +39,9 @@ def test_a_run_leaves_a_record_and_weights_that_load_back(key, sketches, tmp_pat
 def test_two_runs_of_one_second_get_two_files(sketches, tmp_path):
     config = config_for("majority", sketches, **QUICK)
     paths = {
-        run_experiment("majority", sketches, config, folder=tmp_path, progress=False).path
+        run_experiment(
+            "majority", sketches, config, folder=tmp_path, progress=False, fresh=True
+        ).path
         for _ in range(3)
     }
     assert len(paths) == len(list(tmp_path.glob("*.json"))) == 3

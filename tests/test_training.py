@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from dlvc.config import TrainConfig
+from dlvc.data import Split
 from dlvc.device import pick_precision
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.training import (
@@ -98,6 +99,15 @@ def test_the_loop_equals_the_same_steps_written_out(sketches):
     )  # three steps, each at most that far apart
     # A mean over images: the last batch has 44 of them and must not count like the others.
     assert result.epochs[0].train_loss == pytest.approx(loss_sum / 300, rel=1e-5)
+
+
+def test_each_epochs_loss_and_hits_are_its_own(sketches):
+    """At a rate of nearly nothing the epochs are alike."""
+    config = replace(QUICK, epochs=3, learning_rate=1e-5, augmentation="none")
+    epochs = train(seeded(SimpleCNN, dropout=0.0), sketches, config, progress=False).epochs
+    assert [each.train_loss for each in epochs] == pytest.approx([math.log(10)] * 3, abs=0.05)
+    accuracies = [each.train_accuracy for each in epochs]
+    assert max(accuracies) - min(accuracies) < 0.02
 
 
 def test_the_model_ends_with_the_weights_of_the_epoch_that_validated_best(sketches):
@@ -350,3 +360,84 @@ def test_on_a_gpu_nothing_waits_between_the_first_and_the_last_step(sketches, pr
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert math.isfinite(result.epochs[0].train_loss)
+
+
+@pytest.mark.parametrize("label", [-100, 10])
+def test_a_label_that_was_changed_to_no_class_is_refused_before_the_first_step(sketches, label):
+    """torch leaves out -100 without a word; on a GPU another wrong label ends the whole program."""
+    train_split = Split(sketches.train.images, sketches.train.labels.clone())
+    train_split.labels[7] = label
+    with pytest.raises(ValueError, match="labels must lie between 0 and 9"):
+        train(make_model(), replace(sketches, train=train_split), QUICK, progress=False)
+    with pytest.raises(ValueError, match="labels must lie between 0 and 9"):
+        evaluate(make_model(), train_split, progress=False)
+
+
+@pytest.mark.parametrize("outputs", [1, 9, 1000])
+def test_a_model_with_another_number_of_scores_is_refused(sketches, outputs):
+    """torch itself would take 1,000 scores for ten classes without an error."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3072, outputs))
+    with pytest.raises(ValueError, match=rf"\(64, 10\); got \(64, {outputs}\)\. Give its last"):
+        train(model, sketches, QUICK, progress=False)
+    with pytest.raises(ValueError, match=rf"\(100, 10\); got \(100, {outputs}\)"):
+        evaluate(model, sketches.test, progress=False)
+
+
+def test_an_empty_split_is_refused_in_words(sketches):
+    empty = sketches.test.first(0)
+    with pytest.raises(ValueError, match="evaluate needs at least one image; got none"):
+        evaluate(make_model(), empty, progress=False)
+    with pytest.raises(
+        ValueError, match="has only 0 train images here, and at least 10 are needed"
+    ):
+        train(make_model(), replace(sketches, train=empty), QUICK, progress=False)
+    with pytest.raises(ValueError, match="predict needs at least one image"):
+        predict(make_model(), empty.images)
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (torch.rand(2, 3, 32, 32) * 255, r"must lie in \[0, 1\]; got .* use images / 255"),
+        (torch.rand(2, 3, 32, 32) - 1, r"must lie in \[0, 1\]"),
+        (torch.full((2, 3, 32, 32), math.nan), r"must lie in \[0, 1\]; got nan"),
+        (torch.rand(2, 32, 32, 3), r"got \(2, 32, 32, 3\) of torch\.float32.*permute"),
+        (torch.rand(3, 32, 32), r"got \(3, 32, 32\)"),
+        (torch.zeros(2, 3, 32, 32, dtype=torch.int64), r"got .* of torch\.int64"),
+        (torch.zeros(2, 32, 32, 3, dtype=torch.uint8), r"got \(2, 32, 32, 3\) of torch\.uint8"),
+    ],
+)
+def test_images_of_a_wrong_shape_range_or_type_are_refused(images, words):
+    with pytest.raises(ValueError, match=words):
+        predict(make_model(), images)
+
+
+def test_a_batch_larger_than_the_data_is_one_step_of_all_images(sketches):
+    config = replace(QUICK, epochs=1, train_size=20, batch_size=1000)
+    result = train(make_model(), sketches, config, progress=False)
+    assert result.micro_batch == 20
+    assert math.isfinite(result.epochs[0].train_loss)
+
+
+def test_a_loss_that_breaks_later_leaves_the_best_weights(sketches):
+    class Breaks(nn.Module):
+        """Its scores are nan in the second epoch's second step; an epoch has five."""
+
+        def __init__(self):
+            super().__init__()
+            self.model, self.steps = make_model(), 0
+
+        def forward(self, images):
+            self.steps += self.training
+            return self.model(images) * (math.nan if self.steps == 7 else 1.0)
+
+    model, seen = Breaks(), []
+    with pytest.raises(NonFiniteLoss, match="epoch 2, step 2"):
+        train(
+            model,
+            sketches,
+            QUICK,
+            progress=False,
+            on_epoch=lambda record: seen.append(weights_of(model)),
+        )
+    assert torch.equal(weights_of(model), seen[0])

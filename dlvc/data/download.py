@@ -4,10 +4,8 @@ No mirror is trusted: a file gets its name only after its whole SHA-256 was righ
 is checked again each time the file is asked for.
 """
 
-import hashlib
 import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +23,9 @@ from dlvc.data.transfer import (
     require_secure,
     unreachable,
 )
+from dlvc.files import remove_stale_parts, sha256_of
 
 PROJECT = Path(__file__).resolve().parents[2]
-STALE_PART_AGE = 3600.0  # seconds; a running transfer writes all the time
 
 # The origin was throttled to 50-85 kB/s in June 2026 (pytorch/vision#9536, keras-team/keras#23699),
 # so it comes last. The others are named in anyscale/templates#927, pytorch/ignite#3815 and
@@ -70,15 +68,6 @@ class DownloadError(DataUnavailableError):
 def is_offline() -> bool:
     """Whether the environment variable DLVC_OFFLINE forbids the network."""
     return os.environ.get("DLVC_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def shown(path: Path) -> str:
@@ -155,7 +144,7 @@ def _fetch(
     if not reachable:
         return reasons
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale_parts(target)
+    remove_stale_parts(target.parent, target.name)
     if shutil.disk_usage(target.parent).free < file.size:
         raise DiskError(f"its disk has less than {file.size:,} bytes free")
 
@@ -180,16 +169,6 @@ def _fetch(
             except MirrorError as error:
                 reasons[fastest] += f"; then {error}"
     return {address: reasons[address] for address in addresses}
-
-
-def _remove_stale_parts(target: Path) -> None:
-    """Remove what a killed process left behind."""
-    for part in target.parent.glob(f"{target.name}.*.part"):
-        try:
-            if time.time() - part.stat().st_mtime > STALE_PART_AGE:
-                part.unlink()
-        except OSError:
-            pass  # another process was faster, or it is not ours to remove
 
 
 def _by_hand(file: RemoteFile, target: Path, reasons: dict[str, str], bad: Path | None) -> str:

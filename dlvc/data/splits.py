@@ -39,11 +39,7 @@ class Split(Dataset[tuple[torch.Tensor, int]]):
                 f"labels must be int64 of shape ({shape[0]},), one for each image; "
                 f"got {self.labels.dtype} {tuple(self.labels.shape)}."
             )
-        if shape[0] and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < NUM_CLASSES:
-            raise ValueError(
-                f"labels must lie between 0 and {NUM_CLASSES - 1}; "
-                f"got {int(self.labels.min())} to {int(self.labels.max())}."
-            )
+        check_labels(self.labels)
         if self.masks is not None and (
             self.masks.dtype != torch.bool or tuple(self.masks.shape) != (shape[0], *shape[2:])
         ):
@@ -114,6 +110,18 @@ class ImageData:
         height, width = self.train.images.shape[2:]
         line = f"{self.title}: {parts} images of {height} x {width} pixels. {self.source}"
         return f"{self.notice}\n{line}" if self.notice else line
+
+
+def check_labels(labels: torch.Tensor) -> None:
+    """Raise ValueError unless every label (N,) is a class number.
+
+    Without this a label of -100 gives a loss of nan, and on a GPU any other wrong one ends the whole program.
+    """
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < NUM_CLASSES:
+        raise ValueError(
+            f"labels must lie between 0 and {NUM_CLASSES - 1}; "
+            f"got {int(labels.min())} to {int(labels.max())}."
+        )
 
 
 def content_digest(*splits: Split) -> str:

@@ -5,7 +5,6 @@ another mirror go on where a connection broke.
 """
 
 import hashlib
-import os
 import socket
 import threading
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+
+from dlvc.files import part_of, publish
 
 ATTEMPTS_PER_MIRROR = 3  # a connection that breaks while it delivers is taken up again
 # Small, because a block is judged only when it is complete: at 1 kB/s this one takes 4 s.
@@ -70,7 +71,7 @@ class DiskError(Exception):
 class Part:
     """The unfinished file: takes blocks, hashes and counts them, judges the speed.
 
-    It is what pooch writes to. Its name holds process and thread, so two of them never meet.
+    It is what pooch writes to.
     """
 
     def __init__(self, file: RemoteFile, target: Path, *, progress: bool) -> None:
@@ -78,7 +79,7 @@ class Part:
 
         self.file = file
         self.target = target
-        self.path = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
+        self.path = part_of(target)
         self.output = self.path.open("wb")
         self.bar = tqdm(
             total=file.size, unit="B", unit_scale=True, desc=file.name, disable=not progress
@@ -140,10 +141,7 @@ class Part:
     def publish(self) -> None:
         """Give the complete file its final name, in one step."""
         try:
-            self.output.flush()
-            os.fsync(self.output.fileno())
-            self.output.close()
-            self.path.replace(self.target)
+            publish(self.output, self.path, self.target)
         except OSError as error:
             raise DiskError(plain(error)) from error
 

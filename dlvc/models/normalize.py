@@ -49,6 +49,24 @@ def check_images(images: Tensor, *, multiple_of: int = 1) -> None:
         )
 
 
+def check_any_images(images: Tensor) -> None:
+    """Raise ValueError unless `images` (N, 3, H, W) are uint8, or floats that all lie in [0, 1]. Waits for a GPU."""
+    is_image_type = images.dtype == torch.uint8 or images.is_floating_point()
+    if images.ndim != 4 or images.shape[1] != 3 or not is_image_type:
+        raise ValueError(
+            "images must be (N, 3, H, W), uint8 or float in [0, 1]; "
+            f"got {tuple(images.shape)} of {images.dtype}. "
+            "For (N, H, W, 3) use images.permute(0, 3, 1, 2), for a single image images[None]."
+        )
+    if images.is_floating_point() and images.numel():
+        low, high = images.min().item(), images.max().item()
+        if not 0 <= low <= high <= 1:  # nan fails too
+            raise ValueError(
+                f"float images must lie in [0, 1]; got {low:g} to {high:g}. "
+                "For values up to 255 use images / 255; a model normalises by itself."
+            )
+
+
 def to_float(images: Tensor, layout: torch.memory_format = torch.contiguous_format) -> Tensor:
     """Float32 images in [0, 1] from uint8 images in 0..255; of float images only the layout changes."""
     if images.dtype == torch.uint8:

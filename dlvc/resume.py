@@ -1,0 +1,267 @@
+"""Where a training is: everything that decides how it goes on, and how that goes into a checkpoint and comes back.
+
+A training that is taken up at any step ends with the same bits as one that was never interrupted (on a CPU, with the
+same versions and threads). So nothing that a later step reads may be missing here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from dlvc.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, check_same_tensors
+from dlvc.evaluation import Evaluation
+from dlvc.files import CannotWriteError
+from dlvc.records import EpochRecord
+
+ANOTHER_FOLDER = "Give another folder, or empty this one to train from the start."
+
+
+class Stopwatch:
+    """Seconds at work. It can go on from an earlier reading, and pauses do not count."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.started = time.perf_counter() - seconds
+
+    @property
+    def seconds(self) -> float:
+        """The reading."""
+        return time.perf_counter() - self.started
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, the watch stands still."""
+        before = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.started += time.perf_counter() - before
+
+
+@dataclass
+class TrainingState:
+    """A training at the border between two steps. Order and augmentation follow from the epoch's number."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    losses: Tensor  # (steps,) float32: the loss of each step of the epoch, summed over its images
+    correct: Tensor  # (steps,) int64: how many of them were classified correctly
+    micro_batch: int  # how many images are computed at once; fewer than a batch if memory is short
+    epoch: int = 1  # the one at work
+    step: int = 0  # its steps that are done
+    epochs: list[EpochRecord] = field(default_factory=list)  # those that are finished
+    best_epoch: int = 0
+    best_validation: Evaluation | None = None
+    best_weights: dict[str, Tensor] | None = None
+    watch: Stopwatch = field(default_factory=Stopwatch)  # the whole training
+    epoch_watch: Stopwatch = field(default_factory=Stopwatch)  # the training pass of this epoch
+
+    def end_epoch(self, record: EpochRecord, score: Evaluation) -> None:
+        """Take down a finished epoch and stand before the next; the first epoch with the highest score is the best."""
+        self.epochs.append(record)
+        best = self.best_validation
+        if best is None or score.mean_per_class_accuracy > best.mean_per_class_accuracy:
+            self.best_epoch, self.best_validation = record.epoch, score
+            self.best_weights = {
+                name: value.clone() for name, value in self.model.state_dict().items()
+            }
+        self.epoch, self.step = self.epoch + 1, 0
+        self.epoch_watch = Stopwatch()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of the state by name, the random numbers' state among them."""
+        found = {"losses": self.losses, "correct": self.correct}
+        found |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        found |= {f"best.{name}": value for name, value in (self.best_weights or {}).items()}
+        for number, parameter in enumerate(trained_parameters(self.optimizer)):
+            for name, value in self.optimizer.state[parameter].items():
+                found[f"optimizer.{number}.{name}"] = value
+        if self.best_validation:
+            found["best_validation.confusion"] = self.best_validation.confusion
+            found["best_validation.correct"] = self.best_validation.correct
+        found["random.cpu"] = torch.get_rng_state()
+        if self.losses.device.type == "cuda":
+            found["random.cuda"] = torch.cuda.get_rng_state(self.losses.device)
+        return found
+
+    def numbers(self) -> dict[str, Any]:
+        """All the rest of the state, ready for JSON."""
+        best = self.best_validation
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "micro_batch": self.micro_batch,
+            "epochs": [dataclasses.asdict(each) for each in self.epochs],
+            "best_epoch": self.best_epoch,
+            "best_validation": best and {"loss": best.loss, "seconds": best.seconds},
+            "seconds": self.watch.seconds,
+            "epoch_seconds": self.epoch_watch.seconds,
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def take_back(self, checkpoint: Checkpoint) -> None:
+        """Stand where `checkpoint` was written. Raises CheckpointError, with nothing changed, for another model's."""
+        about, tensors = checkpoint.about, checkpoint.tensors
+        device = self.losses.device
+        weights = below("model.", tensors)
+        check_same_tensors(self.model.state_dict(), weights, checkpoint.name, ANOTHER_FOLDER)
+        self.model.load_state_dict(weights)
+        best = below("best.", tensors)
+        self.best_weights = None
+        if best:
+            own = self.model.state_dict()
+            self.best_weights = {name: like(own[name], value) for name, value in best.items()}
+        self.optimizer.state.clear()
+        for number, parameter in enumerate(trained_parameters(self.optimizer)):
+            for name, value in below(f"optimizer.{number}.", tensors).items():
+                # Adam's counter of steps is a single number, the rest has the parameter's shape and memory layout.
+                same = value.shape == parameter.shape
+                self.optimizer.state[parameter][name] = (
+                    like(parameter, value) if same else value.to(device, copy=True)
+                )
+        self.scaler.load_state_dict(about["scaler"])
+        self.losses.copy_(tensors["losses"])
+        self.correct.copy_(tensors["correct"])
+        self.micro_batch, self.epoch, self.step = (
+            about["micro_batch"],
+            about["epoch"],
+            about["step"],
+        )
+        self.epochs = [EpochRecord(**each) for each in about["epochs"]]
+        self.best_epoch = about["best_epoch"]
+        if about["best_validation"]:
+            self.best_validation = Evaluation(
+                confusion=tensors["best_validation.confusion"],
+                correct=tensors["best_validation.correct"],
+                **about["best_validation"],
+            )
+        self.watch = Stopwatch(about["seconds"])
+        self.epoch_watch = Stopwatch(about["epoch_seconds"])
+        torch.set_rng_state(tensors["random.cpu"])
+        if device.type == "cuda" and "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], device)
+
+
+def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)
+    }
+
+
+def like(pattern: Tensor, value: Tensor) -> Tensor:
+    """A copy of `value` with type, device and memory layout of `pattern`."""
+    return torch.empty_like(pattern, requires_grad=False).copy_(value)
+
+
+def trained_parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """The parameters in the optimizer's order, which depends on the model and the config alone."""
+    return [each for group in optimizer.param_groups for each in group["params"]]
+
+
+class Saver:
+    """Writes a training's checkpoints and takes the newest back; without a folder it does nothing.
+
+    `identity` says which training it is: {"config": ..., "data": ...}. Within an epoch one is due every `seconds`.
+    """
+
+    def __init__(
+        self,
+        folder: CheckpointFolder | None,
+        state: TrainingState,
+        identity: dict[str, Any],
+        seconds: float,
+    ) -> None:
+        self.folder, self.state, self.identity, self.seconds = folder, state, identity, seconds
+        self.saved = (0, 0)  # epoch and step
+        self.failed = False
+        self.last = time.perf_counter()
+
+    def resume(self) -> None:
+        """Take the newest checkpoint back, if there is one, and say so in one line.
+
+        Raises CheckpointError, with nothing changed, if it belongs to another model or training, or to a newer dlvc.
+        """
+        found = self.folder and self.folder.newest(say=tqdm.write)
+        if found is None:
+            return
+        check_same_training(self.identity, found)
+        self.state.take_back(found)
+        self.saved = (self.state.epoch, self.state.step)
+        tqdm.write(self._resumed(found.about))
+
+    def _resumed(self, about: dict[str, Any]) -> str:
+        state, written = self.state, datetime.fromisoformat(about["written"])
+        where = f"continues at epoch {state.epoch}, step {state.step} of {len(state.losses)}"
+        if state.epoch > self.identity["config"]["epochs"]:
+            where = f"continues after the last of {len(state.epochs)} epochs"
+        today = written.date() == datetime.now(written.tzinfo).date()
+        line = f"{where}; checkpoint of {written:{'%H:%M' if today else '%Y-%m-%d %H:%M'}}"
+        changed = [name for name, value in made_with(state).items() if value != about[name]]
+        if changed:
+            line += f" (made with another {', '.join(changed)}: the last digits may differ)"
+        return line
+
+    def is_due(self) -> bool:
+        """Whether it is time for a checkpoint in the middle of an epoch."""
+        return self.folder is not None and time.perf_counter() - self.last >= self.seconds
+
+    def save(self) -> None:
+        """Write a checkpoint, unless the state is in one already.
+
+        A disk that refuses ends no training: it is said once, and tried again next time.
+        """
+        here = (self.state.epoch, self.state.step)
+        if self.folder is None or here == self.saved:
+            return
+        about = {
+            "written": datetime.now().astimezone().isoformat(timespec="seconds"),
+            **made_with(self.state),
+            **self.identity,
+            **self.state.numbers(),
+        }
+        with self.state.watch.paused(), self.state.epoch_watch.paused():
+            try:
+                self.folder.write(self.state.tensors(), about)
+                self.saved = here
+            except CannotWriteError as error:
+                if not self.failed:
+                    tqdm.write(f"training goes on without a new checkpoint: {error}")
+                self.failed = True
+        self.last = time.perf_counter()
+
+
+def made_with(state: TrainingState) -> dict[str, Any]:
+    """What may change the last digits of a result without being a setting."""
+    return {
+        "torch version": torch.__version__,
+        "number of threads": torch.get_num_threads(),
+        "device": state.losses.device.type,
+    }
+
+
+def check_same_training(identity: dict[str, Any], checkpoint: Checkpoint) -> None:
+    """Raise CheckpointError naming the settings that differ if the checkpoint is of another training."""
+    here, there = identity["config"], checkpoint.about["config"]
+    differing = [
+        f"{name} ({here.get(name)!r} here, {there.get(name)!r} there)"
+        for name in {**here, **there}
+        if here.get(name) != there.get(name)
+    ]
+    if identity["data"] != checkpoint.about["data"]:
+        differing.append("the training and validation images")
+    if differing:
+        raise CheckpointError(
+            f"{checkpoint.name} belongs to another training: different are {', '.join(differing)}. "
+            f"{ANOTHER_FOLDER}"
+        )
