@@ -13,7 +13,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dlvc"
 
 # From the bottom up. A folder's name stands for all files below it, which may import one another.
 LEVELS = [
-    ["", "models.normalize", "models.torchvision_check", "data.drawing", "data.transfer"],
+    [
+        "",
+        "models.normalize",
+        "models.torchvision_check",
+        "data.drawing",
+        "data.transfer",
+        "data.plain_pickle",
+    ],
     [
         "config",
         "metrics",
