@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from dlvc.models.normalize import to_float
+from dlvc.checks import check_kind
+from dlvc.models.normalize import check_pixels, to_float
 from dlvc.models.vit import SelfAttention, VisionTransformer
 
 
@@ -35,6 +36,8 @@ def attention_maps(model: VisionTransformer, images: Tensor) -> Tensor:
     `images` (B, 3, H, W) as for `training.predict`. N is the number of patches, row by row; with a class token it comes
     first and N is one more. Each row sums to 1. The model ends in evaluation mode.
     """
+    check_kind("model", model, VisionTransformer, "Only a vision transformer has attention.")
+    check_pixels(images)
     model.eval()
     with recorded_inputs(model) as inputs:
         model(to_float(images.to(next(model.parameters()).device)))

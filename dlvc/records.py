@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dlvc.checks import brief, check_kind
 from dlvc.metrics import accuracy, mean_per_class_accuracy
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -118,7 +119,7 @@ def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
     Raises ValueError if it is no record, or one of a newer format.
     """
     try:
-        fields = json.loads(text)
+        fields = json.loads(text, parse_constant=_refuse_constant)
         version = fields["format_version"]
         if version > FORMAT_VERSION:
             raise ValueError(
@@ -127,20 +128,102 @@ def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
         fields["epochs"] = tuple(EpochRecord(**each) for each in fields["epochs"])
         for split in ("validation", "test"):
             fields[split] = fields[split] and EvaluationRecord(**fields[split])
-        return RunRecord(**fields)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        record = RunRecord(**fields)
+        _check_content(record)
+        return record
+    except (KeyError, TypeError, _ContentError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
             f"{origin} is not a run record of dlvc: {error}. Delete it or train again."
         ) from error
 
 
-def load_record(path: Path) -> RunRecord:
-    """The record in the file `path`. Raises ValueError if it is no record."""
-    return record_from_json(path.read_text(encoding="utf-8"), origin=path.name)
+class _ContentError(ValueError):
+    """A record whose fields have the right names but not what belongs there."""
 
 
-def load_records(folder: Path = REFERENCE_RECORDS) -> list[RunRecord]:
+def _refuse_constant(name: str) -> None:
+    raise _ContentError(f"{name} is no result")
+
+
+# What tables and figures read from the parts that are plain dictionaries.
+PARTS = {
+    "config": {"train_size": int, "epochs": int},
+    "model": {"parameters": int, "options": dict, "weights": str},
+    "data": {"title": str, "digest": str},
+    "device": {"type": str, "name": str},
+}
+
+
+def _check_content(record: RunRecord) -> None:
+    """Raise _ContentError for a field that would fail later, in a table or a figure, and there without a name."""
+    _check_types("", record)
+    for part, wanted in PARTS.items():
+        for name, kind in wanted.items():
+            _check_type(f"{part}.{name}", getattr(record, part).get(name), kind)
+    for number, epoch in enumerate(record.epochs, start=1):
+        _check_types(f"epoch {number}: ", epoch)
+    if not 0 <= record.best_epoch <= len(record.epochs):
+        raise _ContentError(f"best_epoch is {record.best_epoch} of {len(record.epochs)}")
+    for split in ("validation", "test"):
+        if (score := getattr(record, split)) is not None:
+            _check_score(split, score)
+
+
+def _check_score(split: str, score: EvaluationRecord) -> None:
+    _check_types(f"{split}: ", score)
+    rows, size = score.confusion, len(score.confusion)
+    counts = [count for row in rows for count in (row if type(row) is list else [None])]
+    square = len(counts) == size**2 and all(type(row) is list and len(row) == size for row in rows)
+    if not square or not all(type(count) is int and 0 <= count < 2**40 for count in counts):
+        raise _ContentError(f"{split}: confusion must be a square of counts")
+    if not sum(counts):
+        raise _ContentError(f"{split}: confusion counts no image")
+    try:
+        packed = base64.b64decode(score.correct, validate=True)
+    except ValueError as error:
+        raise _ContentError(f"{split}: correct is no base64 ({error})") from error
+    if len(packed) != -(-sum(counts) // 8):
+        raise _ContentError(f"{split}: correct has {len(packed)} bytes for {sum(counts)} images")
+
+
+KINDS = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def _check_types(where: str, part: Any) -> None:
+    """Check the fields of a dataclass that are single values, or a list or dictionary."""
+    for each in dataclasses.fields(part):
+        kind = KINDS.get(each.type) or {"dict": dict, "list": list}.get(each.type.partition("[")[0])
+        if kind is not None:
+            _check_type(f"{where}{each.name}", getattr(part, each.name), kind)
+
+
+def _check_type(name: str, value: Any, kind: type) -> None:
+    kinds = (int, float) if kind is float else (kind,)
+    if type(value) not in kinds:
+        raise _ContentError(f"{name} must be of type {kind.__name__}, not {brief(value)}")
+
+
+def load_record(path: Path | str) -> RunRecord:
+    """The record in the file `path`. Raises ValueError if it is no record, FileNotFoundError if it is not there."""
+    check_kind("path", path, (str, Path), "Give the path of a record.")
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no record at {path}. Give a file runs/*.json, which each training leaves."
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path.name} is not a run record of dlvc: it is no text. Delete it or train again."
+        ) from error
+    return record_from_json(text, origin=path.name)
+
+
+def load_records(folder: Path | str = REFERENCE_RECORDS) -> list[RunRecord]:
     """All records in `folder`, sorted by file name; an empty list if there is no such folder."""
+    check_kind("folder", folder, (str, Path), "Give the path of a folder.")
+    folder = Path(folder)
     return [load_record(path) for path in sorted(folder.glob("*.json"))]
 
 
@@ -176,6 +259,8 @@ def results_table(records: Iterable[RunRecord]) -> pd.DataFrame:
     Runs that differ in more than the seed get rows of their own; of two runs with one seed the newer counts. Unfinished
     runs are left out.
     """
+    records = list(records)
+    check_records(records)
     finished = [record for record in records if record.test is not None and record.best_epoch]
     several_data = len({record.data["title"] for record in finished}) > 1
     rows = []
@@ -226,6 +311,9 @@ def what_was_run(record: RunRecord) -> dict[str, Any]:
 
 def check_same_experiment(runs: list[RunRecord]) -> None:
     """Raise ValueError unless `runs` differ in nothing but the seed, so that a spread over them is one over seeds."""
+    if not runs:
+        raise ValueError("runs must hold at least one record; got none. Train a model.")
+    check_records(runs)
     first = what_was_run(runs[0])
     seeds = [run.seed for run in runs]
     if len(set(seeds)) < len(seeds):
@@ -244,12 +332,24 @@ def check_same_experiment(runs: list[RunRecord]) -> None:
 
 def mean_and_spread(values: list[float], *, digits: int = 3) -> str:
     """`mean ± sample standard deviation` as text; the mean alone if there is a single value."""
+    if not all(isinstance(value, (int, float)) for value in values) or len(values) == 0:
+        raise ValueError(
+            f"values must hold at least one number and nothing else; got {brief(values)}. "
+            "Take them from records."
+        )
     mean = f"{np.mean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
+def check_records(records: Iterable[Any]) -> None:
+    """Raise ValueError unless all of `records` are run records."""
+    for each in records:
+        check_kind("a record", each, RunRecord, "Load some with load_records().")
+
+
 def format_table(table: pd.DataFrame, style: str = "markdown") -> str:
     """The table as text in `style`: markdown, latex or csv. Raises ValueError for another one."""
+    check_kind("table", table, pd.DataFrame, "Make one with results_table(records).")
     styles = {
         "markdown": lambda: table.to_markdown(index=False, disable_numparse=True),
         "latex": lambda: table.to_latex(index=False, escape=True),

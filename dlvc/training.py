@@ -20,11 +20,18 @@ from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
 from dlvc.augment import crop_and_mirror, epoch_generator, random_draws
+from dlvc.checks import check_kind, check_whole
 from dlvc.config import TrainConfig
 from dlvc.data import CLASSES, ImageData, Split
 from dlvc.device import autocast, memory_layout, model_device, pick_device, pick_precision
-from dlvc.metrics import accuracy, add_to_confusion, mean_loss, mean_per_class_accuracy
-from dlvc.models.normalize import to_float
+from dlvc.metrics import (
+    accuracy,
+    add_to_confusion,
+    check_scores,
+    mean_loss,
+    mean_per_class_accuracy,
+)
+from dlvc.models.normalize import check_pixels, to_float
 from dlvc.records import EpochRecord
 
 
@@ -83,6 +90,7 @@ def train(
     Raises ValueError if the data are smaller than the config says, NonFiniteLoss if the loss is not finite.
     """
     check_sizes(data, config)
+    check_kind("model", model, nn.Module, "Build one with build_model(key, config).")
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     model.to(device, memory_format=memory_layout(model, device))
@@ -194,6 +202,7 @@ def train_epoch(
             batch = crop_and_mirror(batch, draws.take(index))
         with autocast(device, precision):
             logits = model(to_float(batch, layout)).float()
+            check_scores(logits, len(index), len(CLASSES))
             loss = cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
         for group in optimizer.param_groups:
             group["lr"] = rates[step]
@@ -251,6 +260,8 @@ def evaluate(
 
     The model is in evaluation mode during and after. Neither `batch_size` nor the order changes the result.
     """
+    check_kind("split", split, Split, "Pass data.train, data.validation or data.test.")
+    check_whole("batch_size", batch_size, low=1, hint="Try 500.")
     started = time.perf_counter()
     device = model_device(model)
     layout = memory_layout(model, device)
@@ -267,6 +278,7 @@ def evaluate(
             part = slice(start, start + batch_size)
             with autocast(device, precision):
                 logits = model(to_float(images[part], layout)).float()
+            check_scores(logits, len(labels[part]), len(CLASSES))
             predictions = logits.argmax(dim=1)
             loss_sum += cross_entropy(logits, labels[part], reduction="sum")
             add_to_confusion(confusion, labels[part], predictions)
@@ -282,6 +294,8 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tenso
 
     Computed in float32; `evaluate` with a record's precision repeats what the record counted.
     """
+    check_pixels(images)
+    check_whole("batch_size", batch_size, low=1, hint="Try 500.")
     device = model_device(model)
     layout = memory_layout(model, device)
     model.eval()
@@ -332,6 +346,8 @@ def check_sizes(
     data: ImageData, config: TrainConfig, *, splits: tuple[str, ...] = ("train", "validation")
 ) -> None:
     """Raise ValueError if the config asks for more images than there are in one of `splits`."""
+    check_kind("data", data, ImageData, "Get them with load_data().")
+    check_kind("config", config, TrainConfig, "Make one with TrainConfig(epochs=3).")
     for split_name in splits:
         name = "train_size" if split_name == "train" else "evaluation_size"
         split, size = getattr(data, split_name), getattr(config, name)

@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dlvc"
 
 # From the bottom up. A folder's name stands for all files below it, which may import one another.
 LEVELS = [
+    ["", "checks"],
     [
-        "",
         "models.normalize",
         "models.torchvision_check",
         "data.drawing",

@@ -38,6 +38,14 @@ def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
     return array.transpose(0, 2, 3, 1)
 
 
+def check_classes(classes: Any, count: int) -> None:
+    """Raise ValueError unless there are `count` names of classes."""
+    if len(classes) != count:
+        raise ValueError(
+            f"classes must name {count} classes; got {len(classes)}. Pass classes=[...] with one name each."
+        )
+
+
 def as_picture(image: Any, *, name: str = "image") -> np.ndarray:
     """Return one image (3, H, W), uint8 or floats in [0, 1], as (H, W, 3).
 
@@ -61,4 +69,6 @@ def as_counts(confusion: Any) -> np.ndarray:
             "confusion must hold integer counts in shape (C, C); "
             f"got {array.dtype} in shape {array.shape}. Take it from an evaluation or a record."
         )
+    if array.size == 0 or array.min() < 0:
+        raise ValueError("confusion must hold counts from 0 up; got negative ones or none at all.")
     return array

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from dlvc.checks import check_whole
 from dlvc.plots.style import (
     BLUE,
     GREEN,
@@ -34,6 +35,10 @@ CNN_LAYERS = (
 @styled
 def residual_block(parts: Sequence[str] = ("attention", "feed-forward")) -> Picture:
     """Return a block of `parts` drawn twice: each part replaces its input, or adds to it."""
+    if not parts or isinstance(parts, str):
+        raise ValueError(
+            f"parts must be a list of one name at least; got {parts!r}. Try ['attention']."
+        )
     picture = new_picture(9, 2.3 + 1.35 * len(parts), title="A block without and with residuals")
     for axes, residual in zip(picture.subplots(1, 2), (False, True), strict=True):
         _draw_block(axes, parts, residual=residual)
@@ -112,6 +117,13 @@ def receptive_field(layers: Sequence[tuple[str, int, int]] = CNN_LAYERS) -> Pict
 
     One dot is one value along a row of the image; the input is at the bottom.
     """
+    if not layers:
+        raise ValueError(
+            "layers must hold at least one layer; got none. Try ('convolution', 3, 1)."
+        )
+    for _, kernel, stride in layers:
+        check_whole("a layer's kernel", kernel, low=1, hint="Try 3.")
+        check_whole("a layer's stride", stride, low=1, hint="Try 1.")
     fields = receptive_fields(layers)
     sizes = [1, *(size for size, _ in fields)]
     steps = [1, *(step for _, step in fields)]
