@@ -22,6 +22,7 @@ import torch
 
 from dlvc.checks import brief, check_kind
 from dlvc.metrics import accuracy, mean_per_class_accuracy
+from dlvc.record_content import ContentError, check_content, refuse_constant
 
 PROJECT = Path(__file__).resolve().parents[1]
 # A learner's own runs, ignored by git.
@@ -119,7 +120,7 @@ def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
     Raises ValueError if it is no record, or one of a newer format.
     """
     try:
-        fields = json.loads(text, parse_constant=_refuse_constant)
+        fields = json.loads(text, parse_constant=refuse_constant)
         version = fields["format_version"]
         if version > FORMAT_VERSION:
             raise ValueError(
@@ -129,78 +130,12 @@ def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
         for split in ("validation", "test"):
             fields[split] = fields[split] and EvaluationRecord(**fields[split])
         record = RunRecord(**fields)
-        _check_content(record)
+        check_content(record)
         return record
-    except (KeyError, TypeError, _ContentError, json.JSONDecodeError, RecursionError) as error:
+    except (KeyError, TypeError, ContentError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
             f"{origin} is not a run record of dlvc: {error}. Delete it or train again."
         ) from error
-
-
-class _ContentError(ValueError):
-    """A record whose fields have the right names but not what belongs there."""
-
-
-def _refuse_constant(name: str) -> None:
-    raise _ContentError(f"{name} is no result")
-
-
-# What tables and figures read from the parts that are plain dictionaries.
-PARTS = {
-    "config": {"train_size": int, "epochs": int},
-    "model": {"parameters": int, "options": dict, "weights": str},
-    "data": {"title": str, "digest": str},
-    "device": {"type": str, "name": str},
-}
-
-
-def _check_content(record: RunRecord) -> None:
-    """Raise _ContentError for a field that would fail later, in a table or a figure, and there without a name."""
-    _check_types("", record)
-    for part, wanted in PARTS.items():
-        for name, kind in wanted.items():
-            _check_type(f"{part}.{name}", getattr(record, part).get(name), kind)
-    for number, epoch in enumerate(record.epochs, start=1):
-        _check_types(f"epoch {number}: ", epoch)
-    if not 0 <= record.best_epoch <= len(record.epochs):
-        raise _ContentError(f"best_epoch is {record.best_epoch} of {len(record.epochs)}")
-    for split in ("validation", "test"):
-        if (score := getattr(record, split)) is not None:
-            _check_score(split, score)
-
-
-def _check_score(split: str, score: EvaluationRecord) -> None:
-    _check_types(f"{split}: ", score)
-    rows, size = score.confusion, len(score.confusion)
-    counts = [count for row in rows for count in (row if type(row) is list else [None])]
-    square = len(counts) == size**2 and all(type(row) is list and len(row) == size for row in rows)
-    if not square or not all(type(count) is int and 0 <= count < 2**40 for count in counts):
-        raise _ContentError(f"{split}: confusion must be a square of counts")
-    if not sum(counts):
-        raise _ContentError(f"{split}: confusion counts no image")
-    try:
-        packed = base64.b64decode(score.correct, validate=True)
-    except ValueError as error:
-        raise _ContentError(f"{split}: correct is no base64 ({error})") from error
-    if len(packed) != -(-sum(counts) // 8):
-        raise _ContentError(f"{split}: correct has {len(packed)} bytes for {sum(counts)} images")
-
-
-KINDS = {"str": str, "int": int, "float": float, "bool": bool}
-
-
-def _check_types(where: str, part: Any) -> None:
-    """Check the fields of a dataclass that are single values, or a list or dictionary."""
-    for each in dataclasses.fields(part):
-        kind = KINDS.get(each.type) or {"dict": dict, "list": list}.get(each.type.partition("[")[0])
-        if kind is not None:
-            _check_type(f"{where}{each.name}", getattr(part, each.name), kind)
-
-
-def _check_type(name: str, value: Any, kind: type) -> None:
-    kinds = (int, float) if kind is float else (kind,)
-    if type(value) not in kinds:
-        raise _ContentError(f"{name} must be of type {kind.__name__}, not {brief(value)}")
 
 
 def load_record(path: Path | str) -> RunRecord:

@@ -27,6 +27,7 @@ LEVELS = [
         "augment",
         "device",
         "checkpoint",
+        "record_content",
         "data.sketch_objects",
         "data.sketch_scenes",
     ],
