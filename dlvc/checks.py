@@ -48,7 +48,9 @@ def check_kind(name: str, value: Any, kind: type | tuple[type, ...], hint: str) 
 
 def brief(value: Any) -> str:
     """The value where it is short, else its type: a message must not hold a whole tensor."""
-    if isinstance(value, (str, int, float, bytes, type(None))):
+    # A number of more than 4,300 digits cannot even be printed.
+    long = isinstance(value, int) and value.bit_length() > 200
+    if isinstance(value, (str, int, float, bytes, type(None))) and not long:
         text = repr(value)
         if len(text) <= 60:
             return text

@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from dlvc.checks import brief
+
 
 def setting(
     default: Any,
@@ -172,7 +174,7 @@ def check_setting(about: dataclasses.Field, value: Any) -> None:
         raise ValueError(f"{name} must be {kind}; got {value!r}. Try {default}.")
     if not meta["low"] <= value <= meta["high"]:
         raise ValueError(
-            f"{name} must be between {meta['low']} and {meta['high']}; got {value}. "
+            f"{name} must be between {meta['low']} and {meta['high']}; got {brief(value)}. "
             f"It says: {meta['help']}. Try {default}."
         )
 

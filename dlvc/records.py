@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import html
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -282,11 +284,24 @@ def check_records(records: Iterable[Any]) -> None:
         check_kind("a record", each, RunRecord, "Load some with load_records().")
 
 
+def markdown_text(value: Any) -> str:
+    """The value as Markdown that shows it as it is: nothing in it is a tag, a link, a formula or a table's border."""
+    text = html.escape(" ".join(str(value).split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|$~]|:(?=//))", r"\\\1", text)
+
+
 def format_table(table: pd.DataFrame, style: str = "markdown") -> str:
-    """The table as text in `style`: markdown, latex or csv. Raises ValueError for another one."""
+    """The table as text in `style`: markdown, latex or csv. Raises ValueError for another one.
+
+    Markdown is shown as HTML, and a title may hold the name of somebody's file: what it holds is shown as text.
+    """
     check_kind("table", table, pd.DataFrame, "Make one with results_table(records).")
     styles = {
-        "markdown": lambda: table.to_markdown(index=False, disable_numparse=True),
+        "markdown": lambda: (
+            table.rename(columns=markdown_text)
+            .map(markdown_text)
+            .to_markdown(index=False, disable_numparse=True)
+        ),
         "latex": lambda: table.to_latex(index=False, escape=True),
         "csv": lambda: table.to_csv(index=False).rstrip("\n"),
     }

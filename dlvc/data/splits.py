@@ -38,7 +38,8 @@ class Split(Dataset[tuple[torch.Tensor, int]]):
         shape = tuple(self.images.shape)
         if self.images.dtype != torch.uint8 or len(shape) != 4 or shape[1] != 3:
             raise ValueError(
-                f"images must be uint8 of shape (N, 3, H, W); got {self.images.dtype} {shape}."
+                f"images must be uint8 of shape (N, 3, H, W); got {self.images.dtype} {shape}. "
+                "Convert floats in [0, 1] with (255 * images).round().to(torch.uint8)."
             )
         if self.labels.dtype != torch.int64 or tuple(self.labels.shape) != shape[:1]:
             raise ValueError(
@@ -48,7 +49,7 @@ class Split(Dataset[tuple[torch.Tensor, int]]):
         if shape[0] and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < NUM_CLASSES:
             raise ValueError(
                 f"labels must lie between 0 and {NUM_CLASSES - 1}; "
-                f"got {int(self.labels.min())} to {int(self.labels.max())}."
+                f"got {int(self.labels.min())} to {int(self.labels.max())}. Count the classes from 0."
             )
         if self.masks is not None and (
             self.masks.dtype != torch.bool or tuple(self.masks.shape) != (shape[0], *shape[2:])

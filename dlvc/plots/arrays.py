@@ -70,5 +70,7 @@ def as_counts(confusion: Any) -> np.ndarray:
             f"got {array.dtype} in shape {array.shape}. Take it from an evaluation or a record."
         )
     if array.size == 0 or array.min() < 0:
-        raise ValueError("confusion must hold counts from 0 up; got negative ones or none at all.")
+        raise ValueError(
+            "confusion must hold counts from 0 up; got negative ones or none. Take it from a record."
+        )
     return array

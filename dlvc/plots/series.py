@@ -82,7 +82,9 @@ def learning_series(records: Iterable[RunRecord]) -> list[Series]:
     """
     trained = [record for record in records if record.model["parameters"] and record.epochs]
     if not trained:
-        raise ValueError("learning curves need a run with at least one epoch; got none.")
+        raise ValueError(
+            "learning curves need a run with at least one epoch; got none. Train a model."
+        )
     return series_of(trained)
 
 
