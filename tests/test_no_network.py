@@ -36,6 +36,7 @@ def test_a_kernel_that_asks_for_the_network_is_refused(tmp_path, monkeypatch):
     "code",
     [
         ASK,
+        "import socket; socket.socket().connect(('192.0.2.1', 443))",
         "import socket; socket.getaddrinfo('example.org', 80)",
         "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'', ('192.0.2.1', 53))",
         "import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=1)",
@@ -87,5 +88,5 @@ def test_a_run_in_which_something_asked_fails_even_if_no_test_did(tmp_path):
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert "1 passed" in done.stdout
-    assert "socket.connect 192.0.2.1" in done.stdout
+    assert "192.0.2.1" in done.stdout
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
