@@ -12,6 +12,7 @@ import torch
 
 from dlvc.checks import brief, check_whole
 
+MOST_IMAGES = 2**53  # up to here whole numbers are exact as float64, too
 INTEGER_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
@@ -166,4 +167,12 @@ def _check_confusion(confusion: torch.Tensor) -> None:
     if confusion.numel() == 0 or not confusion.any():
         raise ValueError("confusion must count at least one image; got none. Evaluate some.")
     if (confusion < 0).any():
-        raise ValueError(f"confusion must hold counts from 0 up; got {confusion.min().item()}.")
+        raise ValueError(
+            f"confusion must hold counts from 0 up; got {confusion.min().item()}. "
+            "Make one with confusion_matrix(labels, predictions)."
+        )
+    if confusion.double().sum() > MOST_IMAGES:
+        raise ValueError(
+            f"confusion must count at most {MOST_IMAGES:.0e} images; got {confusion.double().sum():.0e}. "
+            "Larger sums of whole numbers overflow."
+        )

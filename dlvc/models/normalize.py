@@ -70,7 +70,7 @@ def check_pixels(images: Tensor) -> None:
             f"{tuple(images.shape)}. Add a batch axis with images[None], or move the channels with permute(0, 3, 1, 2)."
         )
     # A little beyond is rounding; more means 0..255 or normalised values. nan fails both comparisons.
-    if floats and len(images) and not (images.min() >= -1e-3 and images.max() <= 1 + 1e-3):
+    if floats and images.numel() and not (images.min() >= -1e-3 and images.max() <= 1 + 1e-3):
         raise ValueError(
             f"float images must lie in [0, 1]; got {images.min():.3g} to {images.max():.3g}. Divide what lies in "
             "0..255 by 255, and do not normalise: the models do."

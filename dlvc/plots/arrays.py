@@ -23,7 +23,7 @@ def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
     if array.ndim != 4 or array.shape[1] != 3:
         hint = "Add a batch axis with images[None]." if array.ndim == 3 else ""
         raise ValueError(f"{name} must have shape (N, 3, H, W); got {array.shape}. {hint}".strip())
-    if len(array) == 0:
+    if array.size == 0:
         raise ValueError(f"{name} must hold at least one image; got none.")
     if array.dtype != np.uint8:
         if not np.issubdtype(array.dtype, np.floating):
