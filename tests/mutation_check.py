@@ -96,7 +96,7 @@ FAULTS = (
         "training.py",
         'group["lr"] = rates[step]',
         'group["lr"] = rates[0]',
-        "test_training.py",
+        "test_training_steps.py",
     ),
     Fault(
         "seed ignored",
@@ -160,7 +160,7 @@ FAULTS = (
         "training.py",
         "crop_and_mirror(batch, draws.take(index))",
         "crop_and_mirror(batch, draws.take(torch.arange(len(index))))",
-        "test_training.py",
+        "test_training_steps.py",
     ),
     Fault(
         "gradients pile up",
@@ -181,7 +181,7 @@ FAULTS = (
         "training.py",
         "label_smoothing=config.label_smoothing",
         "label_smoothing=0.0",
-        "test_training.py",
+        "test_training_steps.py",
     ),
     Fault(
         "tested on the validation images",
