@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import runpy
 import shutil
 import tempfile
 from collections import defaultdict
@@ -28,6 +29,30 @@ for name in ("IPYTHONDIR", "DLVC_RUNS_DIR"):
     if name not in os.environ:
         os.environ[name] = tempfile.mkdtemp(prefix=f"dlvc-{name.lower()}-")
         atexit.register(shutil.rmtree, os.environ[name], ignore_errors=True)
+
+# In the smoke profile nothing may leave this machine: neither this process nor a kernel, which inherits the path.
+GUARD = Path(__file__).resolve().parent / "tests" / "no_network"
+if os.environ["DLVC_PROFILE"] == "smoke" and GUARD.is_dir():
+    if "DLVC_NETWORK_LOG" not in os.environ:
+        handle, os.environ["DLVC_NETWORK_LOG"] = tempfile.mkstemp(prefix="dlvc-network-")
+        os.close(handle)
+        atexit.register(os.unlink, os.environ["DLVC_NETWORK_LOG"])
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(GUARD), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    runpy.run_path(str(GUARD / "sitecustomize.py"))
+NETWORK_LOG = os.environ.get("DLVC_NETWORK_LOG", "")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if anything asked for the network, even where nobody saw the error."""
+    tried = Path(NETWORK_LOG).read_text(encoding="utf-8") if NETWORK_LOG else ""
+    if tried:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        reporter.write_line(
+            f"\nThe smoke profile needs no network, but this was tried:\n{tried}", red=True
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,8 +2,9 @@
 
 Where to look (each file imports only from the groups above its own):
 
-- settings and results: `config` (what can be set, and its range), `records` (what a run leaves behind),
-  `metrics` (numbers out of a confusion matrix)
+- settings and results: `config` (what can be set, and its range), `records` (what a run leaves behind; `record_content`
+  checks one that is read), `metrics` (numbers out of a confusion matrix)
+- everywhere: `checks` (a wrong argument is answered in words)
 - data: `data` (`load_data`: CIFAR-10, or Sketch-10 drawn from a seed), `augment` (changes to a batch)
 - models: `models.cnn`, `models.vit`, `models.resnet`, `models.majority`
 - work: `training` (the loop and the evaluation), `checkpoint` (weights on disk), `attention` (maps out of

@@ -7,18 +7,33 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from dlvc.config import PROFILES, TrainConfig
 
 if TYPE_CHECKING:  # records need torch, which `list --help` and the like need not wait for
     from dlvc.records import EpochRecord, RunRecord
 
-STOPPED = 130  # the exit status of a program stopped by Ctrl-C
+REFUSED = (
+    2  # the exit status where something is wrong with what was asked for, as for a wrong option
+)
+FAULTY = 1  # ... where something is wrong with dlvc
+STOPPED = 130  # ... of a program stopped by Ctrl-C
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that answers a wrong option in one sentence, as all of dlvc does."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with that sentence."""
+        self.exit(REFUSED, f"dlvc: {message}. See {self.prog} --help.\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status after running the command given by `arguments` (default: the program's own)."""
+    """The exit status after running the command given by `arguments` (default: the program's own).
+
+    What cannot be done is said in words on stderr. The place in the code would hide them; DLVC_DEBUG=1 shows it.
+    """
     options = build_parser().parse_args(arguments)
     try:
         return options.run(options) or 0
@@ -27,14 +42,22 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         if os.environ.get("DLVC_DEBUG"):
             raise
-        # The messages are written for people; the place in the code (DLVC_DEBUG=1 shows it) would only hide them.
         print(f"dlvc: {error}", file=sys.stderr)
-        return 1
+        return REFUSED
+    except Exception as error:
+        if os.environ.get("DLVC_DEBUG"):
+            raise
+        said = f"{type(error).__name__}: {error}"
+        print(
+            f"dlvc: this is a fault of dlvc itself ({said}). DLVC_DEBUG=1 shows where it is.",
+            file=sys.stderr,
+        )
+        return FAULTY
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m dlvc", description="Train, compare and draw the workbook's models."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -153,7 +176,7 @@ def train_experiment(options: argparse.Namespace) -> int:
     from dlvc.experiments import config_for, data_for, get_experiment
     from dlvc.running import run_experiment
 
-    get_experiment(options.key)  # a wrong name is said before any data are loaded
+    get_experiment(options.key)  # what is wrong is said before any data are loaded
     changes = {
         each.name: getattr(options, each.name)
         for each in fields(TrainConfig)
@@ -161,7 +184,13 @@ def train_experiment(options: argparse.Namespace) -> int:
     }
     if options.seeds is not None and ("seed" in changes or options.seeds < 1):
         raise ValueError(
-            "give either --seed (one run) or --seeds N with N of at least 1 (seeds 0 to N-1)."
+            f"give either --seed (one run) or --seeds N with N of at least 1 (seeds 0 to N-1); "
+            f"got --seeds {options.seeds}{' and --seed' if 'seed' in changes else ''}. Leave one out, or try --seeds 3."
+        )
+    TrainConfig(**changes)
+    if options.weights not in ("auto", "none") and not Path(options.weights).is_file():
+        raise FileNotFoundError(
+            f"no weights at {options.weights}. Give a .safetensors or .pth file, none, or auto."
         )
     data = load_data(options.data) if options.data else data_for(options.profile)
     weights = None if options.weights == "none" else options.weights
@@ -222,6 +251,11 @@ def print_table(options: argparse.Namespace) -> None:
 
     folder = RUNS if options.runs else options.folder or REFERENCE_RECORDS
     records = in_registry_order(load_records(folder))
+    if not records:
+        raise ValueError(
+            f"there is no record in {folder.name}/. Train a model (python -m dlvc train simple-cnn), "
+            "or name another folder with --folder."
+        )
     table = comparison_table(records) if options.comparisons else results_table(records)
     print(format_table(table, options.format))
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dlvc.attention_statistics import attention_rollout
 from dlvc.device import model_device
-from dlvc.models.normalize import to_float
+from dlvc.models.normalize import check_pixels, to_float
 from dlvc.models.vit import SelfAttention, VisionTransformer
 
 IMAGES_AT_ONCE = (
@@ -86,6 +86,7 @@ def attention_maps(
     Raises TypeError for another or a compiled model, ValueError for layers or heads that do not exist.
     """
     check_model(model)
+    check_pixels(images)
     layers = chosen("layers", layers, len(model.blocks))
     heads = chosen("heads", heads, model.blocks[0].attention.num_heads)
     with evaluation_mode(model), torch.no_grad(), observed_attention(model, layers, heads) as seen:

@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from dlvc.checks import brief
+
 
 def setting(
     default: Any,
@@ -167,12 +169,12 @@ def check_setting(about: dataclasses.Field, value: Any) -> None:
         return
     kinds = (int,) if isinstance(default, int) else (int, float)
     # True is an int in Python, but a setting of True is surely a slip.
-    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, kinds) or not -math.inf < value < math.inf:
         kind = "a whole number" if kinds == (int,) else "a finite number"
         raise ValueError(f"{name} must be {kind}; got {value!r}. Try {default}.")
     if not meta["low"] <= value <= meta["high"]:
         raise ValueError(
-            f"{name} must be between {meta['low']} and {meta['high']}; got {value}. "
+            f"{name} must be between {meta['low']} and {meta['high']}; got {brief(value)}. "
             f"It says: {meta['help']}. Try {default}."
         )
 

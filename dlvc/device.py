@@ -7,11 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
+from dlvc.checks import check_choice
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def pick_device(name: str = "auto") -> torch.device:
     """The device called `name`; "auto" is the CUDA GPU if there is one, else the CPU. Raises ValueError without it."""
+    check_choice("device", name, ("auto", "cpu", "cuda"))
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             "device is cuda, but torch finds no CUDA GPU here. Try device='auto' or 'cpu'."
@@ -21,6 +24,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 def pick_precision(name: str, device: torch.device) -> str:
     """The number format for `device`; "auto" is bfloat16 on newer GPUs, float16 on older ones, else float32."""
+    check_choice("precision", name, ("auto", *DTYPES))
     if name != "auto":
         return name
     if device.type != "cuda":
@@ -31,6 +35,7 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     """A context in which the forward pass uses `precision` where that is safe."""
+    check_choice("precision", precision, tuple(DTYPES))
     return (
         nullcontext() if precision == "float32" else torch.autocast(device.type, DTYPES[precision])
     )

@@ -11,12 +11,19 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
+from dlvc.checks import check_kind, check_whole
 from dlvc.data import CLASSES, Split
 from dlvc.data.splits import check_labels
 from dlvc.device import autocast, memory_layout, model_device
 from dlvc.memory import in_smaller_parts
-from dlvc.metrics import accuracy, add_to_confusion, mean_loss, mean_per_class_accuracy
-from dlvc.models.normalize import check_any_images, to_float
+from dlvc.metrics import (
+    accuracy,
+    add_to_confusion,
+    check_scores,
+    mean_loss,
+    mean_per_class_accuracy,
+)
+from dlvc.models.normalize import check_pixels, to_float
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ def evaluate(
     memory is short the batches are halved without a word.
     Raises ValueError for an empty split, wrong labels, a model without ten scores an image, a loss that is not finite.
     """
+    check_kind("split", split, Split, "Pass data.train, data.validation or data.test.")
+    check_whole("batch_size", batch_size, low=1, hint="Try 500.")
     check_not_empty(len(split), "evaluate")
     check_labels(split.labels)
     return in_smaller_parts(
@@ -106,7 +115,8 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tenso
     Computed in float32; `evaluate` with a record's precision repeats what the record counted.
     Raises ValueError for images of another shape or type, for floats outside [0, 1], and for none at all.
     """
-    check_any_images(images)
+    check_pixels(images)
+    check_whole("batch_size", batch_size, low=1, hint="Try 500.")
     check_not_empty(len(images), "predict")
     device = model_device(model)
     layout = memory_layout(model, device)
@@ -118,15 +128,6 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tenso
         min(batch_size, len(images)),
         lambda size: None,
     )
-
-
-def check_scores(logits: Tensor, count: int) -> None:
-    """Raise ValueError unless a model gave ten scores (B, 10) for each of `count` images."""
-    if tuple(logits.shape) != (count, len(CLASSES)):
-        raise ValueError(
-            f"the model must give {len(CLASSES)} class scores an image, ({count}, {len(CLASSES)}); "
-            f"got {tuple(logits.shape)}. Give its last layer {len(CLASSES)} outputs."
-        )
 
 
 def check_not_empty(count: int, name: str) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from dlvc.checks import brief, check_choice, check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData, load_data
 from dlvc.device import pick_device
@@ -22,7 +23,7 @@ from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.majority import MajorityClassifier
 from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
-from dlvc.records import RunRecord, mean_and_spread
+from dlvc.records import RunRecord, check_records, mean_and_spread
 
 Work = tuple[int, int, str]  # training images, epochs, digest of the data
 REPORT = TrainConfig()  # the defaults are the report's settings
@@ -199,13 +200,16 @@ COMPARISONS: tuple[Comparison, ...] = (
 
 def get_experiment(key: str) -> Experiment:
     """The entry called `key`. Raises ValueError naming all entries if there is none."""
-    if key not in EXPERIMENTS:
-        raise ValueError(f"there is no experiment {key!r}; choose one of {', '.join(EXPERIMENTS)}.")
+    if not isinstance(key, str) or key not in EXPERIMENTS:
+        raise ValueError(
+            f"there is no experiment {brief(key)}; choose one of {', '.join(EXPERIMENTS)}."
+        )
     return EXPERIMENTS[key]
 
 
 def in_registry_order(records: list[RunRecord]) -> list[RunRecord]:
     """The records in the order of `EXPERIMENTS`, report before tuned, long runs before short ones, seeds rising."""
+    check_records(records)
     rank = {key: place for place, key in enumerate(EXPERIMENTS)}
 
     def place(record: RunRecord) -> tuple[int, str, int, int]:
@@ -270,8 +274,8 @@ def config_for(
     Raises ValueError for an unknown key, protocol, profile or setting, or a value out of range.
     """
     experiment = get_experiment(key)
-    if protocol not in ("report", "tuned"):
-        raise ValueError(f"protocol must be report or tuned; got {protocol!r}. Try 'report'.")
+    check_kind("data", data, ImageData, "Get them with load_data().")
+    check_choice("protocol", protocol, ("report", "tuned"))
     names = [each.name for each in fields(TrainConfig)]
     for name in changes:
         if name not in names:
@@ -296,6 +300,7 @@ def build_model(key: str, config: TrainConfig, *, weights: Any = None) -> nn.Mod
     `weights` (a file or a state dict) is the start of a model that takes pre-trained weights.
     """
     experiment = get_experiment(key)
+    check_kind("config", config, TrainConfig, "Make one with config_for(key, data).")
     options = {name: getattr(config, name) for name in experiment.options}
     if weights is not None:
         if not experiment.weights:

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from dlvc.attention import evaluation_mode, to_input
+from dlvc.evaluation import predict
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.normalize import to_float
 from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
-from dlvc.evaluation import predict
 
 ORDERS = ("highest first", "lowest first", "random")
 FILLS = ("mean", "black", "shuffled")

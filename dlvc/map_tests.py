@@ -41,7 +41,7 @@ from dlvc.models.normalize import to_float
 from dlvc.models.vit import VisionTransformer
 from dlvc.records import REFERENCE_RECORDS, load_record
 from dlvc.running import load_run
-from dlvc.training import predict
+from dlvc.evaluation import predict
 
 FOLDER = REFERENCE_RECORDS / "explanations"
 IMAGES_AT_ONCE = 100  # their weights take 40 MB in six layers of four heads

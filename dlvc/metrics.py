@@ -10,6 +10,9 @@ import math
 
 import torch
 
+from dlvc.checks import brief, check_whole
+
+MOST_IMAGES = 2**53  # up to here whole numbers are exact as float64, too
 INTEGER_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
@@ -23,8 +26,9 @@ def confusion_matrix(
 
     Raises: ValueError for another type or shape, no images, or a class number out of range.
     """
-    _check_class_numbers("labels", labels)
-    _check_class_numbers("predictions", predictions)
+    check_whole("num_classes", num_classes, low=1, hint="Try 10.")
+    check_class_numbers("labels", labels)
+    check_class_numbers("predictions", predictions)
     if labels.shape != predictions.shape:
         raise ValueError(
             "labels and predictions must have one entry per image each; "
@@ -32,11 +36,9 @@ def confusion_matrix(
             "Pass both for the same images."
         )
     if labels.numel() == 0:
-        raise ValueError("a confusion matrix needs at least one image; got none.")
-    if num_classes < 1:
-        raise ValueError(f"num_classes must be at least 1; got {num_classes}.")
-    _check_class_range("labels", labels, num_classes)
-    _check_class_range("predictions", predictions, num_classes)
+        raise ValueError("a confusion matrix needs at least one image; got none. Pass more images.")
+    check_class_range("labels", labels, num_classes)
+    check_class_range("predictions", predictions, num_classes)
     confusion = torch.zeros((num_classes, num_classes), dtype=torch.int64, device=labels.device)
     return add_to_confusion(confusion, labels, predictions.to(labels.device))
 
@@ -93,8 +95,11 @@ def mean_loss(loss_sum: float | torch.Tensor, count: int) -> float:
             f"loss_sum must be a single number; got a tensor of shape {tuple(loss_sum.shape)}. "
             "Add the losses of all images up first."
         )
-    if count < 1:
-        raise ValueError(f"count must be at least 1 image; got {count}.")
+    if not isinstance(loss_sum, (int, float, torch.Tensor)):
+        raise ValueError(
+            f"loss_sum must be a single number; got {brief(loss_sum)}. Add the losses of all images up first."
+        )
+    check_whole("count", count, low=1, hint="It is the number of images.")
     total = float(loss_sum)
     if not math.isfinite(total):
         raise ValueError(
@@ -103,7 +108,18 @@ def mean_loss(loss_sum: float | torch.Tensor, count: int) -> float:
     return total / count
 
 
-def _check_class_numbers(name: str, values: torch.Tensor) -> None:
+def check_scores(scores: torch.Tensor, count: int, num_classes: int = 10) -> None:
+    """Raise ValueError unless `scores` are floats (count, num_classes). Looks at no value, so waits for no GPU."""
+    fits = isinstance(scores, torch.Tensor) and scores.is_floating_point()
+    if not fits or scores.shape != (count, num_classes):
+        raise ValueError(
+            f"a model must turn {count} images into floating class scores of shape ({count}, {num_classes}); "
+            f"got {brief(scores)}. End it with a layer of {num_classes} outputs."
+        )
+
+
+def check_class_numbers(name: str, values: torch.Tensor) -> None:
+    """Raise ValueError unless `values` is an integer tensor (N,)."""
     if not isinstance(values, torch.Tensor):
         raise ValueError(
             f"{name} must be an integer torch tensor of shape (N,); got {type(values).__name__}. "
@@ -121,7 +137,8 @@ def _check_class_numbers(name: str, values: torch.Tensor) -> None:
         )
 
 
-def _check_class_range(name: str, values: torch.Tensor, num_classes: int) -> None:
+def check_class_range(name: str, values: torch.Tensor, num_classes: int) -> None:
+    """Raise ValueError unless all of `values`, at least one, lie between 0 and num_classes - 1."""
     smallest, largest = values.min().item(), values.max().item()
     if smallest < 0 or largest >= num_classes:
         wrong = smallest if smallest < 0 else largest
@@ -148,6 +165,14 @@ def _check_confusion(confusion: torch.Tensor) -> None:
             f"got shape {tuple(confusion.shape)}."
         )
     if confusion.numel() == 0 or not confusion.any():
-        raise ValueError("confusion must count at least one image; got none.")
+        raise ValueError("confusion must count at least one image; got none. Evaluate some.")
     if (confusion < 0).any():
-        raise ValueError(f"confusion must hold counts from 0 up; got {confusion.min().item()}.")
+        raise ValueError(
+            f"confusion must hold counts from 0 up; got {confusion.min().item()}. "
+            "Make one with confusion_matrix(labels, predictions)."
+        )
+    if confusion.double().sum() > MOST_IMAGES:
+        raise ValueError(
+            f"confusion must count at most {MOST_IMAGES:.0e} images; got {confusion.double().sum():.0e}. "
+            "Larger sums of whole numbers overflow."
+        )

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import html
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +22,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dlvc.checks import brief, check_kind
 from dlvc.files import write_whole
 from dlvc.metrics import accuracy, mean_per_class_accuracy
+from dlvc.record_content import ContentError, check_content, refuse_constant
 
 PROJECT = Path(__file__).resolve().parents[1]
 # A learner's own runs, ignored by git.
@@ -123,7 +127,7 @@ def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
     Raises ValueError if it is no record, or one of a newer format.
     """
     try:
-        fields = json.loads(text)
+        fields = json.loads(text, parse_constant=refuse_constant)
         version = fields["format_version"]
         if version > FORMAT_VERSION:
             raise ValueError(
@@ -132,20 +136,36 @@ def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
         fields["epochs"] = tuple(EpochRecord(**each) for each in fields["epochs"])
         for split in ("validation", "test"):
             fields[split] = fields[split] and EvaluationRecord(**fields[split])
-        return RunRecord(**fields)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        record = RunRecord(**fields)
+        check_content(record)
+        return record
+    except (KeyError, TypeError, ContentError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
             f"{origin} is not a run record of dlvc: {error}. Delete it or train again."
         ) from error
 
 
-def load_record(path: Path) -> RunRecord:
-    """The record in the file `path`. Raises ValueError if it is no record."""
-    return record_from_json(path.read_text(encoding="utf-8"), origin=path.name)
+def load_record(path: Path | str) -> RunRecord:
+    """The record in the file `path`. Raises ValueError if it is no record, FileNotFoundError if it is not there."""
+    check_kind("path", path, (str, Path), "Give the path of a record.")
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no record at {path}. Give a file runs/*.json, which each training leaves."
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path.name} is not a run record of dlvc: it is no text. Delete it or train again."
+        ) from error
+    return record_from_json(text, origin=path.name)
 
 
-def load_records(folder: Path = REFERENCE_RECORDS) -> list[RunRecord]:
+def load_records(folder: Path | str = REFERENCE_RECORDS) -> list[RunRecord]:
     """All records in `folder`, sorted by file name; an empty list if there is no such folder."""
+    check_kind("folder", folder, (str, Path), "Give the path of a folder.")
+    folder = Path(folder)
     return [load_record(path) for path in sorted(folder.glob("*.json"))]
 
 
@@ -175,6 +195,8 @@ def results_table(records: Iterable[RunRecord]) -> pd.DataFrame:
     Runs that differ in more than the seed get rows of their own; of two runs with one seed the newer counts. Unfinished
     runs are left out.
     """
+    records = list(records)
+    check_records(records)
     finished = [record for record in records if record.test is not None and record.best_epoch]
     several_data = len({record.data["title"] for record in finished}) > 1
     rows = []
@@ -225,6 +247,9 @@ def what_was_run(record: RunRecord) -> dict[str, Any]:
 
 def check_same_experiment(runs: list[RunRecord]) -> None:
     """Raise ValueError unless `runs` differ in nothing but the seed, so that a spread over them is one over seeds."""
+    if not runs:
+        raise ValueError("runs must hold at least one record; got none. Train a model.")
+    check_records(runs)
     first = what_was_run(runs[0])
     seeds = [run.seed for run in runs]
     if len(set(seeds)) < len(seeds):
@@ -243,14 +268,39 @@ def check_same_experiment(runs: list[RunRecord]) -> None:
 
 def mean_and_spread(values: list[float], *, digits: int = 3) -> str:
     """`mean ± sample standard deviation` as text; the mean alone if there is a single value."""
+    if not all(isinstance(value, (int, float)) for value in values) or len(values) == 0:
+        raise ValueError(
+            f"values must hold at least one number and nothing else; got {brief(values)}. "
+            "Take them from records."
+        )
     mean = f"{np.mean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
+def check_records(records: Iterable[Any]) -> None:
+    """Raise ValueError unless all of `records` are run records."""
+    for each in records:
+        check_kind("a record", each, RunRecord, "Load some with load_records().")
+
+
+def markdown_text(value: Any) -> str:
+    """The value as Markdown that shows it as it is: nothing in it is a tag, a link, a formula or a table's border."""
+    text = html.escape(" ".join(str(value).split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|$~]|:(?=//))", r"\\\1", text)
+
+
 def format_table(table: pd.DataFrame, style: str = "markdown") -> str:
-    """The table as text in `style`: markdown, latex or csv. Raises ValueError for another one."""
+    """The table as text in `style`: markdown, latex or csv. Raises ValueError for another one.
+
+    Markdown is shown as HTML, and a title may hold the name of somebody's file: what it holds is shown as text.
+    """
+    check_kind("table", table, pd.DataFrame, "Make one with results_table(records).")
     styles = {
-        "markdown": lambda: table.to_markdown(index=False, disable_numparse=True),
+        "markdown": lambda: (
+            table.rename(columns=markdown_text)
+            .map(markdown_text)
+            .to_markdown(index=False, disable_numparse=True)
+        ),
         "latex": lambda: table.to_latex(index=False, escape=True),
         "csv": lambda: table.to_csv(index=False).rstrip("\n"),
     }

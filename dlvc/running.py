@@ -19,6 +19,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from dlvc.checkpoint import load_weights, save_weights
+from dlvc.checks import check_choice, check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData
 from dlvc.data.download import resnet18_weights
@@ -76,6 +77,7 @@ def run_experiment(
     AlreadyRunningError if the very same run is going on elsewhere, CannotWriteError if `folder` cannot be used.
     """
     experiment = get_experiment(key)
+    check_choice("protocol", protocol, ("report", "tuned"))
     chosen = current_profile(profile).name
     config = config or config_for(key, data, protocol=protocol, profile=chosen)
     check_sizes(data, config, splits=("train", "validation", "test"))
@@ -205,8 +207,7 @@ def load_run(path: Path | str) -> nn.Module:
 
     Raises ValueError if record or weights are not what they should be, FileNotFoundError if one is missing.
     """
-    path = Path(path)
-    record = load_record(path)
+    record, path = load_record(path), Path(path)
     model = build_model(record.key, TrainConfig(**record.config))
     return load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
 
@@ -225,6 +226,7 @@ def find_weights(experiment: Experiment, weights: Any, name: str, profile: str) 
                 "a state dict needs weights_name, which says in the record what it was trained on."
             )
         return weights, name
+    check_kind("weights", weights, (str, Path), "Give auto, None, a file or a state dict.")
     path = Path(weights)
     if not name and path.is_file():
         name = weights_origin(path)

@@ -21,13 +21,14 @@ from tqdm.auto import tqdm
 
 from dlvc.augment import crop_and_mirror, epoch_generator, random_draws
 from dlvc.checkpoint import CheckpointFolder
+from dlvc.checks import check_kind
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
 from dlvc.data.splits import content_digest
 from dlvc.device import autocast, memory_layout, pick_device, pick_precision
-from dlvc.evaluation import Evaluation, check_scores, evaluate, predict
+from dlvc.evaluation import Evaluation, evaluate, predict
 from dlvc.memory import in_smaller_parts
-from dlvc.metrics import mean_loss
+from dlvc.metrics import check_scores, mean_loss
 from dlvc.models.normalize import to_float
 from dlvc.records import EpochRecord
 from dlvc.resume import Saver, Stopwatch, TrainingState
@@ -90,6 +91,7 @@ def train(
     AlreadyRunningError if another uses the folder.
     """
     check_sizes(data, config)
+    check_kind("model", model, nn.Module, "Build one with build_model(key, config).")
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     model.to(device, memory_format=memory_layout(model, device))
@@ -344,6 +346,8 @@ def check_sizes(
     data: ImageData, config: TrainConfig, *, splits: tuple[str, ...] = ("train", "validation")
 ) -> None:
     """Raise ValueError if the config asks for more images than there are in one of `splits`."""
+    check_kind("data", data, ImageData, "Get them with load_data().")
+    check_kind("config", config, TrainConfig, "Make one with TrainConfig(epochs=3).")
     for split_name in splits:
         name = "train_size" if split_name == "train" else "evaluation_size"
         split, size = getattr(data, split_name), getattr(config, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -56,3 +57,10 @@ def small_notebook_file(small_notebook_text: str, tmp_path: Path) -> Path:
 def sketches() -> ImageData:
     """Sketch-10 with 300 training, 100 validation and 100 test images."""
     return load_data("sketch10", sizes=(300, 100, 100), quiet=True)
+
+
+# The same examples each time and no judgement of speed: a test must not fail on a slow or busy machine.
+hypothesis.settings.register_profile(
+    "steady", derandomize=True, deadline=None, database=None, max_examples=60
+)
+hypothesis.settings.load_profile("steady")

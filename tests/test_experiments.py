@@ -108,7 +108,10 @@ def test_an_explicit_setting_wins_over_profile_and_protocol(sketches):
     ("arguments", "message"),
     [
         ({"key": "cnn"}, "no experiment 'cnn'; choose one of majority, simple-cnn"),
-        ({"key": "simple-cnn", "protocol": "best"}, "protocol must be report or tuned; got 'best'"),
+        (
+            {"key": "simple-cnn", "protocol": "best"},
+            "protocol must be one of report, tuned; got 'best'",
+        ),
         ({"key": "simple-cnn", "lr": 0.1}, "no setting 'lr'; choose from epochs"),
         ({"key": "simple-cnn", "profile": "quick"}, "profile must be one of"),
     ],

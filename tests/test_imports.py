@@ -13,7 +13,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dlvc"
 
 # From the bottom up. A folder's name stands for all files below it, which may import one another.
 LEVELS = [
-    ["", "files", "memory", "models.normalize", "models.torchvision_check", "data.drawing"],
+    ["", "checks"],
+    [
+        "files",
+        "memory",
+        "models.normalize",
+        "models.torchvision_check",
+        "data.drawing",
+        "data.plain_pickle",
+    ],
     [
         "config",
         "metrics",
@@ -22,6 +30,7 @@ LEVELS = [
         "device",
         "checkpoint",
         "data.transfer",
+        "record_content",
         "data.sketch_objects",
         "data.sketch_scenes",
     ],

@@ -55,7 +55,7 @@ def test_what_cannot_be_run_is_said_in_one_line_without_a_traceback(
     arguments, message, capsys, sketches, monkeypatch
 ):
     monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
-    assert command_line.main(arguments) == 1
+    assert command_line.main(arguments) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
     assert error[0].startswith("dlvc: ")

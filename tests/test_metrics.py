@@ -133,7 +133,9 @@ def test_wrong_labels_or_predictions_are_refused_with_what_came_and_what_is_need
 
 
 def test_a_confusion_matrix_needs_a_class():
-    with pytest.raises(ValueError, match=r"num_classes must be at least 1; got 0\."):
+    with pytest.raises(
+        ValueError, match=r"num_classes must be a whole number of at least 1; got 0\."
+    ):
         confusion_matrix(RIGHT, RIGHT, num_classes=0)
 
 
@@ -160,7 +162,7 @@ def test_a_wrong_confusion_matrix_is_refused_with_what_came_and_what_is_needed(
 @pytest.mark.parametrize(
     ("loss_sum", "count", "message"),
     [
-        (1.0, 0, "count must be at least 1 image; got 0."),
+        (1.0, 0, "count must be a whole number of at least 1; got 0."),
         (float("nan"), 5, "loss_sum must be a finite number; got nan. Try a lower learning_rate."),
         (torch.tensor(float("inf")), 5, "loss_sum must be a finite number; got inf."),
         (torch.ones(3), 3, "loss_sum must be a single number; got a tensor of shape (3,)."),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import base64
+import getpass
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +22,13 @@ CONTRACT_CELLS = 8  # at least so many cells with compared text
 PICTURE_BYTES = 2_000
 FILE_BYTES = 1_500_000
 MACHINE_PATHS = re.compile(r"(?<![\w.])(/home/|/root/|/Users/|/tmp/|/var/|/content/|[A-Z]:\\)")
+PROJECT = NOTEBOOKS.parent
+# Source: the forms that GitHub, PyPI, Hugging Face, OpenAI, AWS, Google and Slack document, and a private key's head.
+SECRETS = re.compile(
+    r"gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{60}|pypi-AgE[\w-]{50}|hf_[A-Za-z]{34}|sk-[A-Za-z0-9_-]{40}"
+    r"|AKIA[0-9A-Z]{16}|AIza[\w-]{35}|xox[abprs]-[\w-]{20}|-----BEGIN [A-Z ]*PRIVATE KEY"
+)
+COMMON_USERS = {"root", "user", "runner", "jovyan", "admin", "test"}  # also ordinary words
 MAGIC = re.compile(r"^\s*[%!]", re.MULTILINE)
 
 
@@ -102,6 +111,10 @@ def cell_problems(cell: NotebookNode, following: list[NotebookNode]) -> Iterator
     for where, text in (("source", cell.source), ("output", shown)):
         if MACHINE_PATHS.search(text) or str(Path.home()) in text:
             yield f"a path of one machine in the {where}"
+        if SECRETS.search(text):
+            yield f"a secret in the {where}"
+    if names_machine(shown):
+        yield "the name of a user or a machine in the output"
     if RUN_TAG not in tags(cell) and re.search(r"\bat 0x[0-9a-f]{6}", shown):
         yield "an address in the output, which differs from run to run"
     if is_figure(cell) and min(map(len, pictures(cell)), default=0) < PICTURE_BYTES:
@@ -111,6 +124,43 @@ def cell_problems(cell: NotebookNode, following: list[NotebookNode]) -> Iterator
         for later in following
     ):
         yield "a run cell without a contract cell that reads one of its names within the next two"
+
+
+def names_machine(text: str) -> bool:
+    """Return whether the text holds the name of this user or this machine as a word."""
+    own = {getpass.getuser(), socket.gethostname()} - COMMON_USERS
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in own if len(name) > 3)
+
+
+def project_texts() -> dict[str, str]:
+    """Return the project's own files that are text, by name."""
+    folders = (".", ".ci", ".github", "dlvc", "figures", "notebooks", "tests")
+    found = [
+        path
+        for folder in folders
+        for path in (PROJECT / folder).glob("*" if folder == "." else "**/*")
+        if path.suffix in (".py", ".md", ".toml", ".yml", ".json", ".ipynb", ".js", "")
+        and path.is_file()
+    ]
+    skipped = ("__pycache__", ".ipynb_checkpoints", "corpus")
+    return {
+        path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8", errors="replace")
+        for path in found
+        if not set(skipped) & set(path.parts)
+    }
+
+
+def test_no_file_of_the_project_holds_a_secret() -> None:
+    texts = project_texts()
+    assert len(texts) > 100
+    assert [name for name, text in texts.items() if SECRETS.search(text)] == []
+
+
+def test_no_committed_record_names_a_machine_or_a_path() -> None:
+    records = {name: text for name, text in project_texts().items() if name.startswith("figures/")}
+    assert len(records) > 10
+    for name, text in records.items():
+        assert not MACHINE_PATHS.search(text) and not names_machine(text), name
 
 
 def test_the_five_chapters_are_there() -> None:
@@ -212,6 +262,14 @@ FAULTS = {
         add_source(0, "path = 'C:\\\\Users\\\\ada'"),
         "cell 0: a path of one machine in the source",
     ),
+    "a user name": (
+        set_output(0, "stream", text="trained by ada.lovelace"),
+        "cell 0: the name of a user or a machine in the output",
+    ),
+    "a token": (
+        set_output(0, "stream", text="ghp_" + 36 * "a"),
+        "cell 0: a secret in the output",
+    ),
     "a skipped cell": (set_tag(2, "nbval-skip"), "cell 2: the tag nbval-skip is not allowed"),
     "a misspelt tag": (
         set_tag(1, "nbval_ignore_outputs"),
@@ -234,8 +292,12 @@ FAULTS = {
 
 @pytest.mark.parametrize(("spoil", "expected"), FAULTS.values(), ids=FAULTS)
 def test_the_policy_notices(
-    spoil: Callable[[NotebookNode], None], expected: str, small_notebook: NotebookNode
+    spoil: Callable[[NotebookNode], None],
+    expected: str,
+    small_notebook: NotebookNode,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "ada.lovelace")
     spoil(small_notebook)
     found = list(problems(small_notebook))
     assert any(expected in problem for problem in found), found

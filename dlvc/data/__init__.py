@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import torch
 
+from dlvc.checks import check_kind
 from dlvc.data.cifar10 import FOLDER_NAME, CifarFiles, InvalidFileError, read_archive, read_folder
 from dlvc.data.download import (
     CIFAR10_ARCHIVE,
@@ -45,6 +46,7 @@ __all__ = [
 
 SPLIT_ENDS = (0, 40_000, 50_000, 60_000)  # batches 1-4 train, batch 5 validation, then the test
 SKETCH_SIZES = (10_000, 2_000, 2_000)  # train, validation, test
+MOST_SKETCHES = 1_000_000
 DRAWN_AT_ONCE = 250  # images between two steps of the progress bar
 # "auto" waits this long for a first answer from the network: a learner without one should see
 # pictures within seconds. Who insists on CIFAR-10 gets the downloader's own, longer patience.
@@ -69,12 +71,18 @@ def load_data(
     Raises: DataUnavailableError if "cifar10" cannot be had; ValueError for a wrong argument.
     """
     if name not in ("auto", "cifar10", "sketch10"):
-        raise ValueError(f'name must be "auto", "cifar10" or "sketch10"; got {name!r}.')
-    sizes = SKETCH_SIZES if sizes is None else tuple(sizes)
+        raise ValueError(f'name must be "auto", "cifar10" or "sketch10"; got {name!r}. Try "auto".')
+    sizes = SKETCH_SIZES if sizes is None else sizes
+    sizes = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,)
     if len(sizes) != 3 or any(type(size) is not int or size < 1 for size in sizes):
         raise ValueError(
             "sizes must be three whole numbers of at least 1 (train, validation, test); "
             f"got {sizes}. Try {SKETCH_SIZES}."
+        )
+    if max(sizes) > MOST_SKETCHES:
+        raise ValueError(
+            f"sizes must be at most {MOST_SKETCHES:,} each, which take 4 GB; got {sizes}. "
+            f"Try {SKETCH_SIZES}."
         )
     if name == "sketch10":
         data = _draw(sizes, seed, quiet)
@@ -178,6 +186,7 @@ def _places(directory: str | os.PathLike[str] | None) -> list[tuple[str, Path]]:
 def _fetch_place(directory: str | os.PathLike[str] | None) -> tuple[str, Path]:
     """Where a download goes: the given folder, else DLVC_DATA_DIR, else the project's own."""
     if directory is not None:
+        check_kind("directory", directory, (str, os.PathLike), "Give the path of a folder.")
         return "the given folder", Path(directory).expanduser().resolve()
     if chosen := os.environ.get("DLVC_DATA_DIR"):
         return "DLVC_DATA_DIR", Path(chosen).expanduser().resolve()

@@ -1,25 +1,25 @@
 """CIFAR-10's official files as uint8 tensors: the archive, or the folder that it unpacks to.
 
 The files are pickles, and a pickle can run code. Here it cannot: the archive's SHA-256 is checked
-before a byte of it is parsed, nothing is ever written to disk, and the unpickler knows six names,
-all of which lead to the stand-ins below and none to numpy. What the stand-ins hold is then checked
-value by value.
+before a byte of it is parsed, nothing is ever written to disk, `plain_pickle` reads a pickle without
+calling anything that it names, and what comes of it is checked value by value.
 
 Source: https://www.cs.toronto.edu/~kriz/cifar.html (layout of the "python version").
 """
 
-import codecs
+import gzip
 import hashlib
 import io
-import pickle
 import tarfile
-from collections.abc import Callable
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from dlvc.data.plain_pickle import PickledArray, PickleError, read_pickle
 
 FOLDER_NAME = "cifar-10-batches-py"
 # Training batches 1-5 in order, then the test batch: the order of the images in what is returned.
@@ -40,6 +40,8 @@ VALUES_PER_IMAGE = 3 * 32 * 32
 # An official batch has 31.04 MB: the pixels, the labels and 10,000 file names.
 MAX_BATCH_BYTES = 40_000_000
 MAX_OTHER_BYTES = 1_000_000
+# All members at their limits, and as much again as one of the large ones for headers.
+MAX_UNPACKED_BYTES = 7 * MAX_BATCH_BYTES
 
 
 class InvalidFileError(ValueError):
@@ -111,8 +113,9 @@ def _read_members(file: io.BufferedReader, archive: str, classes: tuple[str, ...
     filler = _Filler()
     seen: set[str] = set()
     try:
-        # "r|gz" reads the stream once from front to back: each batch is parsed as it comes by.
-        with tarfile.open(fileobj=file, mode="r|gz") as archive_file:
+        # "r|" reads the stream once from front to back: each batch is parsed as it comes by.
+        unpacked = _Bounded(gzip.GzipFile(fileobj=file), MAX_UNPACKED_BYTES, archive)
+        with tarfile.open(fileobj=unpacked, mode="r|") as archive_file:
             for member in archive_file:
                 if member.isdir() and member.name.rstrip("/") == FOLDER_NAME:
                     continue
@@ -127,12 +130,27 @@ def _read_members(file: io.BufferedReader, archive: str, classes: tuple[str, ...
                 elif name == META_NAME:
                     _check_class_names(content, classes)
                 del content, extracted
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise InvalidFileError(f"{archive} cannot be read as a .tar.gz file: {error}.") from error
     missing = [name for name in BATCH_MD5 if name not in seen]
     if missing:
         raise InvalidFileError(f"{archive} lacks {', '.join(missing)}.")
     return filler.finish(verified=True)
+
+
+class _Bounded:
+    """A file that refuses to be longer than `limit`: a few bytes can unpack to terabytes, also within a header."""
+
+    def __init__(self, file: io.BufferedIOBase, limit: int, archive: str) -> None:
+        self.file, self.limit, self.left, self.archive = file, limit, limit, archive
+
+    def read(self, count: int) -> bytes:
+        """The next `count` bytes, fewer at the end."""
+        block = self.file.read(count)
+        self.left -= len(block)
+        if self.left < 0:
+            raise InvalidFileError(f"{self.archive} unpacks to more than {self.limit:,} bytes.")
+        return block
 
 
 def _expected_name(member: tarfile.TarInfo, archive: str) -> str:
@@ -171,58 +189,10 @@ class _Filler:
         return CifarFiles(images=self.images, labels=self.labels, verified=verified)
 
 
-class _PickledArray:
-    """Stands in for numpy's array: it keeps what the pickle says and builds nothing."""
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _, self.shape, self.dtype, self.fortran_order, self.raw = state
-
-
-class _PickledType:
-    """Stands in for numpy's dtype: it keeps the name."""
-
-    def __init__(self, name: Any, *_: Any) -> None:
-        self.name = name.decode("ascii") if isinstance(name, bytes) else str(name)
-
-    def __setstate__(self, state: Any) -> None:
-        """Byte order and alignment mean nothing for the one-byte numbers that are allowed."""
-
-
-def _rebuild_array(*_: Any) -> _PickledArray:
-    return _PickledArray()
-
-
-def _latin1_bytes(text: str, encoding: str) -> bytes:
-    # How Python 3 spells bytes in a protocol 2 pickle; any other codec has no business here.
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"the codec {encoding!r} is not allowed")
-    return codecs.encode(text, "latin1")
-
-
-# numpy 2 renamed numpy.core to numpy._core; the official files were written long before.
-_ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy.core.multiarray", "_reconstruct"): _rebuild_array,
-    ("numpy._core.multiarray", "_reconstruct"): _rebuild_array,
-    ("numpy", "ndarray"): _PickledArray,
-    ("numpy", "dtype"): _PickledType,
-    ("_codecs", "encode"): _latin1_bytes,
-}
-
-
-class _BatchUnpickler(pickle.Unpickler):
-    """Loads dictionaries, lists, numbers, bytes and the stand-ins; refuses every other name."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
-
-
 def _unpickle(name: str, content: bytes) -> dict[bytes, Any]:
     try:
-        loaded = _BatchUnpickler(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # a damaged or hostile pickle can raise anything at all
+        loaded = read_pickle(content)
+    except PickleError as error:
         raise InvalidFileError(
             f"{name} is refused: it is not a pickle of a CIFAR-10 batch ({error}). "
             "It may be damaged or try to run code."
@@ -241,7 +211,7 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
 
     array = batch[b"data"]
     expected_shape = (IMAGES_PER_BATCH, VALUES_PER_IMAGE)
-    if not isinstance(array, _PickledArray) or not hasattr(array, "raw"):
+    if not isinstance(array, PickledArray):
         raise InvalidFileError(f"{name}: data must be an array; got {type(array).__name__}.")
     if array.shape != expected_shape:
         raise InvalidFileError(
@@ -285,8 +255,11 @@ def _check_class_names(content: bytes, classes: tuple[str, ...]) -> None:
 
 def _brief(value: Any) -> str:
     """The value as text, short whatever a hostile pickle put there."""
+    numbers = type(value) is tuple and len(value) <= 8 and all(type(each) is int for each in value)
+    if not numbers and type(value) not in (bool, int, float, str, bytes, type(None)):
+        return f"a {type(value).__name__}"  # a list can hold itself, or double 99 times
     try:
         text = repr(value)
-    except Exception:  # for example a number of 5,000 digits, or a list that holds itself 999 times
-        text = f"a {type(value).__name__}"
+    except ValueError:  # a number of more than 4,300 digits
+        return f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:80]}..."

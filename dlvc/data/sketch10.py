@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import torch
 
+from dlvc.checks import check_kind, check_whole
 from dlvc.data.drawing import Array, Draws, Pen, colours_from_hsv, coverage, mix, paint
 from dlvc.data.sketch_objects import BLACK, NATURAL_COLOURS, PAINTERS
 from dlvc.data.sketch_scenes import SCENES, draw_scene
@@ -123,7 +124,11 @@ def draw_sketches(
             raise ValueError(
                 f"{name} must be a whole number of at least {least}; got {value!r}. Try {hint}."
             )
+    check_whole(
+        "first_index + count", first_index + count, low=1, high=2**62, hint="Try 0 and 1000."
+    )
     factors = Factors() if factors is None else factors
+    check_kind("factors", factors, Factors, "Make one with Factors(rotation=(-5, 5)).")
     indices = np.arange(first_index, first_index + count, dtype=np.int64)
     labels = _shuffled_labels(indices, seed)
     images = np.empty((count, 3, size, size), dtype=np.uint8)

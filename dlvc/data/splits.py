@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 import torch
 from torch.utils.data import Dataset
 
+from dlvc.checks import check_kind, check_whole
+
 NUM_CLASSES = 10
+HINT = "Convert an array with torch.as_tensor."
 # Copies of CIFAR-10 that are not the official files but are known, by the digest of their content
 # (`ImageData.digest`). The JPEG copy holds the same 60,000 images, compressed once more and
 # stratified over the batches. The committed reference records were measured on it, because the
@@ -29,10 +32,14 @@ class Split(Dataset[tuple[torch.Tensor, int]]):
     masks: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
+        check_kind("images", self.images, torch.Tensor, HINT)
+        check_kind("labels", self.labels, torch.Tensor, HINT)
+        check_kind("masks", self.masks, (torch.Tensor, type(None)), HINT)
         shape = tuple(self.images.shape)
         if self.images.dtype != torch.uint8 or len(shape) != 4 or shape[1] != 3:
             raise ValueError(
-                f"images must be uint8 of shape (N, 3, H, W); got {self.images.dtype} {shape}."
+                f"images must be uint8 of shape (N, 3, H, W); got {self.images.dtype} {shape}. "
+                "Convert floats in [0, 1] with (255 * images).round().to(torch.uint8)."
             )
         if self.labels.dtype != torch.int64 or tuple(self.labels.shape) != shape[:1]:
             raise ValueError(
@@ -60,8 +67,7 @@ class Split(Dataset[tuple[torch.Tensor, int]]):
 
     def first(self, count: int) -> "Split":
         """The split's first `count` images, without copying them."""
-        if not 0 <= count <= len(self):
-            raise ValueError(f"count must be between 0 and {len(self):,}; got {count}.")
+        check_whole("count", count, low=0, high=len(self), hint="Take fewer images.")
         masks = None if self.masks is None else self.masks[:count]
         return Split(self.images[:count], self.labels[:count], masks)
 
@@ -120,7 +126,7 @@ def check_labels(labels: torch.Tensor) -> None:
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < NUM_CLASSES:
         raise ValueError(
             f"labels must lie between 0 and {NUM_CLASSES - 1}; "
-            f"got {int(labels.min())} to {int(labels.max())}."
+            f"got {int(labels.min())} to {int(labels.max())}. Count the classes from 0."
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dlvc.models.normalize import Normalize, check_images
+from dlvc.models.normalize import Normalize, check_head, check_images
 
 
 class SimpleCNN(nn.Module):
@@ -19,6 +19,7 @@ class SimpleCNN(nn.Module):
 
     def __init__(self, *, num_classes: int = 10, dropout: float = 0.5) -> None:
         super().__init__()
+        check_head(num_classes, dropout)
         self.normalize = Normalize()
         self.features = nn.Sequential(
             nn.Conv2d(3, 6, kernel_size=5),  # (B, 3, 32, 32) -> (B, 6, 28, 28)
@@ -73,6 +74,7 @@ class DeepCNN(nn.Module):
         self, *, num_classes: int = 10, batch_norm: bool = False, dropout: float = 0.5
     ) -> None:
         super().__init__()
+        check_head(num_classes, dropout)
         self.normalize = Normalize()
         self.features = nn.Sequential(
             convolution_block(3, 16, kernel_size=5, batch_norm=batch_norm),  # (B, 16, 16, 16)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dlvc.checks import check_whole
+from dlvc.metrics import check_class_numbers, check_class_range
 from dlvc.models.normalize import check_images
 
 
@@ -17,10 +19,15 @@ class MajorityClassifier(nn.Module):
 
     def __init__(self, *, num_classes: int = 10) -> None:
         super().__init__()
+        check_whole("num_classes", num_classes, low=1, hint="Try 10.")
         self.register_buffer("scores", torch.zeros(num_classes))
 
     def fit(self, labels: Tensor) -> MajorityClassifier:
-        """Count the labels (N,) int64 of the training set."""
+        """Count the labels (N,) int64 of the training set. Raises ValueError for none, or one that is no class."""
+        check_class_numbers("labels", labels)
+        if len(labels) == 0:
+            raise ValueError("labels must hold at least one class number; got none. Pass more.")
+        check_class_range("labels", labels, len(self.scores))
         counts = torch.bincount(labels.cpu(), minlength=len(self.scores)).double()
         # One count more for each class, so that a class without images has a finite score.
         self.scores.copy_(((counts + 1) / (counts + 1).sum()).log())

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dlvc.checks import check_kind, check_share, check_whole
+
 # Mean and standard deviation of the RGB channels of ImageNet's training images in [0, 1], as used by torchvision's
 # weights and named in the report (section 5).
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -31,11 +33,20 @@ class Normalize(nn.Module):
         return (images - self.mean) / self.std
 
 
+def check_head(num_classes: int, dropout: float) -> None:
+    """Raise ValueError for options of a model's last layers that no layer can have."""
+    check_whole("num_classes", num_classes, low=1, hint="Try 10.")
+    check_share("dropout", dropout, hint="Try 0.5.")
+
+
 def check_images(images: Tensor, *, multiple_of: int = 1) -> None:
     """Raise ValueError unless `images` is a float batch (B, 3, H, W) whose sides `multiple_of` divides.
 
     The range [0, 1] is not looked at here: that would wait for the GPU at each step.
     """
+    check_kind("images", images, Tensor, "Convert an array with torch.as_tensor.")
+    if images.dtype == torch.float64:
+        raise ValueError("a model needs float32 images; got torch.float64. Use images.float().")
     if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
         raise ValueError(
             f"a model needs float images (B, 3, H, W) in [0, 1]; got {tuple(images.shape)} of {images.dtype}. "
@@ -49,22 +60,21 @@ def check_images(images: Tensor, *, multiple_of: int = 1) -> None:
         )
 
 
-def check_any_images(images: Tensor) -> None:
-    """Raise ValueError unless `images` (N, 3, H, W) are uint8, or floats that all lie in [0, 1]. Waits for a GPU."""
-    is_image_type = images.dtype == torch.uint8 or images.is_floating_point()
-    if images.ndim != 4 or images.shape[1] != 3 or not is_image_type:
+def check_pixels(images: Tensor) -> None:
+    """Raise ValueError unless `images` (N, 3, H, W) are uint8, or floats in [0, 1]. Looks at every value."""
+    check_kind("images", images, Tensor, "Convert an array with torch.as_tensor.")
+    floats = images.is_floating_point()
+    if images.ndim != 4 or images.shape[1] != 3 or not (floats or images.dtype == torch.uint8):
         raise ValueError(
-            "images must be (N, 3, H, W), uint8 or float in [0, 1]; "
-            f"got {tuple(images.shape)} of {images.dtype}. "
-            "For (N, H, W, 3) use images.permute(0, 3, 1, 2), for a single image images[None]."
+            f"images must be uint8, or floats in [0, 1], of shape (N, 3, H, W); got {images.dtype} of shape "
+            f"{tuple(images.shape)}. Add a batch axis with images[None], or move the channels with permute(0, 3, 1, 2)."
         )
-    if images.is_floating_point() and images.numel():
-        low, high = images.min().item(), images.max().item()
-        if not 0 <= low <= high <= 1:  # nan fails too
-            raise ValueError(
-                f"float images must lie in [0, 1]; got {low:g} to {high:g}. "
-                "For values up to 255 use images / 255; a model normalises by itself."
-            )
+    # A little beyond is rounding; more means 0..255 or normalised values. nan fails both comparisons.
+    if floats and images.numel() and not (images.min() >= -1e-3 and images.max() <= 1 + 1e-3):
+        raise ValueError(
+            f"float images must lie in [0, 1]; got {images.min():.3g} to {images.max():.3g}. Divide what lies in "
+            "0..255 by 255, and do not normalise: the models do."
+        )
 
 
 def to_float(images: Tensor, layout: torch.memory_format = torch.contiguous_format) -> Tensor:

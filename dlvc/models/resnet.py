@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from dlvc.models.normalize import Normalize, check_images
+from dlvc.checks import check_kind, check_whole
+from dlvc.models.normalize import Normalize, check_head, check_images
 from dlvc.models.torchvision_check import import_torchvision
 
 
@@ -38,6 +39,11 @@ class ResNet18(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        check_head(num_classes, dropout)
+        check_whole("image_size", image_size, low=1, high=4096, hint="Try 32.")
+        check_kind(
+            "weights", weights, (str, Path, dict, type(None)), "Give a file or a state dict."
+        )
         self.image_size = image_size
         self.frozen = frozen
         self.normalize = Normalize()
@@ -51,10 +57,16 @@ class ResNet18(nn.Module):
             self.backbone.requires_grad_(False)
 
     def _start_from(self, state: dict[str, Tensor]) -> None:
-        foreign = [name for name, value in state.items() if not isinstance(value, Tensor)]
+        check_kind("the content of the weights file", state, dict, "Save model.state_dict().")
+        foreign = [
+            str(name)
+            for name, value in state.items()
+            if not isinstance(name, str) or not isinstance(value, Tensor)
+        ]
         if foreign:
             raise ValueError(
-                f"a state dict holds tensors only; got something else under {', '.join(foreign[:5])}."
+                f"a state dict holds tensors only; got something else under {', '.join(foreign[:5])}. "
+                "Pass the part of a training checkpoint that holds the weights."
             )
         body = {name: value.float() for name, value in state.items() if not name.startswith("fc.")}
         for name in list(body):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from dlvc.models.normalize import Normalize, check_images
+from dlvc.checks import check_whole
+from dlvc.models.normalize import Normalize, check_head, check_images
 
 
 class PatchEmbedding(nn.Module):
@@ -26,7 +27,7 @@ class PatchEmbedding(nn.Module):
         size = self.patch_size
         patches = images.view(batch, channels, height // size, size, width // size, size)
         patches = patches.permute(0, 2, 4, 1, 3, 5)  # (B, rows, columns, 3, size, size)
-        patches = patches.reshape(batch, -1, channels * size**2)  # (B, N, 3 * size * size)
+        patches = patches.flatten(3).flatten(1, 2)  # (B, N, 3 * size * size)
         return self.projection(patches)  # (B, N, D)
 
 
@@ -140,6 +141,16 @@ class VisionTransformer(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        check_head(num_classes, dropout)
+        for name, value, hint in (
+            ("image_size", image_size, "Try 32."),
+            ("patch_size", patch_size, "Try 4."),
+            ("embed_dim", embed_dim, "Try 128."),
+            ("depth", depth, "Try 6."),
+            ("num_heads", num_heads, "Try 4."),
+            ("mlp_ratio", mlp_ratio, "Try 2."),
+        ):
+            check_whole(name, value, low=1, hint=hint)
         if image_size % patch_size:
             raise ValueError(
                 f"patch_size must divide image_size; got {patch_size} and {image_size}. Try 4 for images of 32 pixels."

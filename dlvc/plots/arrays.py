@@ -23,7 +23,7 @@ def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
     if array.ndim != 4 or array.shape[1] != 3:
         hint = "Add a batch axis with images[None]." if array.ndim == 3 else ""
         raise ValueError(f"{name} must have shape (N, 3, H, W); got {array.shape}. {hint}".strip())
-    if len(array) == 0:
+    if array.size == 0:
         raise ValueError(f"{name} must hold at least one image; got none.")
     if array.dtype != np.uint8:
         if not np.issubdtype(array.dtype, np.floating):
@@ -36,6 +36,14 @@ def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
             )
         array = array.astype(np.float32).clip(0, 1)
     return array.transpose(0, 2, 3, 1)
+
+
+def check_classes(classes: Any, count: int) -> None:
+    """Raise ValueError unless there are `count` names of classes."""
+    if len(classes) != count:
+        raise ValueError(
+            f"classes must name {count} classes; got {len(classes)}. Pass classes=[...] with one name each."
+        )
 
 
 def as_picture(image: Any, *, name: str = "image") -> np.ndarray:
@@ -60,5 +68,9 @@ def as_counts(confusion: Any) -> np.ndarray:
         raise ValueError(
             "confusion must hold integer counts in shape (C, C); "
             f"got {array.dtype} in shape {array.shape}. Take it from an evaluation or a record."
+        )
+    if array.size == 0 or array.min() < 0:
+        raise ValueError(
+            "confusion must hold counts from 0 up; got negative ones or none. Take it from a record."
         )
     return array

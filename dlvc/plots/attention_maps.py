@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from dlvc.checks import check_whole
 from dlvc.plots.arrays import as_array, as_picture
 from dlvc.plots.style import Picture, set_description, styled
 from dlvc.plots.tiling import Tiling
@@ -35,8 +36,7 @@ def _check_maps(maps: Any, leading: tuple[str, ...]) -> np.ndarray:
 
 
 def _check_query(query: int, tokens: int) -> None:
-    if not 0 <= query < tokens:
-        raise ValueError(f"query must be a patch from 0 to {tokens - 1}; got {query}.")
+    check_whole("query", query, low=0, high=tokens - 1, hint="It counts patches row by row.")
 
 
 @styled

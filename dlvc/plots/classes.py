@@ -9,8 +9,9 @@ from matplotlib.colors import PowerNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from dlvc.checks import check_whole
 from dlvc.data import CLASSES
-from dlvc.plots.arrays import as_array, as_counts, as_pictures
+from dlvc.plots.arrays import as_array, as_counts, as_pictures, check_classes
 from dlvc.plots.series import data_text, means_text, runs_text, series_of
 from dlvc.plots.style import (
     BLUE,
@@ -43,6 +44,7 @@ def confusion_heatmap(
 ) -> Picture:
     """Return counts (C, C) as a heat map in percent of each true class, with numbers."""
     counts = as_counts(confusion)
+    check_classes(classes, len(counts))
     percent = row_percent(counts)
     picture = new_picture(7, 6.6, title=title)
     axes = picture.subplots()
@@ -83,6 +85,7 @@ def confusion_grid(
     records: Iterable[RunRecord], *, classes: Sequence[str] = CLASSES, columns: int = 4
 ) -> Picture:
     """Return one small confusion matrix per model, summed over its runs, all in one scale."""
+    check_whole("columns", columns, low=1, hint="Try 4.")
     series = series_of((r for r in records if r.model["parameters"]), tested=True)
     columns = min(columns, len(series))
     rows = -(-len(series) // columns)
@@ -153,6 +156,12 @@ def per_class_bars(records: Iterable[RunRecord], *, classes: Sequence[str] = CLA
 @styled
 def class_histogram(counts: Mapping[str, Any], *, classes: Sequence[str] = CLASSES) -> Picture:
     """Return the number of images per class as bars; `counts` maps a split's name to counts (C,)."""
+    if not 1 <= len(counts) <= 4:
+        raise ValueError(
+            f"counts must hold one to four splits; got {len(counts)}. Pass {{'train': split.class_counts()}}."
+        )
+    for numbers in counts.values():
+        check_classes(classes, len(as_array(numbers)))
     picture = new_picture(10, 3.6, title="Images per class")
     axes = picture.subplots()
     width = 0.8 / len(counts)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from dlvc.checks import check_whole
 from dlvc.plots.series import Series, data_text, learning_series, means_text
 from dlvc.plots.style import (
     LABEL_HEIGHT,
@@ -69,6 +70,7 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
 
     Redraws the report's Figure 1, "Comparison of model training behaviour".
     """
+    check_whole("columns", columns, low=1, hint="Try 4.")
     series = learning_series(records)
     columns = min(columns, len(series))
     rows = -(-len(series) // columns)

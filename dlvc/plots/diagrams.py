@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from dlvc.checks import check_whole
 from dlvc.plots.style import (
     BLUE,
     GREEN,
@@ -34,6 +35,10 @@ CNN_LAYERS = (
 @styled
 def residual_block(parts: Sequence[str] = ("attention", "feed-forward")) -> Picture:
     """Return a block of `parts` drawn twice: each part replaces its input, or adds to it."""
+    if not parts or isinstance(parts, str):
+        raise ValueError(
+            f"parts must be a list of one name at least; got {parts!r}. Try ['attention']."
+        )
     picture = new_picture(9, 2.3 + 1.35 * len(parts), title="A block without and with residuals")
     for axes, residual in zip(picture.subplots(1, 2), (False, True), strict=True):
         _draw_block(axes, parts, residual=residual)
@@ -50,7 +55,7 @@ def _draw_block(axes: Axes, parts: Sequence[str], *, residual: bool) -> None:
     axes.set_xlim(-2.1, 3.6)
     axes.set_ylim(2 * len(parts) + 0.75, -0.55)
     axes.set_title("with residuals" if residual else "without residuals")
-    axes.text(0, -0.3, "$x$", ha="center", va="center", fontsize=14)
+    axes.text(0, -0.3, "$x$", ha="center", va="center", fontsize=14, parse_math=True)
     top = 0.0
     for number, part in enumerate(parts, start=1):
         middle = 2 * number - 1.15
@@ -64,7 +69,16 @@ def _draw_block(axes: Axes, parts: Sequence[str], *, residual: bool) -> None:
         axes.add_patch(FancyBboxPatch((-1.25, middle - 0.38), 2.5, 0.76, linewidth=1.5, **box))
         axes.text(0, middle, f"norm, {part}", ha="center", va="center")
         formula = f"$F_{number}$"
-        axes.text(-1.65, middle, formula, ha="center", va="center", fontsize=12, color=BLUE)
+        axes.text(
+            -1.65,
+            middle,
+            formula,
+            ha="center",
+            va="center",
+            fontsize=12,
+            color=BLUE,
+            parse_math=True,
+        )
         if residual:
             _draw_arrow(axes, (0, middle + 0.38), (0, end - 0.17))
             axes.plot([0, 1.9, 1.9], [top + 0.16, top + 0.16, end], color=VERMILLION, linewidth=2)
@@ -76,13 +90,13 @@ def _draw_block(axes: Axes, parts: Sequence[str], *, residual: bool) -> None:
             top = middle + 0.38
     bottom = 2 * len(parts) + 0.1
     _draw_arrow(axes, (0, top), (0, bottom + 0.2))
-    axes.text(0, bottom + 0.42, "$y$", ha="center", va="center", fontsize=14)
+    axes.text(0, bottom + 0.42, "$y$", ha="center", va="center", fontsize=14, parse_math=True)
     if residual:
         lines = ("part: $y = x + F(x)$", r"gradient: $1 + \dfrac{\partial F}{\partial x}$")
     else:
         lines = ("part: $y = F(x)$", r"gradient: $\dfrac{\partial F}{\partial x}$")
     for place, line in enumerate(lines):
-        axes.text(2.15, 0.9 + 0.8 * place, line, fontsize=11, va="center")
+        axes.text(2.15, 0.9 + 0.8 * place, line, fontsize=11, va="center", parse_math=True)
 
 
 def _draw_arrow(
@@ -112,6 +126,13 @@ def receptive_field(layers: Sequence[tuple[str, int, int]] = CNN_LAYERS) -> Pict
 
     One dot is one value along a row of the image; the input is at the bottom.
     """
+    if not layers:
+        raise ValueError(
+            "layers must hold at least one layer; got none. Try ('convolution', 3, 1)."
+        )
+    for _, kernel, stride in layers:
+        check_whole("a layer's kernel", kernel, low=1, hint="Try 3.")
+        check_whole("a layer's stride", stride, low=1, hint="Try 1.")
     fields = receptive_fields(layers)
     sizes = [1, *(size for size, _ in fields)]
     steps = [1, *(step for _, step in fields)]

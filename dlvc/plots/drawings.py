@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from dlvc.checks import check_whole
 from dlvc.plots.arrays import as_array, as_picture
 from dlvc.plots.style import (
     BLUE,
@@ -79,6 +80,11 @@ def convolution_step(
     Raises: ValueError if the window leaves the image.
     """
     values, weights = as_array(image), as_array(kernel)
+    if values.ndim != 2 or weights.ndim != 2 or not all(np.less_equal(weights.shape, values.shape)):
+        raise ValueError(
+            f"image and kernel must be matrices, the kernel no larger; got {values.shape} and {weights.shape}. "
+            "Pass one channel of a small image."
+        )
     windows = np.lib.stride_tricks.sliding_window_view(values, weights.shape)
     rows, columns = windows.shape[:2]
     if not (0 <= row < rows and 0 <= column < columns):
@@ -139,9 +145,12 @@ def max_pooling(values: Any = POOLED, *, size: int = 2) -> Picture:
     Raises: ValueError if `size` does not divide height and width.
     """
     matrix = as_array(values)
+    if matrix.ndim != 2:
+        raise ValueError(f"values must be a matrix (H, W); got {matrix.shape}. Pass one channel.")
+    check_whole("size", size, low=1, hint="Try 2.")
     height, width = matrix.shape
     if height % size or width % size:
-        raise ValueError(f"size must divide {height} and {width}; got {size}.")
+        raise ValueError(f"size must divide {height} and {width}; got {size}. Try 1 or 2.")
     pooled = matrix.reshape(height // size, size, width // size, size).max(axis=(1, 3))
     tints = np.array((("#CDE7F7", "#FCE6BF"), ("#CDEBE1", "#F3DDE8")))
     across, down = np.meshgrid(np.arange(width // size), np.arange(height // size))
@@ -175,9 +184,10 @@ def image_patches(image: Any, *, patch_size: int = 4) -> Picture:
     Raises: ValueError if `patch_size` does not divide height and width.
     """
     pixels = as_picture(image)
+    check_whole("patch_size", patch_size, low=1, hint="Try 4.")
     height, width = pixels.shape[:2]
     if height % patch_size or width % patch_size:
-        raise ValueError(f"patch_size must divide {height} and {width}; got {patch_size}.")
+        raise ValueError(f"patch_size must divide {height} and {width}; got {patch_size}. Try 4.")
     rows, columns = height // patch_size, width // patch_size
     count, numbers = rows * columns, 3 * patch_size**2
     # In units of a tenth of the picture's width: the image, its patches apart, and the list.

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from dlvc.checks import check_whole
 from dlvc.plots.arrays import as_array, as_picture, as_pictures
 from dlvc.plots.style import ORANGE, Picture, set_description, styled
 from dlvc.plots.tiling import Tiling
@@ -40,6 +41,13 @@ def show_images(
     """
     pictures = as_pictures(images)
     count, height, width, _ = pictures.shape
+    if columns is not None:
+        check_whole("columns", columns, low=1, hint="Leave it out to have it chosen.")
+    if outlines is not None and tuple(np.shape(outlines)) != (count, height, width):
+        raise ValueError(
+            f"outlines must have shape {(count, height, width)}; got {tuple(np.shape(outlines))}. "
+            "Pass the masks of the same images."
+        )
     columns = min(columns or _columns_for(count), count)
     _check_titles(titles, {columns: "one per column", count: "one per image"})
     inches = 0.95 if columns > 6 else 1.3

@@ -196,6 +196,8 @@ def cost_scatter(records: Iterable[RunRecord], *, costs: Sequence[str] = tuple(C
 
     Models that cost nothing (the majority model has no parameters) are left out.
     """
+    if not costs:
+        raise ValueError(f"costs must name at least one of {', '.join(COSTS)}; got none.")
     unknown = [cost for cost in costs if cost not in COSTS]
     if unknown:
         raise ValueError(f"costs must be among {', '.join(COSTS)}; got {', '.join(unknown)}.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlvc.plots.style import MODEL_STYLES, ModelStyle, model_style
-from dlvc.records import RunRecord, check_same_experiment
+from dlvc.records import RunRecord, check_records, check_same_experiment
 
 LABEL_WIDTH = 30  # characters; longer labels take several lines
 
@@ -53,6 +53,8 @@ def series_of(records: Iterable[RunRecord], *, tested: bool = False) -> list[Ser
     Raises: ValueError if nothing is left to draw, or if runs that would share a series differ in
     more than the seed.
     """
+    records = list(records)
+    check_records(records)
     kept = [record for record in records if record.test is not None or not tested]
     if not kept:
         wanted = "with a test result" if tested else "of a run"
@@ -80,7 +82,9 @@ def learning_series(records: Iterable[RunRecord]) -> list[Series]:
     """
     trained = [record for record in records if record.model["parameters"] and record.epochs]
     if not trained:
-        raise ValueError("learning curves need a run with at least one epoch; got none.")
+        raise ValueError(
+            "learning curves need a run with at least one epoch; got none. Train a model."
+        )
     return series_of(trained)
 
 

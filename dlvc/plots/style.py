@@ -39,6 +39,8 @@ STYLE = {
     "font.size": 10,
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same picture everywhere
     "text.color": INK,
+    # Names of classes and runs are shown as they are; a $ in one is no formula and must not be an error.
+    "text.parse_math": False,
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
     "axes.titlesize": 10.5,

@@ -96,6 +96,7 @@ class Page:
     cut_at: tuple[int, ...] = ()  # drop the first connections after so many bytes of the file
     pause: float = 0.0  # seconds between two pieces of 4,096 bytes
     silent_after: int | None = None  # then send nothing more for a second
+    late: float = 0.0  # seconds before the answer begins
     ranges: bool = True
     hide_length: bool = False
 
@@ -126,6 +127,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append((self.path, asked))
         start = 0
         status = page.status
+        time.sleep(page.late)
         if asked and page.ranges and status == 200:
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
             status = 206

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,11 @@ from dlvc.data.sketch10 import CLASSES
 
 LABELS = [position % 10 for position in range(10_000)]
 PIXELS = np.zeros((10_000, 3_072), dtype=np.uint8)
+
+# Lists that each hold the one before twice: to print the last would take 2 ** 60 times as long as the first.
+DOUBLING: list = []
+for _ in range(60):
+    DOUBLING = [DOUBLING, DOUBLING]
 
 
 def digest(path: Path) -> str:
@@ -103,6 +109,7 @@ def test_batch_that_todays_numpy_pickled_is_read(tmp_path, protocol):
         ({b"data": PIXELS, b"labels": [0.0, *LABELS[1:]]}, r"got 0\.0 for image 0"),
         ({b"data": PIXELS, b"labels": [True, *LABELS[1:]]}, "got True for image 0"),
         ({b"data": PIXELS, b"labels": [10**5000, *LABELS[1:]]}, "got a int for image 0"),
+        ({b"data": PIXELS, b"labels": [[DOUBLING], *LABELS[1:]]}, "got a list for image 0"),
     ],
 )
 def test_wrong_content_is_refused_with_what_came_and_what_is_needed(tmp_path, batch, message):
@@ -223,6 +230,38 @@ def test_unsafe_member_is_refused_and_nothing_is_written(make_archive, tmp_path,
     with pytest.raises(InvalidFileError, match=message):
         read(archive)
     assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+def bomb(kind: bytes) -> bytes:
+    """A .tar.gz of 40 kB whose one header says that 40 MB of it are still the header."""
+    info = member("././@LongLink", kind=kind, size=40_000_000)
+    packer = zlib.compressobj(wbits=31)
+    zeros = bytes(10_000_000)
+    return b"".join(
+        [
+            packer.compress(info.tobuf()),
+            *(packer.compress(zeros) for _ in range(4)),
+            packer.flush(),
+        ]
+    )
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME], ids=["pax", "GNU"])
+def test_archive_that_unpacks_to_too_much_is_not_unpacked(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(cifar10, "MAX_UNPACKED_BYTES", 30_000_000)
+    path = tmp_path / "cifar-10-python.tar.gz"
+    path.write_bytes(bomb(kind))
+    assert path.stat().st_size < 50_000
+    with pytest.raises(InvalidFileError, match="unpacks to more than 30,000,000 bytes"):
+        read(path)
+
+
+@pytest.mark.parametrize("cut", [100, 1000, 20_000])
+def test_archive_that_is_cut_short_is_refused(official_archive, tmp_path, cut):
+    path = tmp_path / official_archive.name
+    path.write_bytes(official_archive.read_bytes()[:cut])
+    with pytest.raises(InvalidFileError, match=r"cannot be read as a \.tar\.gz file"):
+        read(path)
 
 
 def test_member_that_comes_twice_is_refused(make_archive):

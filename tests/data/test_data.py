@@ -185,6 +185,38 @@ def test_auto_without_network_gives_sketch10_with_a_banner(capsys):
     assert out == data.summary() + "\n"
 
 
+def test_auto_with_every_connection_refused_gives_sketch10_and_says_why(monkeypatch, capsys):
+    monkeypatch.delenv("DLVC_OFFLINE")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr("socket.create_connection", refuse)
+    assert load_data(sizes=SMALL).title == "Sketch-10"
+    assert "zenodo.org: cannot be reached: Network is unreachable" in capsys.readouterr().out
+
+
+def test_archive_is_checked_again_at_each_load(served_archive, tmp_path, monkeypatch):
+    path = tmp_path / "cifar-10-python.tar.gz"
+    path.write_bytes(served_archive)
+    assert load_data("cifar10", directory=tmp_path, quiet=True).verified
+    path.write_bytes(served_archive[:-1] + b"x")
+    monkeypatch.setenv("DLVC_OFFLINE", "1")
+    with pytest.raises(DataUnavailableError, match=r"is left out: .* is not the official archive"):
+        load_data("cifar10", directory=tmp_path, quiet=True)
+
+
+def test_folder_that_wants_to_run_code_is_left_out_and_nothing_runs(tmp_path, capsys):
+    folder, marker = tmp_path / "cifar-10-batches-py", tmp_path / "marker"
+    folder.mkdir()
+    for name in ("batches.meta", "data_batch_1", "test_batch"):
+        (folder / name).write_bytes(f"cpathlib\nPath.touch\n(S'{marker}'\ntR.".encode())
+    data = load_data("auto", directory=tmp_path, sizes=SMALL)
+    assert data.title == "Sketch-10"
+    assert "batches.meta is refused" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == [folder.name]
+
+
 def test_cifar10_without_network_says_what_to_do_by_hand():
     with pytest.raises(DataUnavailableError) as caught:
         load_data("cifar10")
@@ -286,7 +318,7 @@ def test_first_images_share_the_memory_of_the_split():
     assert len(part) == 10
     assert part.images.data_ptr() == whole.images.data_ptr()
     assert torch.equal(part.masks, whole.masks[:10])
-    with pytest.raises(ValueError, match="count must be between 0 and 30; got 31"):
+    with pytest.raises(ValueError, match="count must be a whole number from 0 to 30; got 31"):
         whole.first(31)
 
 

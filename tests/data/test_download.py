@@ -161,6 +161,31 @@ def test_silent_mirror_is_left_for_the_next(server, page, tmp_path):
     assert server.requests[-1][0] == "/b"
 
 
+def test_mirror_that_takes_the_request_and_never_answers_is_left_for_the_next(
+    server, page, tmp_path
+):
+    silent = server.add("/a", page(CONTENT, late=1.0))
+    assert fetch(tmp_path, silent, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
+    assert server.requests[-1][0] == "/b"
+
+
+def test_redirect_to_a_safe_address_is_followed_and_what_comes_is_checked(server, page, tmp_path):
+    good, bad = server.add("/good", page(CONTENT)), server.add("/bad", page(b"?" * len(CONTENT)))
+    urls = [
+        server.add(f"/to-{name}", page(b"", status=302, headers={"Location": target}))
+        for name, target in (("bad", bad), ("good", good))
+    ]
+    assert fetch(tmp_path, *urls).read_bytes() == CONTENT
+    assert [path for path, _ in server.requests] == ["/to-bad", "/bad", "/to-good", "/good"]
+
+
+def test_mirror_that_redirects_in_a_circle_is_left_for_the_next(server, page, tmp_path):
+    circle = server.add("/a", page(b"", status=302, headers={"Location": "/a"}))
+    with pytest.raises(DownloadError, match="TooManyRedirects"):
+        fetch(tmp_path, circle)
+    assert names(tmp_path) == []
+
+
 def test_slow_line_ends_an_impatient_download_but_not_a_patient_one(server, page, tmp_path):
     slow = server.add("/a", page(CONTENT, pause=0.02))
     limits = replace(QUICK, minimum_speed=10_000_000)

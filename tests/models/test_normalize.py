@@ -22,3 +22,11 @@ def test_byte_images_are_scaled_to_one_and_float_images_are_left_alone():
 def test_the_layout_changes_no_value():
     images = torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8)
     assert torch.equal(to_float(images), to_float(images, torch.channels_last))
+
+
+def test_mean_and_deviation_are_those_that_torchvisions_weights_were_trained_with():
+    from torchvision.models import ResNet18_Weights
+
+    preparation = ResNet18_Weights.IMAGENET1K_V1.transforms()
+    assert tuple(preparation.mean) == IMAGENET_MEAN
+    assert tuple(preparation.std) == IMAGENET_STD

@@ -51,9 +51,13 @@ def test_light_is_brightest_where_attention_is_and_dark_elsewhere():
 
 @pytest.mark.parametrize("query", [-1, 16])
 def test_a_query_that_does_not_exist_is_refused(query):
-    with pytest.raises(ValueError, match=rf"query must be a patch from 0 to 15; got {query}"):
+    with pytest.raises(
+        ValueError, match=rf"query must be a whole number from 0 to 15; got {query}"
+    ):
         attention_overlay(IMAGE, attention()[0], query=query)
-    with pytest.raises(ValueError, match=rf"query must be a patch from 0 to 15; got {query}"):
+    with pytest.raises(
+        ValueError, match=rf"query must be a whole number from 0 to 15; got {query}"
+    ):
         attention_grid(attention(), query=query)
 
 

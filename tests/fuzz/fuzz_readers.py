@@ -1,0 +1,152 @@
+"""Feed the readers of files that may come from anywhere with what a coverage-guided fuzzer makes up.
+
+    pip install atheris                      # Linux, not a part of the test environment
+    python tests/fuzz/fuzz_readers.py -max_total_time=600 tests/fuzz/corpus
+
+Each reader may return data or raise its own error. Any other error, a hang or too much memory ends the run, and
+libFuzzer leaves the input as a file; it belongs into tests/fuzz/corpus, which tests/test_fuzz_corpus.py goes through in
+every test run. Options are libFuzzer's. With another folder before tests/fuzz/corpus, what is found goes there.
+
+The first byte of an input chooses the reader, the rest is the file. Here a batch of CIFAR-10 is one image, so that a
+whole archive is 20 kB, and there is a reader that packs and signs its input, so that the fuzzer need not find out
+checksums.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+
+def read_pickle_file(content: bytes) -> None:
+    """The pickle reader alone."""
+    with contextlib.suppress(plain_pickle.PickleError):
+        plain_pickle.read_pickle(content)
+
+
+def read_batch_file(content: bytes) -> None:
+    """A batch of one image, or the file of class names."""
+    for read in (
+        lambda: cifar10._read_batch("data_batch_1", content),
+        lambda: cifar10._check_class_names(content, ("cat", "dog")),
+    ):
+        with contextlib.suppress(cifar10.InvalidFileError):
+            read()
+
+
+def read_tar_file(content: bytes) -> None:
+    """An archive with the right digest: its headers are the fuzzer's."""
+    packed = gzip.compress(content, compresslevel=1, mtime=0)
+    read_packed_file(packed)
+
+
+def read_packed_file(content: bytes) -> None:
+    """An archive with the right digest of which every byte is the fuzzer's."""
+    path = FOLDER / "cifar-10-python.tar.gz"
+    path.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    with contextlib.suppress(cifar10.InvalidFileError):
+        cifar10.read_archive(path, sha256=digest, classes=("cat", "dog"))
+
+
+def read_record_file(content: bytes) -> None:
+    """A run record; what is read can be shown in every table."""
+    path = FOLDER / "run.json"
+    path.write_bytes(content)
+    try:
+        record = records.load_record(path)
+    except ValueError:
+        return
+    records.format_table(records.results_table([record]))
+    if record.test is not None:
+        record.test.correct_images()
+
+
+READERS = (read_pickle_file, read_batch_file, read_tar_file, read_packed_file, read_record_file)
+
+
+def shrink_cifar10() -> None:
+    """Let a batch be one image, so that a whole archive is 20 kB."""
+    cifar10.IMAGES_PER_BATCH = 1
+    cifar10.MAX_BATCH_BYTES = cifar10.MAX_OTHER_BYTES = 10_000
+    cifar10.MAX_UNPACKED_BYTES = 70_000
+
+
+def read_one(data: bytes) -> None:
+    """Give the data to the reader that its first byte chooses."""
+    if data:
+        READERS[data[0] % len(READERS)](data[1:])
+
+
+def seeds() -> dict[str, bytes]:
+    """Small files that are nearly right, as a beginning for the fuzzer: name and content."""
+    import pickle
+    import tarfile
+
+    batch = b"\x80\x02}(U\x04data" + (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR"
+        b"(K\x01K\x01M\x00\x0c\x86cnumpy\ndtype\n(U\x02u1K\x00K\x01tR"
+        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T\x00\x0c\x00\x00" + bytes(3072) + b"tb"
+    ) + b"U\x06labels](K\x03eu."  # fmt: skip
+    values = {b"a": [1, 2.5, None, True, "text", (1, (2, 3))], "key": {b"b": 10**30}}
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as file:
+        for name in ("readme.html", "batches.meta", "data_batch_1", "test_batch"):
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size, info.mtime = len(batch), 1.5  # a fraction makes an extended header
+            file.addfile(info, io.BytesIO(batch))
+        link = tarfile.TarInfo("cifar-10-batches-py/data_batch_2")
+        link.type, link.linkname = (
+            tarfile.SYMTYPE,
+            "../" * 40 + "x" * 80,
+        )  # a long link: a GNU header
+        file.addfile(link)
+    tar = archive.getvalue()
+    record = (
+        Path(__file__).resolve().parents[2] / "figures" / "records" / "majority_report_seed0.json"
+    )
+    text = record.read_bytes()
+    found = {f"pickle-{number}": b"\x00" + pickle.dumps(values, number) for number in range(6)}
+    return found | {
+        "batch": b"\x01" + batch,
+        "names": b"\x01" + pickle.dumps({b"label_names": [b"cat", b"dog"]}, 2),
+        "tar": b"\x02" + tar[:4096],
+        "packed": b"\x03" + gzip.compress(tar, mtime=0),
+        "record": b"\x04" + text,
+        "record-empty": b'\x04{"format_version": 1, "epochs": [], "validation": null, "test": null}',
+    }
+
+
+def write_seeds(folder: Path) -> None:
+    """Write the seeds as files into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in seeds().items():
+        (folder / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--write-seeds"]:
+        write_seeds(Path(__file__).parent / "corpus")
+        sys.exit()
+    import atheris
+
+    with atheris.instrument_imports(include=["dlvc", "pickletools", "tarfile", "gzip"]):
+        from dlvc import records
+        from dlvc.data import cifar10, plain_pickle
+    with tempfile.TemporaryDirectory() as temporary:
+        FOLDER = Path(temporary)
+        shrink_cifar10()
+        atheris.Setup(sys.argv, read_one)
+        atheris.Fuzz()
+else:
+    from dlvc import records
+    from dlvc.data import cifar10, plain_pickle
+
+    FOLDER = Path(tempfile.gettempdir())
