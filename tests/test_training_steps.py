@@ -19,7 +19,9 @@ class Recorder(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.head = nn.Linear(3 * 32 * 32, 10)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.head = nn.Linear(3 * 32 * 32, 10)
         self.seen = []
 
     def forward(self, images):
@@ -63,10 +65,11 @@ def test_another_seed_gives_another_order_and_other_crops(sketches):
 def test_label_smoothing_is_part_of_the_training_loss(sketches):
     model = Recorder()
     with torch.no_grad():
+        model.head.weight *= 10  # far from guessing, where smoothing would change nothing
         logits = model.eval()(sketches.train.images / 255)
     config = replace(QUICK, augmentation="none", batch_size=300, label_smoothing=0.5)
     epoch = train(model, sketches, config, progress=False).epochs[0]
     expected = cross_entropy(logits, sketches.train.labels, label_smoothing=0.5).item()
     plain = cross_entropy(logits, sketches.train.labels).item()
     assert epoch.train_loss == pytest.approx(expected, rel=1e-4)
-    assert abs(plain - expected) > 1e-3 * expected
+    assert abs(plain - expected) > 0.005 * expected
