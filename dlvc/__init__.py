@@ -5,11 +5,13 @@ Where to look (each file imports only from the groups above its own):
 - settings and results: `config` (what can be set, and its range), `records` (what a run leaves behind; `record_content`
   checks one that is read), `metrics` (numbers out of a confusion matrix)
 - everywhere: `checks` (a wrong argument is answered in words)
+- the machine: `files` (whole or absent), `memory` (when it is short), `device`
 - data: `data` (`load_data`: CIFAR-10, or Sketch-10 drawn from a seed), `augment` (changes to a batch)
 - models: `models.cnn`, `models.vit`, `models.resnet`, `models.majority`
-- work: `training` (the loop and the evaluation), `checkpoint` (weights on disk), `attention` (maps out of
-  a transformer), `plots` (one function, one figure)
-- experiments: `experiments` (`EXPERIMENTS`, the only list of models there is), `running` (`run_experiment`)
+- work: `training` (the loop), `evaluation` (scores), `resume` (where a training is), `checkpoint` (tensors on disk),
+  `attention` (maps out of a transformer), `plots` (one function, one figure)
+- experiments: `experiments` (`EXPERIMENTS`, the only list of models there is), `running` (`run_experiment`),
+  `unfinished` (which run is the same run)
 - the workbook: `figures` (every committed figure), `notebooks` (run the notebooks and keep what they print)
 - the command line: `python -m dlvc`
 

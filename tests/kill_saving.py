@@ -16,33 +16,39 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
-from small_training import CONFIG, outcome, run
+from small_training import CONFIG, make_model, outcome, run
 
 from dlvc.checkpoint import CheckpointFolder
 from dlvc.data import load_data
 
 
-def kill_at_random(work: Callable[[], None], longest: float) -> bool:
-    """Whether a process that does `work` had to be killed, at a random moment after it began."""
-    begun, begin = os.pipe()
+def kill_at_random(work: Callable[[Callable], None], beats: int, longest: float) -> bool:
+    """Whether a process that does `work` had to be killed: after so many calls of what `work` is given, plus a moment.
+
+    The moment is random, up to `longest` seconds.
+    """
+    read, write = os.pipe()
     process = os.fork()
     if process == 0:
         status = 1
         try:
-            os.write(begin, b"x")
-            work()
+            os.close(read)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            work(lambda *_: os.write(write, b"x") and None)
             status = 0
         finally:
             os._exit(status)  # without the parent's clean-up
-    os.read(begun, 1)
-    os.close(begun)
-    os.close(begin)
+    os.close(write)
+    while beats and os.read(read, 1):  # nothing is read when the process has ended
+        beats -= 1
     time.sleep(random.uniform(0, longest))
     os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
+    os.close(read)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
         raise SystemExit("the process failed by itself")
     return os.WIFSIGNALED(status)
@@ -69,7 +75,7 @@ def kill_saving(times: int) -> str:
         longest = time.perf_counter() - started  # so a life has time for up to 4 checkpoints
         parts = 0
         for _ in range(times):
-            assert kill_at_random(lambda: save_for_ever(folder, done), longest)
+            assert kill_at_random(lambda beat: save_for_ever(folder, done), 0, longest)
             parts += len(list(folder.glob("*.part")))
             said: list[str] = []
             with CheckpointFolder(folder) as checkpoints:
@@ -85,26 +91,24 @@ def kill_saving(times: int) -> str:
 def kill_training(times: int) -> str:
     """Kill a training `times` times, each time going on from what is left; the line to print."""
     data = load_data("sketch10", sizes=(300, 100, 100), quiet=True)
-    with tempfile.TemporaryDirectory() as name:
-        started = time.perf_counter()
-        expected = outcome(*run(data, Path(name), checkpoint_seconds=0))
-        longest = time.perf_counter() - started  # so a life gets on by up to a whole training
+    expected = outcome(*run(data))
+
+    def train(folder: Path, beat: Callable) -> tuple:
+        model = make_model()
+        model.register_forward_hook(beat)
+        return outcome(*run(data, folder, model=model, checkpoint_seconds=0))
+
     kills = rounds = 0
     while kills < times:
         rounds += 1
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            while kill_at_random(lambda folder=folder: quiet_run(data, folder), longest):
+            work = partial(train, Path(name))
+            # A life of a few of the 15 steps, and then somewhere in a step or in its checkpoint.
+            while kill_at_random(work, random.randint(1, 6), 0.02):
                 kills += 1
-            result = outcome(*run(data, folder))
+            result = train(Path(name), beat=lambda *_: None)
             assert result == expected, "another result than without a kill"
     return f"{kills} kills in {rounds} trainings of {CONFIG.epochs} epochs, each to the same bits"
-
-
-def quiet_run(data, folder: Path) -> None:
-    """Train with a checkpoint after each step, and say nothing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    run(data, folder, checkpoint_seconds=0)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ FAULTS = (
     ),
     Fault(
         "eval() forgotten",
-        "training.py",
+        "evaluation.py",
         "    model.eval()\n    images, labels = split.images",
         "    images, labels = split.images",
         "test_training.py",
@@ -108,8 +108,8 @@ FAULTS = (
     Fault(
         "loss averaged over batches of one size",
         "training.py",
-        "losses[step] = loss.detach() * len(index)",
-        "losses[step] = loss.detach() * config.batch_size",
+        "state.losses[step] += loss.detach() * len(index)",
+        "state.losses[step] += loss.detach() * config.batch_size",
         "test_training.py",
     ),
     Fault(
@@ -171,9 +171,9 @@ FAULTS = (
     ),
     Fault(
         "worst epoch kept",
-        "training.py",
-        "score.mean_per_class_accuracy > best_validation.mean_per_class_accuracy",
-        "score.mean_per_class_accuracy < best_validation.mean_per_class_accuracy",
+        "resume.py",
+        "score.mean_per_class_accuracy > best.mean_per_class_accuracy",
+        "score.mean_per_class_accuracy < best.mean_per_class_accuracy",
         "test_training.py",
     ),
     Fault(

@@ -110,7 +110,7 @@ REFUSED = [
     ("training.predict(NARROW, IMAGES + 200.0)", "got 200 to 200", "in [0, 1]", "by 255"),
     ("training.predict(NARROW, IMAGES * float('nan'))", "got nan", "in [0, 1]", "do not normalise"),
     ("training.predict(NARROW, IMAGES, batch_size=0)", "got 0", "at least 1", "Try 500"),
-    ("attention.attention_maps(cnn.SimpleCNN(), IMAGES)", "SimpleCNN", "VisionTransformer", "Only a"),
+    ("attention.attention_maps(cnn.SimpleCNN(), IMAGES)", "SimpleCNN", "VisionTransformer", "grad_cam"),
     # experiments and runs
     ("experiments.get_experiment(['simple-cnn'])", "type list", "choose one of majority", "choose"),
     ("experiments.config_for('simple-cnn', None)", "got None", "type ImageData", "load_data()"),

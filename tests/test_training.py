@@ -377,9 +377,9 @@ def test_a_label_that_was_changed_to_no_class_is_refused_before_the_first_step(s
 def test_a_model_with_another_number_of_scores_is_refused(sketches, outputs):
     """torch itself would take 1,000 scores for ten classes without an error."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(3072, outputs))
-    with pytest.raises(ValueError, match=rf"\(64, 10\); got \(64, {outputs}\)\. Give its last"):
+    with pytest.raises(ValueError, match=rf"\(64, 10\); got .*\(64, {outputs}\)"):
         train(model, sketches, QUICK, progress=False)
-    with pytest.raises(ValueError, match=rf"\(100, 10\); got \(100, {outputs}\)"):
+    with pytest.raises(ValueError, match=rf"\(100, 10\); got .*\(100, {outputs}\)"):
         evaluate(model, sketches.test, progress=False)
 
 
@@ -398,13 +398,13 @@ def test_an_empty_split_is_refused_in_words(sketches):
 @pytest.mark.parametrize(
     ("images", "words"),
     [
-        (torch.rand(2, 3, 32, 32) * 255, r"must lie in \[0, 1\]; got .* use images / 255"),
+        (torch.rand(2, 3, 32, 32) * 255, r"must lie in \[0, 1\]; got .* by 255"),
         (torch.rand(2, 3, 32, 32) - 1, r"must lie in \[0, 1\]"),
         (torch.full((2, 3, 32, 32), math.nan), r"must lie in \[0, 1\]; got nan"),
-        (torch.rand(2, 32, 32, 3), r"got \(2, 32, 32, 3\) of torch\.float32.*permute"),
-        (torch.rand(3, 32, 32), r"got \(3, 32, 32\)"),
-        (torch.zeros(2, 3, 32, 32, dtype=torch.int64), r"got .* of torch\.int64"),
-        (torch.zeros(2, 32, 32, 3, dtype=torch.uint8), r"got \(2, 32, 32, 3\) of torch\.uint8"),
+        (torch.rand(2, 32, 32, 3), r"got torch\.float32 of shape \(2, 32, 32, 3\).*permute"),
+        (torch.rand(3, 32, 32), r"got .* of shape \(3, 32, 32\)"),
+        (torch.zeros(2, 3, 32, 32, dtype=torch.int64), r"got torch\.int64 of shape"),
+        (torch.zeros(2, 32, 32, 3, dtype=torch.uint8), r"got torch\.uint8 of shape \(2, 32, 32, 3\)"),
     ],
 )
 def test_images_of_a_wrong_shape_range_or_type_are_refused(images, words):

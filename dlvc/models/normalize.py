@@ -30,6 +30,8 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        if images.dtype == torch.float64 != self.mean.dtype:
+            raise ValueError("a model needs float32 images; got torch.float64. Use images.float().")
         return (images - self.mean) / self.std
 
 
@@ -45,8 +47,6 @@ def check_images(images: Tensor, *, multiple_of: int = 1) -> None:
     The range [0, 1] is not looked at here: that would wait for the GPU at each step.
     """
     check_kind("images", images, Tensor, "Convert an array with torch.as_tensor.")
-    if images.dtype == torch.float64:
-        raise ValueError("a model needs float32 images; got torch.float64. Use images.float().")
     if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
         raise ValueError(
             f"a model needs float images (B, 3, H, W) in [0, 1]; got {tuple(images.shape)} of {images.dtype}. "
