@@ -206,10 +206,12 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-let made = 0; // numbers for ids, so that several viewers on a page do not meet
+// For ids: several viewers on a page do not meet, though a notebook loads this module anew for each.
+const unique = Math.random().toString(36).slice(2);
+let made = 0;
 
 function labelled(text, control, { hidden = false } = {}) {
-  control.id = `dlvc-control-${++made}`;
+  control.id = `dlvc-${unique}-${++made}`;
   return make("span", { class: "dlvc-field", hidden }, make("label", { for: control.id }, text), control);
 }
 
