@@ -165,22 +165,27 @@ class ViewerPage:
             element.click()
 
     def canvas(self, title: str, pane: int = 0) -> Locator:
-        """A canvas by the beginning of the title above it."""
-        found = self.root.locator(".dlvc-pane").nth(pane).locator(".dlvc-square")
-        return found.nth(("image", "given", "taken").index(title)).locator("canvas")
+        """The canvas of the "image", of what is "given" or of what is "taken"."""
+        squares = self.root.locator(".dlvc-pane").nth(pane).locator(".dlvc-square")
+        return squares.nth(("image", "given", "taken").index(title)).locator("canvas")
 
-    def place_of(self, patch: tuple[int, int]) -> tuple[float, float]:
-        """Where the middle of a patch of the image is in the window."""
+    def places(self) -> dict[tuple[int, int], tuple[float, float]]:
+        """Where the middle of each patch (row, column), from 0, of the image is in the window."""
         image = self.canvas("image")
-        box = image.bounding_box()
-        rows, columns = self.patch_grid
-        x = box["x"] + (patch[1] + 0.5) * box["width"] / columns
-        return x, box["y"] + (patch[0] + 0.5) * box["height"] / rows
+        image.scroll_into_view_if_needed()
+        box, (rows, columns) = image.bounding_box(), self.patch_grid
+        return {
+            (row, column): (
+                box["x"] + (column + 0.5) * box["width"] / columns,
+                box["y"] + (row + 0.5) * box["height"] / rows,
+            )
+            for row in range(rows)
+            for column in range(columns)
+        }
 
     def point(self, patch: tuple[int, int]) -> None:
-        """Move the mouse to a patch (row, column), from 0."""
-        self.canvas("image").scroll_into_view_if_needed()
-        self.page.mouse.move(*self.place_of(patch))
+        """Move the mouse to a patch."""
+        self.page.mouse.move(*self.places()[patch])
 
     def read(self, title: str, pane: int = 0) -> dict[str, Any]:
         """The colour in the middle of each patch, (rows * columns, 3), and which patches are framed."""

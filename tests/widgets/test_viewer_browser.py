@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import runpy
 import shutil
@@ -240,7 +239,7 @@ def place(request, notebook, saved, chromium) -> Iterator[tuple[str, ViewerPage]
 def shown(place: tuple[str, ViewerPage]) -> ViewerPage:
     """The viewer in its place, as it starts but for the map, which covers the image, and the table."""
     _, viewer = place
-    viewer.choose(Show="one head", Layer="1", Head="1", Largest_colour_for="this layer")
+    viewer.choose(Show="one head", Layer="1", Head="1", Colours_up_to_the_largest_of="this layer")
     viewer.choose(Map_over_image=100)
     viewer.press("Table")
     return viewer
@@ -279,7 +278,7 @@ def decode(colors: np.ndarray, name: str) -> np.ndarray:
 
 def test_colors_and_table_under_the_mouse_are_the_tensors_row_and_column(shown, made):
     for patch, layer, head in (((1, 4), 2, 3), ((5, 0), 3, 1)):
-        shown.choose(Layer=str(layer), Head=str(head), Largest_colour_for="this head")
+        shown.choose(Layer=str(layer), Head=str(head), Colours_up_to_the_largest_of="this head")
         shown.point(patch)
         check_numbers(shown, made.weights[0, layer - 1, head - 1], patch)
         row, column = patch
@@ -290,7 +289,7 @@ def test_colors_and_table_under_the_mouse_are_the_tensors_row_and_column(shown, 
 
 
 def test_the_keyboard_alone_reaches_the_same_numbers(shown, made):
-    shown.choose(Largest_colour_for="this head")
+    shown.choose(Colours_up_to_the_largest_of="this head")
     shown.focus_pane()
     shown.keys(
         "Home",
@@ -323,7 +322,7 @@ def test_the_keyboard_alone_reaches_the_same_numbers(shown, made):
 def test_hovers_repaint_at_once_and_ask_nobody(place, shown):
     name, _ = place
     shown.press("Table", on=False)
-    shown.canvas("image").scroll_into_view_if_needed()
+    places = list(shown.places().values())
     shown.root.evaluate("() => performance.clearMeasures('dlvc-repaint')")
     asked: list[str] = []
     main = shown.page.main_frame
@@ -335,9 +334,8 @@ def test_hovers_repaint_at_once_and_ask_nobody(place, shown):
             asked.append(request.url)
 
     shown.page.on("request", listen)
-    patches = list(itertools.product(range(GRID[0]), range(GRID[1])))
     for number in range(HOVERS):
-        shown.page.mouse.move(*shown.place_of(patches[7 * number % len(patches)]))
+        shown.page.mouse.move(*places[7 * number % len(places)])
     shown.page.remove_listener("request", listen)
     took = shown.root.evaluate(
         "() => performance.getEntriesByName('dlvc-repaint').map((each) => each.duration)"
