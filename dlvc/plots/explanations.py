@@ -182,7 +182,9 @@ def head_shares(
         for layer, head in np.ndindex(*values.shape):
             dark = abs(values[layer, head]) > 0.6 * largest
             style = {"color": "white" if dark else INK, "fontsize": 8.5}
-            axes.text(head, layer, f"{values[layer, head]:+.0f}", ha="center", va="center", **style)
+            points = round(float(values[layer, head]))
+            text = f"{points:+d}" if points else "0"
+            axes.text(head, layer, text, ha="center", va="center", **style)
         axes.set(title=name, xlabel="head")
         axes.set_xticks(range(values.shape[1]), range(1, values.shape[1] + 1))
         axes.set_yticks(range(len(values)), range(1, len(values) + 1))

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from dlvc.widgets.page import source
+from dlvc.widgets.page import module, source
 
 
 class LiveWidget(anywidget.AnyWidget):
@@ -17,7 +17,7 @@ class LiveWidget(anywidget.AnyWidget):
     Numbers travel as text: binary messages do not reach every front end (Colab's, for one).
     """
 
-    _esm = source("attention_viewer.js")
+    _esm = module("attention_viewer")
     _css = source("attention_viewer.css")
     payload = traitlets.Unicode().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)

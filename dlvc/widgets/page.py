@@ -8,17 +8,30 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+IMPORT = re.compile(r'^import .* from "\./(\w+)\.js";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=class|const|function)", re.MULTILINE)
 
 
 @cache
 def source(name: str) -> str:
     """The text of a file of this folder."""
     return (HERE / name).read_text(encoding="utf-8")
+
+
+@cache
+def module(name: str) -> str:
+    """`name`.js and all it imports as one module, for hosts that load a single text."""
+    names = [name]
+    for each in names:  # which grows by what they import
+        names += IMPORT.findall(source(f"{each}.js"))
+    ordered = dict.fromkeys(reversed(names))  # what is imported stands first, and once
+    return "\n".join(EXPORT.sub("", IMPORT.sub("", source(f"{each}.js"))) for each in ordered)
 
 
 def json_for_script(value: Any) -> str:
@@ -32,12 +45,12 @@ def page(widget: str, payload: Any, state: Any, *, title: str, picture: str = ""
 
     `payload` and `state` are what the module's host hands it; `picture` is HTML for readers without scripts.
     """
-    module = source(f"{widget}.js")
-    if module.count("export default {") != 1:
+    script = module(widget)
+    if script.count("export default {") != 1:
         raise ValueError(
             f"{widget}.js must have one line 'export default {{' for its host to find."
         )
-    module = module.replace("export default {", "const widget = {")
+    script = script.replace("export default {", "const widget = {")
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -57,7 +70,7 @@ body {{ margin: 0; background: Canvas; }}
 <script type="application/json" id="dlvc-payload">{json_for_script(payload)}</script>
 <script type="application/json" id="dlvc-state">{json_for_script(state)}</script>
 <script type="module">
-{module}
+{script}
 {source("page.js")}</script>
 </body>
 </html>

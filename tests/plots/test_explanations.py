@@ -45,6 +45,6 @@ def test_an_interval_is_drawn_from_end_to_end_with_its_mean():
 
 def test_the_share_of_each_head_is_written_in_points():
     figure = head_shares({"trained": [[0.104, -0.2], [0.0, 0.05]]})
-    assert [text.get_text() for text in figure.axes[0].texts] == ["+10", "-20", "+0", "+5"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["+10", "-20", "0", "+5"]
     with pytest.raises(ValueError, match=r"shares of trained must be \(layers, heads\)"):
         head_shares({"trained": [0.1, 0.2]})

@@ -24,7 +24,7 @@ from dlvc.models.vit import VisionTransformer
 from dlvc.notebooks import WIDGET_VIEW, run_notebooks
 from dlvc.widgets import AttentionViewer
 from dlvc.widgets.attention_payload import pack_rows, unpack_rows
-from dlvc.widgets.attention_reading import Spot, largest, map_rows, percent
+from dlvc.widgets.attention_reading import Spot, largest, map_rows, percent, strongest
 from dlvc.widgets.page import json_for_script
 from dlvc.widgets.viewer_state import CHANGES, SCALES
 
@@ -182,7 +182,7 @@ def test_two_images_of_six_layers_with_eight_heads_make_a_page_of_a_megabyte_at_
 
 def test_a_viewer_is_built_in_two_seconds(model: VisionTransformer, images: Tensor) -> None:
     AttentionViewer(model, images[:1]).picture()  # what is loaded only once
-    start = time.process_time()
+    start = time.process_time()  # not the clock: other programs do not count
     AttentionViewer(model, images)._repr_mimebundle_()
     assert time.process_time() - start < 2
 
@@ -262,7 +262,8 @@ def check_scripts(page: Page, name: str) -> None:
     assert received["images"][0]["name"] == f"image 1, {name}"
     assert json.loads(state)["image"] == 0
     assert "alert(1)" not in module
-    assert "\u2028" not in payload
+    for text in (payload, state):
+        assert not set(text) & set("<>&\u2028")  # no browser can see an end of the script in it
 
 
 def test_numbers_that_json_does_not_have_are_refused() -> None:
@@ -550,6 +551,13 @@ def test_percentages_are_rounded_as_in_the_page() -> None:
     shares = [0.0625, 0.3125, 0.00049, 0.0005, 1.0, np.float32(0.1)]
     said = [percent(share).replace(SPACE, " ") for share in shares]
     assert said == ["6.3 %", "31.3 %", "0.0 %", "0.1 %", "100.0 %", "10.0 %"]
+
+
+def test_of_many_equal_weights_the_first_are_named() -> None:
+    values = np.full(65, 0.015)
+    assert strongest(values, 5) == [0, 1, 2, 3, 4]
+    values[[7, 40, 50]] = 0.02
+    assert strongest(values, 5) == [7, 40, 50, 0, 1]
 
 
 # Maps and scales.
