@@ -9,10 +9,13 @@ Where to look (each file imports only from the groups above its own):
 - data: `data` (`load_data`: CIFAR-10, or Sketch-10 drawn from a seed), `augment` (changes to a batch)
 - models: `models.cnn`, `models.vit`, `models.resnet`, `models.majority`
 - work: `training` (the loop), `evaluation` (scores), `resume` (where a training is), `checkpoint` (tensors on disk),
-  `attention` (maps out of a transformer), `plots` (one function, one figure)
+  `attention` and `attention_statistics` (maps out of a transformer, and their numbers), `explanation` (is a map an
+  explanation?), `plots` (one function, one figure)
 - experiments: `experiments` (`EXPERIMENTS`, the only list of models there is), `running` (`run_experiment`),
   `unfinished` (which run is the same run)
-- the workbook: `figures` (every committed figure), `notebooks` (run the notebooks and keep what they print)
+- widgets: `widgets` (`AttentionViewer`), each alive without a kernel too
+- the workbook: `figures` (every committed figure), `map_tests` (the stored measurement of attention maps),
+  `notebooks` (run the notebooks and keep what they print)
 - the command line: `python -m dlvc`
 
 Importing `dlvc` itself imports none of these, so it costs nothing.

@@ -25,6 +25,7 @@ from dlvc.attention import (
 )
 from dlvc.attention_statistics import attention_rollout
 from dlvc.data import Split, load_data
+from dlvc.evaluation import predict
 from dlvc.explanation import (
     ORDERS,
     DeletionCurve,
@@ -41,7 +42,6 @@ from dlvc.models.normalize import to_float
 from dlvc.models.vit import VisionTransformer
 from dlvc.records import REFERENCE_RECORDS, load_record
 from dlvc.running import load_run
-from dlvc.evaluation import predict
 
 FOLDER = REFERENCE_RECORDS / "explanations"
 IMAGES_AT_ONCE = 100  # their weights take 40 MB in six layers of four heads

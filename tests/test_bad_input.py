@@ -10,7 +10,7 @@ from torch import nn
 
 from dlvc import __main__ as command_line
 from dlvc import attention, augment, checkpoint, config, data, device, experiments, metrics, plots
-from dlvc import notebooks, records, running, training
+from dlvc import explanation, notebooks, records, running, training, widgets
 from dlvc.data import sketch10
 from dlvc.models import cnn, majority, resnet, vit
 
@@ -18,6 +18,8 @@ IMAGES = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
 LABELS = torch.tensor([0, 1, 2, 3])
 COUNTS = torch.eye(10, dtype=torch.int64)
 MAPS = torch.full((4, 64, 64), 1 / 64)
+MASKS = torch.zeros(4, 32, 32, dtype=torch.bool)
+VIT = vit.VisionTransformer(depth=1, num_heads=2)
 QUICK = config.TrainConfig(epochs=1, train_size=20, evaluation_size=20, device="cpu")
 RECORD = records.load_records()[0]
 GENERATOR = augment.epoch_generator(0, 1)
@@ -110,7 +112,15 @@ REFUSED = [
     ("training.predict(NARROW, IMAGES + 200.0)", "got 200 to 200", "in [0, 1]", "by 255"),
     ("training.predict(NARROW, IMAGES * float('nan'))", "got nan", "in [0, 1]", "do not normalise"),
     ("training.predict(NARROW, IMAGES, batch_size=0)", "got 0", "at least 1", "Try 500"),
-    ("attention.attention_maps(cnn.SimpleCNN(), IMAGES)", "SimpleCNN", "VisionTransformer", "grad_cam"),
+    ("attention.attention_maps(VIT, IMAGES, layers=[1])", "got 1", "from 0 to 0", "Leave layers out"),
+    ("attention.class_relevance(VIT, IMAGES, [10])", "got 10", "from 0 to 9", "Leave classes out"),
+    ("explanation.share_on_object(-MAPS[:, 0], MASKS, (8, 8))", "got -0.0156", "from 0 up", "clamp"),
+    # widgets
+    ("widgets.AttentionViewer(VIT, IMAGES, layer=2)", "got 2", "from 1 to 1", "layer must be"),
+    ("widgets.AttentionViewer(VIT, IMAGES, patch=(9, 1))", "got (9, 1)", "from 1 to 8", "patch must be"),
+    ("widgets.AttentionViewer(VIT, IMAGES, view='rows')", "got 'rows'", "one of head, mean", "view must"),
+    ("widgets.AttentionViewer(VIT, IMAGES, labels=[1])", "got 1", "each of 4 images", "labels must be"),
+    ("widgets.AttentionViewer({}, IMAGES)", "empty dict", "at least one model", "needs"),
     # experiments and runs
     ("experiments.get_experiment(['simple-cnn'])", "type list", "choose one of majority", "choose"),
     ("experiments.config_for('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
@@ -158,10 +168,18 @@ MISSING = [
 ]  # fmt: skip
 
 
+WRONG_KIND = [
+    ("attention.attention_maps(cnn.SimpleCNN(), IMAGES)", "SimpleCNN", "VisionTransformer", "grad_cam"),
+    ("explanation.grad_cam(VIT, IMAGES, LABELS)", "VisionTransformer", "SimpleCNN, DeepCNN", "class_relevance"),
+    ("widgets.AttentionViewer(VIT, IMAGES, query=3)", "'query'", "it knows image, layer", "patch"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("call", "came", "allowed", "to_do", "error"),
     [
         *(pytest.param(*row, ValueError, id=row[0]) for row in REFUSED),
+        *(pytest.param(*row, TypeError, id=row[0]) for row in WRONG_KIND),
         *(pytest.param(*row, FileNotFoundError, id=row[0]) for row in MISSING),
     ],
 )

@@ -404,7 +404,10 @@ def test_an_empty_split_is_refused_in_words(sketches):
         (torch.rand(2, 32, 32, 3), r"got torch\.float32 of shape \(2, 32, 32, 3\).*permute"),
         (torch.rand(3, 32, 32), r"got .* of shape \(3, 32, 32\)"),
         (torch.zeros(2, 3, 32, 32, dtype=torch.int64), r"got torch\.int64 of shape"),
-        (torch.zeros(2, 32, 32, 3, dtype=torch.uint8), r"got torch\.uint8 of shape \(2, 32, 32, 3\)"),
+        (
+            torch.zeros(2, 32, 32, 3, dtype=torch.uint8),
+            r"got torch\.uint8 of shape \(2, 32, 32, 3\)",
+        ),
     ],
 )
 def test_images_of_a_wrong_shape_range_or_type_are_refused(images, words):
