@@ -146,7 +146,7 @@ def measure_maps(
     maps[NO_MODEL] = contrast(split.images, grid)
     # The map without a model is tried on both models.
     of_vit = {name: maps[name] for name in (*VIT_MAPS, NO_MODEL)}
-    of_cnn = {CNN_MAP: maps[CNN_MAP], f"{NO_MODEL}, CNN": maps[NO_MODEL]}
+    of_cnn = {CNN_MAP: maps[CNN_MAP], f"{NO_MODEL} (CNN)": maps[NO_MODEL]}
     curves, lead, beyond, hidden = {}, {}, {}, []
     for model, which, scores in ((vit, "vit", of_vit), (cnn, "cnn", of_cnn)):
         measured = deletions(model, split.images, said[which], scores, steps, grid)

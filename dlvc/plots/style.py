@@ -33,7 +33,7 @@ LABEL_HEIGHT = 0.18  # inches for a line of text beside a figure
 
 SCREEN_DPI = 96
 FIGURE_DPI = 144  # half as fine again as shown, for sharp screens
-COLOR_ERROR = 8  # of 255: what no pixel may lose when a PNG is stored with 256 colours
+COLOR_ERROR = 12  # of 255: what no pixel may lose when a PNG is stored with 256 colours
 
 STYLE = {
     "font.size": 10,

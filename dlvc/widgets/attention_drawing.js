@@ -28,7 +28,6 @@ export class Drawing {
     const canvas = document.createElement("canvas");
     canvas.width = this.width * fine;
     canvas.height = this.height * fine;
-    canvas.style.width = `${this.width}px`;
     canvas.fine = fine;
     return canvas;
   }

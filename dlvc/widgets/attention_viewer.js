@@ -60,6 +60,7 @@ class Viewer {
     this.state = { ...host.get("state") };
     this.peaks = new Map();
     this.held = null; // the weight read out while a patch is held
+    this.root.style.setProperty("--side", `${this.drawing.width}px`);
     this.panes = ["", "2"].map((suffix) => this.buildPane(suffix));
     this.root.append(...this.build());
     this.onState = () => this.telling || this.update(host.get("state"), { tell: false });
@@ -182,7 +183,7 @@ class Viewer {
   square(title) {
     const canvas = this.drawing.square(Math.max(2, Math.ceil(window.devicePixelRatio || 1))); // sharp when zoomed in, too
     canvas.setAttribute("role", "img");
-    const extra = make("span", { class: "dlvc-extra" });
+    const extra = make("div", { class: "dlvc-extra" });
     const heading = make("div", { class: "dlvc-title" }, title);
     return { canvas, heading, extra, element: make("div", { class: "dlvc-square" }, heading, canvas, extra) };
   }
@@ -222,7 +223,6 @@ class Viewer {
     const squares = this.differences.map((each) => each.element);
     const note = "Second minus first. Purple: less in the second. Orange: more.";
     const pane = make("div", { class: "dlvc-pane" }, make("div", { class: "dlvc-square dlvc-note" }, note), ...squares);
-    pane.firstChild.style.width = squares[0].querySelector("canvas").style.width;
     this.difference = make("div", { class: "dlvc-difference" }, pane, this.differenceBar.element);
     return this.difference;
   }
@@ -438,7 +438,8 @@ class Viewer {
       const parts = [];
       if (prefix) parts.push(`class token ${percent(values[0])}`);
       if (this.held !== null) parts.push(`${patchName(this.held, 0, this.payload.grid[1])}: ${(100 * values[prefix + this.held]).toFixed(2)}${SPACE}%`);
-      extra.textContent = parts.join(" · ");
+      else if (this.state.hold) parts.push("point at a patch to read it");
+      extra.replaceChildren(...parts.map((part) => make("div", {}, part)));
     });
     const { hold, patch } = this.state;
     const query = patch >= 0 ? patchName(patch, 0, this.payload.grid[1]) : spot.frame.prefix ? "the class token" : "the mean of all patches";
@@ -454,7 +455,7 @@ class Viewer {
     const where = [scales(view)[scale]];
     if (series.frames.length > 1 && scale !== "patch") where.push("over all epochs");
     if (spots.length > 1) where.push("in both rows");
-    const sentences = [`The last colour is ${percent(top)}, the largest of ${where.join(" ")}: ${(top / equal).toFixed(1)} times an equal share of ${percent(equal)}.`];
+    const sentences = [`Share of ${view === "relevance" ? "relevance" : "attention"}. The brightest colour is ${percent(top)}, the largest of ${where.join(" ")}: ${(top / equal).toFixed(1)} times an equal share of ${percent(equal)}.`];
     const largest = Math.max(...maps.filter(Boolean).flat());
     if (largest < top / 3) sentences.push(`The largest shown is ${percent(largest)}; \u201c${scales(view).patch}\u201d brings it out.`);
     this.bar.note.textContent = sentences.join(" ");

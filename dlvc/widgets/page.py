@@ -61,7 +61,7 @@ def page(widget: str, payload: Any, state: Any, *, title: str, picture: str = ""
 :root {{ color-scheme: light dark; }}
 :root[data-theme="light"] {{ color-scheme: light; }}
 :root[data-theme="dark"] {{ color-scheme: dark; }}
-body {{ margin: 0; background: Canvas; }}
+body {{ margin: 0; background: light-dark(#ffffff, #161616); }}
 {source(f"{widget}.css")}</style>
 </head>
 <body>
