@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
 import numpy as np
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ READY = """path => {
 OPENED = """path => {
   const context = window.jupyterapp?.shell.currentWidget?.context;
   return context?.path === path && context.isReady;
+}"""
+OPEN_WITHOUT_KERNEL = """async path => {
+  const never = {shouldStart: false, canStart: false, autoStartDefault: false};
+  await window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook', kernelPreference: never});
 }"""
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 ASK = f"""async code => {{
@@ -136,6 +141,15 @@ class Lab:
         page.goto(f"{self.url}/lab/workspaces/{workspace}/tree/{name}?token={self.token}")
         page.wait_for_function(ready, arg=name, timeout=120_000)
 
+    def write(self, notebook: nbformat.NotebookNode, name: str, *, trusted: bool) -> None:
+        """Store a notebook in the server's folder; one that is not trusted may not run what is in its outputs."""
+        if not trusted:
+            notebook.cells[0].source += "\n# changed"  # trust goes by the content
+        nbformat.write(notebook, self.folder / name)
+        if trusted:
+            command = [sys.executable, "-m", "jupyter", "trust", str(self.folder / name)]
+            subprocess.run(command, env=self.environment, check=True, capture_output=True)
+
 
 def ask(page: Page, code: str) -> str:
     """What the kernel of the open notebook prints for `code`."""
@@ -187,9 +201,11 @@ class ViewerPage:
         """Move the mouse to a patch."""
         self.page.mouse.move(*self.places()[patch])
 
-    def read(self, title: str, pane: int = 0) -> dict[str, Any]:
+    def read(self, canvas: str | Locator, pane: int = 0) -> dict[str, Any]:
         """The colour in the middle of each patch, (rows * columns, 3), and which patches are framed."""
-        seen = self.canvas(title, pane).evaluate(READ_CANVAS, list(self.patch_grid))
+        if isinstance(canvas, str):
+            canvas = self.canvas(canvas, pane)
+        seen = canvas.evaluate(READ_CANVAS, list(self.patch_grid))
         framed = [tuple(patch) for patch in seen["framed"]]
         return {"colors": np.array(seen["middles"]), "framed": framed}
 

@@ -12,7 +12,7 @@ def small_model(**settings: int | bool) -> VisionTransformer:
     model = VisionTransformer(image_size=24, embed_dim=32, **settings).eval()
     with torch.no_grad():
         for block in model.blocks:
-            block.attention.query_key_value.weight.mul_(6)
+            block.attention.query_key_value.weight.mul_(3)
     return model
 
 

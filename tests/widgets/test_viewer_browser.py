@@ -16,7 +16,7 @@ import matplotlib
 import nbformat
 import numpy as np
 import pytest
-from browser import OPENED, Lab, ViewerPage, ask, find_browser
+from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ViewerPage, ask, find_browser
 from matplotlib.image import imread
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -43,6 +43,23 @@ PLACES = (
     "live, kernel shut down",
     "saved page",
 )
+VIEWS = {
+    "head": "one head",
+    "mean": "mean of the heads",
+    "rollout": "rollout",
+    "relevance": "relevance",
+}
+# The name of what has the focus and the width of its outline; the names of all that Tab should reach.
+NAME = (
+    "(each) => `${each.tagName} ${each.id || each.getAttribute('aria-label') || each.textContent}`"
+)
+FOCUSED = f"""() => {{
+  const name = {NAME}, each = document.activeElement, look = getComputedStyle(each);
+  if (each === document.body) return [null, 0];
+  return [name(each), look.outlineStyle === 'none' ? 0 : parseFloat(look.outlineWidth)];
+}}"""
+CONTROLS = f"""(root) => [...root.querySelectorAll('select, input, button, summary, [tabindex]')]
+  .filter((each) => each.checkVisibility() && !each.disabled && each.tabIndex >= 0).map({NAME})"""
 HOVERS = 50
 # Seconds are asserted with room for a loaded machine; what was measured is printed (pytest -s).
 MEDIAN, SLOWEST = 10 * 16, 10 * 50  # milliseconds
@@ -223,7 +240,7 @@ def wait_for(read: Any, wanted: Any) -> Any:
 
 
 @pytest.fixture(scope="module", params=PLACES)
-def place(request, notebook, saved, chromium) -> Iterator[tuple[str, ViewerPage]]:
+def place(request, saved, chromium) -> Iterator[tuple[str, ViewerPage]]:
     """The viewer of the model with a class token, in each place where a reader may have it."""
     if request.param == "saved page":
         opened = OpenedFile(chromium, saved["viewer"])
@@ -231,6 +248,7 @@ def place(request, notebook, saved, chromium) -> Iterator[tuple[str, ViewerPage]
         opened.page.close()
         assert opened.refused == []
     else:
+        notebook = request.getfixturevalue("notebook")
         notebook.kernel(request.param.rpartition("kernel ")[2])
         yield request.param, notebook.viewer(LIVE if "live" in request.param else STATIC)
 
@@ -346,3 +364,227 @@ def test_hovers_repaint_at_once_and_ask_nobody(place, shown):
     assert asked == []
     assert median <= MEDIAN
     assert slow <= SLOWEST
+
+
+# The page alone.
+
+
+def test_the_page_says_what_python_describes(one, several, made):
+    for shown, viewer in ((one, made.viewer), (several, made.compared)):
+        for view, words in VIEWS.items():
+            shown.choose(Show=words)
+            viewer.show(view=view)
+            if view == "relevance":
+                shown.choose(for_class="frog")
+                viewer.show(class_name="frog")
+            shown.point((3, 4))
+            assert shown.text() == viewer.show(patch=(4, 5)).describe()
+            shown.press("Readout")
+            assert shown.text() == viewer.show(patch=None).describe()
+        shown.choose(Show="one head", Image=viewer.names[1])
+        assert shown.text() == viewer.show(view="head", image=2).describe()
+
+
+def test_comparing_shows_the_signed_difference(several, made):
+    several.press("Compare")
+    several.choose(Model="Training", Map_over_image=100, Colours_up_to_the_largest_of="this patch")
+    several.root.get_by_label("Model", exact=True).nth(1).select_option(label="Other")
+    several.point((2, 3))
+    given, taken = (made.compared.series[name] for name in ("Training", "Other"))
+    first, second = (
+        frames[name].weights[0, 0, 0].double().numpy()
+        for frames, name in ((given, "epoch 1"), (taken, ""))
+    )
+    token = 2 * GRID[1] + 3
+    top = max(
+        each.max() for matrix in (first, second) for each in (matrix[token], matrix[:, token])
+    )
+    for place, wanted in enumerate((second[token] - first[token], (second - first)[:, token])):
+        canvas = several.root.locator(".dlvc-difference canvas[role=img]").nth(place)
+        seen = several.read(canvas)
+        assert seen["framed"] == [(2, 3)]
+        values = (2 * decode(seen["colors"], DIFFERENCE_COLORS) - 1) * top
+        assert np.abs(wanted).max() > 0.2 * top
+        np.testing.assert_allclose(values, wanted, rtol=0, atol=2 * top / 510 + 2 * top / 510)
+    assert several.read("image", pane=1)["framed"] == [(2, 3)]  # the panes are linked
+    made.compared.show(
+        model="Training", image=1, view="head", patch=(3, 4), other={"model": "Other"}
+    )
+    assert several.text() == made.compared.describe()
+    made.compared.show(other=None)
+
+
+def test_the_slider_and_play_move_through_the_epochs(several, made):
+    several.choose(Model="Training", Map_over_image=100, Colours_up_to_the_largest_of="this patch")
+    several.point((0, 2))
+    slider = several.root.get_by_label("Epoch", exact=True).first
+
+    def check(epoch: int) -> None:
+        weights = made.training[epoch].weights[0, 0, 0].double().numpy()
+        given, taken = weights[2], weights[:, 2]
+        top = max(given.max(), taken.max())
+        values = decode(several.read("given")["colors"], ATTENTION_COLORS) * top
+        np.testing.assert_allclose(values, given, rtol=0, atol=top / 255)
+        assert f"Training, epoch {epoch}, image 1" in several.text()
+
+    slider.focus()
+    several.keys("ArrowLeft")
+    check(0)
+    several.keys("ArrowRight")
+    check(1)
+    several.root.get_by_role("button", name="Play").click()
+    assert wait_for(lambda: "epoch 0" in several.text(), True)
+    assert wait_for(lambda: "epoch 1" in several.text(), True)
+    several.root.get_by_role("button", name="Pause").click()
+
+
+def test_the_small_maps_choose_layer_and_head_by_mouse_and_arrows(one):
+    cells = one.root.get_by_role("radio")
+    assert cells.count() == 3 * (4 + 2)
+    one.root.get_by_role("radio", name=re.compile("^layer 2, head 3;")).click()
+    assert "layer 2 of 3, head 3 of 4" in one.text()
+    for key, words in (
+        ("ArrowDown", "layer 3 of 3, head 3 of 4"),
+        ("ArrowRight", "layer 3 of 3, head 4 of 4"),
+        ("ArrowRight", "layer 3 of 3, mean of 4 heads"),
+        ("ArrowRight", "rollout up to layer 3 of 3"),
+        ("ArrowUp", "rollout up to layer 2 of 3"),
+    ):
+        one.keys(key)
+        assert words in one.text()
+        assert one.root.locator("[role=radio]:focus").get_attribute("aria-checked") == "true"
+
+
+def test_tab_reaches_every_control_and_the_focus_is_seen(several):
+    several.press("Compare")
+    several.press("Table")
+    several.page.mouse.click(1, 1)
+    reached = []
+    for _ in range(60):
+        several.keys("Tab")
+        name, outline = several.page.evaluate(FOCUSED)
+        if name in reached:
+            break
+        if name:
+            reached.append(name)
+            assert outline >= 2, name
+    wanted = several.root.evaluate(CONTROLS)
+    assert len(wanted) > 20
+    assert set(wanted) == set(reached)
+
+
+def test_the_live_region_says_what_is_shown(one):
+    one.point((2, 2))
+    assert wait_for(one.root.locator("[aria-live]").text_content, one.text()) == one.text()
+    assert len(re.findall(r"\(\d+\.\d\s%\)", one.text().split("It is attended")[0])) == 5
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_issue(open_file, saved, theme):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="needs axe-playwright-python"
+    ).Axe()
+    for name, view in (("viewer", "relevance"), ("compared", "one head")):
+        shown = open_file(saved[name], color_scheme=theme).viewer()
+        shown.press("Table")
+        shown.press("Compare")
+        shown.root.locator("summary").click()
+        shown.choose(Show=view)
+        found = axe.run(shown.page).response
+        assert len(found["passes"]) > 10
+        print(theme, name, [(each["id"], each["impact"]) for each in found["violations"]])
+        serious = [
+            each for each in found["violations"] if each["impact"] in ("serious", "critical")
+        ]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in serious] == []
+
+
+def test_the_saved_picture_is_four_times_as_fine_and_has_a_colour_bar(several, tmp_path):
+    several.press("Compare")
+    with several.page.expect_download() as download:
+        several.root.get_by_role("button", name="Save PNG").click()
+    download.value.save_as(tmp_path / "attention.png")
+    picture = np.rint(255 * imread(tmp_path / "attention.png")[..., :3]).astype(int)
+    box = several.root.locator(".dlvc-pane").first.bounding_box()
+    assert picture.shape[1] >= 4 * box["width"]
+    for name in (ATTENTION_COLORS, DIFFERENCE_COLORS):
+        assert longest_bar(picture, name) > 4 * box["width"] / 2, name
+
+
+def longest_bar(picture: np.ndarray, name: str) -> int:
+    """The width in dots of the longest run from the first colour of a colour map to its last, through all others."""
+    table = matplotlib.colormaps[name](np.linspace(0, 1, 33), bytes=True)[:, :3].astype(int)
+    longest = 0
+    for row in picture[::8]:
+        first, last = (
+            np.flatnonzero((np.abs(row - table[end]) <= 3).all(axis=1)) for end in (0, -1)
+        )
+        if len(first) and len(last) and first[0] < last[-1]:
+            run = row[np.linspace(first[0], last[-1], 33).astype(int)]
+            if np.abs(run - table).max() <= 20:
+                longest = max(longest, last[-1] - first[0])
+    return longest
+
+
+# What is stored.
+
+
+def test_nbconverts_page_works_without_a_network(notebook, open_file, made, tmp_path):
+    nbconvert = pytest.importorskip("nbconvert", reason="needs nbconvert")
+    text, _ = nbconvert.HTMLExporter(embed_images=True).from_notebook_node(
+        tidy_notebook(nbformat.from_dict(notebook.stored))
+    )
+    path = tmp_path / "notebook.html"
+    path.write_text(text, encoding="utf-8")
+    opened = open_file(path)
+    frame = opened.page.frame_locator("iframe >> nth=0")
+    shown = ViewerPage(opened.page, frame.locator(".dlvc-viewer"), GRID)
+    shown.choose(Layer="2", Head="2", Map_over_image=100, Colours_up_to_the_largest_of="this head")
+    shown.press("Table")
+    shown.point((4, 1))
+    check_numbers(shown, made.weights[0, 1, 1], (4, 1))
+    opened.refused.clear()  # nbconvert's own page asks for scripts of its own
+
+
+@pytest.fixture(scope="module")
+def reopened(notebook: Notebook, chromium: Any) -> Iterator[Any]:
+    """Opens a notebook that was stored the way `python -m dlvc notebooks` does it, without a kernel."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{notebook.lab.url}/lab/workspaces/stored?token={notebook.lab.token}")
+    page.wait_for_function("window.jupyterapp?.restored")
+
+    def opener(name: str, *, trusted: bool) -> Any:
+        stored = tidy_notebook(nbformat.from_dict(notebook.stored))
+        notebook.lab.write(stored, name, trusted=trusted)
+        page.evaluate(OPEN_WITHOUT_KERNEL, name)
+        page.wait_for_function(OPENED, arg=name)
+        return page.locator(".jp-NotebookPanel:visible .jp-CodeCell")
+
+    yield opener
+    page.close()
+
+
+def test_a_stored_notebook_shows_the_viewer_without_a_kernel(reopened, made):
+    cells = reopened("stored.ipynb", trusted=True)
+    page = cells.page
+    frame = cells.nth(STATIC).frame_locator("iframe")
+    shown = ViewerPage(page, frame.locator(".dlvc-viewer"), GRID)
+    shown.choose(Layer="3", Head="1", Map_over_image=100, Colours_up_to_the_largest_of="this head")
+    shown.press("Table")
+    shown.point((1, 1))
+    check_numbers(shown, made.weights[0, 2, 0], (1, 1))
+    assert page.evaluate("!window.jupyterapp.shell.currentWidget.sessionContext.session")
+    assert "model not found" not in page.locator("body").text_content()
+
+
+def test_a_notebook_that_is_not_trusted_shows_a_picture_and_its_text(reopened, notebook):
+    cells = reopened("untrusted.ipynb", trusted=False)
+    picture = cells.nth(STATIC).locator("img")
+    picture.wait_for()
+    assert cells.locator("iframe").count() == 0
+    described = next(
+        output["metadata"]["image/png"]["alt"] for output in notebook.stored.cells[STATIC].outputs
+    )
+    assert picture.get_attribute("alt") == described
+    assert picture.evaluate("(each) => each.naturalWidth") > 300
+    assert "model not found" not in cells.page.locator("body").text_content()
