@@ -22,7 +22,9 @@ from dlvc.plots import (
     show_images,
 )
 from dlvc.plots.style import FIGURE_DPI, Picture
+from dlvc.recordings import load_recordings
 from dlvc.records import PROJECT, REFERENCE_RECORDS, RunRecord, load_records
+from dlvc.widgets import AttentionViewer
 
 FIGURES_FOLDER = PROJECT / "figures"
 SHEET_ROWS = 4  # drawn images of each class on the contact sheet
@@ -56,8 +58,19 @@ def contact_sheet() -> Picture:
     )
 
 
+def viewer_still() -> Picture:
+    """Return what the attention viewer shows of a stored recording, as a still picture."""
+    recorded = load_recordings()
+    model = "Deep Residual ViT"
+    viewer = AttentionViewer(
+        {model: recorded.series[model]}, recorded.images, labels=recorded.labels
+    )
+    return viewer.show(layer=2, head=2, patch=(4, 4), scale="patch").picture()
+
+
 Records = Sequence[RunRecord]
 FIGURES: dict[str, Callable[[Records], Picture]] = {
+    "attention-viewer.png": lambda records: viewer_still(),
     "comparisons.png": lambda records: comparison_pairs(
         records, COMPARISONS, reported=reported_accuracies()
     ),
@@ -68,7 +81,7 @@ FIGURES: dict[str, Callable[[Records], Picture]] = {
     "test-accuracy.png": lambda records: accuracy_bars(records, reported=reported_accuracies()),
     "training-behaviour.png": report_figure,
 }
-WITHOUT_RECORDS = ("sketch10.png",)
+WITHOUT_RECORDS = ("attention-viewer.png", "sketch10.png")
 
 
 def missing_records(name: str, records: Records) -> str:

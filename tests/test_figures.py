@@ -78,9 +78,10 @@ def test_drawing_twice_gives_the_same_bytes_without_a_trace_of_the_program(tmp_p
 
 
 def test_figures_without_records_are_left_out_with_a_message(tmp_path: Path, capsys):
-    assert [path.name for path in draw_figures(tmp_path, records=[])] == ["sketch10.png"]
+    drawn = [path.name for path in draw_figures(tmp_path, records=[])]
+    assert drawn == ["attention-viewer.png", "sketch10.png"]
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == len(FIGURES) - 1
+    assert len(said) == len(FIGURES) - 2
     assert "cost.png is not drawn: it needs a tested run of a model that learns." in said
 
 
@@ -97,7 +98,7 @@ def test_a_comparison_needs_both_of_its_models():
 
 
 def test_an_unknown_figure_is_refused(tmp_path: Path):
-    with pytest.raises(ValueError, match=r"figures are comparisons\.png, .*; got cats\.png"):
+    with pytest.raises(ValueError, match=r"figures are attention-viewer\.png, .*; got cats\.png"):
         draw_figures(tmp_path, names=["cats.png"])
 
 

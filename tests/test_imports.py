@@ -42,7 +42,8 @@ LEVELS = [
     ["training", "experiments"],
     ["unfinished"],
     ["running"],
-    ["silent_bugs", "figures", "map_tests", "recordings", "notebooks", "exercises.*", "widgets.*"],
+    ["silent_bugs", "map_tests", "recordings", "notebooks", "exercises.*", "widgets.*"],
+    ["figures"],
     ["__main__"],
 ]
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
