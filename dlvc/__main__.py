@@ -217,7 +217,7 @@ def train_experiment(options: argparse.Namespace) -> int:
         if run.record.interrupted:
             return STOPPED
         if run.path is None:
-            return 1  # why was said
+            return REFUSED  # why was said
     return 0
 
 

@@ -240,7 +240,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         about = json.loads(header["__metadata__"]["dlvc"])
         version = about.pop("format_version")
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        if type(version) is not int or version < 1:
+            raise ValueError(f"format version {version!r}")
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedError(f"it is no checkpoint of dlvc ({error})") from error
     if version > FORMAT_VERSION:
         raise CheckpointError(

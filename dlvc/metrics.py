@@ -83,12 +83,16 @@ def mean_per_class_accuracy(confusion: torch.Tensor) -> float:
     return per_class_accuracy(confusion).nanmean().item()
 
 
+class NotFiniteError(ValueError):
+    """A loss that is infinite or not a number."""
+
+
 def mean_loss(loss_sum: float | torch.Tensor, count: int) -> float:
     """Return the loss per image, from the sum of all images' losses and their number.
 
     Sum over images: a mean of batch means would count those of a short last batch more.
 
-    Raises: ValueError if `count` is below 1 or the sum is not a single finite number.
+    Raises: ValueError if `count` is below 1 or the sum is not a single number, NotFiniteError if it is not finite.
     """
     if isinstance(loss_sum, torch.Tensor) and loss_sum.numel() != 1:
         raise ValueError(
@@ -102,7 +106,7 @@ def mean_loss(loss_sum: float | torch.Tensor, count: int) -> float:
     check_whole("count", count, low=1, hint="It is the number of images.")
     total = float(loss_sum)
     if not math.isfinite(total):
-        raise ValueError(
+        raise NotFiniteError(
             f"loss_sum must be a finite number; got {total}. Try a lower learning_rate."
         )
     return total / count

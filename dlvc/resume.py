@@ -7,6 +7,8 @@ same versions and threads). So nothing that a later step reads may be missing he
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,11 +112,11 @@ class TrainingState:
         }
 
     def take_back(self, checkpoint: Checkpoint) -> None:
-        """Stand where `checkpoint` was written. Raises CheckpointError, with nothing changed, for another model's."""
+        """Stand where `checkpoint` of the same model was written. Raises CheckpointError, with nothing changed."""
         about, tensors = checkpoint.about, checkpoint.tensors
         device = self.losses.device
         weights = below("model.", tensors)
-        check_same_tensors(self.model.state_dict(), weights, checkpoint.name, ANOTHER_FOLDER)
+        self._check_shapes(checkpoint)
         self.model.load_state_dict(weights)
         best = below("best.", tensors)
         self.best_weights = None
@@ -150,6 +152,29 @@ class TrainingState:
         torch.set_rng_state(tensors["random.cpu"])
         if device.type == "cuda" and "random.cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random.cuda"], device)
+
+    def _check_shapes(self, checkpoint: Checkpoint) -> None:
+        """Raise CheckpointError for a tensor of a wrong shape: the optimizer would write beside its memory."""
+        found, parameters = checkpoint.tensors, trained_parameters(self.optimizer)
+        expected = {"losses": [self.losses.shape], "correct": [self.correct.shape]}
+        for name, value in self.model.state_dict().items():
+            expected[f"best.{name}"] = [value.shape]
+        wrong = [name for name in ("losses", "correct", "random.cpu") if name not in found]
+        for name, value in found.items():
+            shapes = expected.get(name, [value.shape])
+            if name.startswith("optimizer."):
+                number = int(name.split(".")[1])
+                # Adam's counter of steps is a single number, the rest has the parameter's shape.
+                known = number < len(parameters)
+                shapes = [parameters[number].shape] if known else []
+                shapes += [torch.Size([])] if name.endswith(".step") else []
+            if value.shape not in shapes:
+                wrong.append(name)
+        if wrong:
+            raise CheckpointError(
+                f"{checkpoint.name} does not fit this training: missing, or of another shape, are "
+                f"{', '.join(wrong[:5])}. {ANOTHER_FOLDER}"
+            )
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -195,6 +220,9 @@ class Saver:
         found = self.folder and self.folder.newest(say=tqdm.write)
         if found is None:
             return
+        # First, because it says most about a difference.
+        weights = below("model.", found.tensors)
+        check_same_tensors(self.state.model.state_dict(), weights, found.name, ANOTHER_FOLDER)
         check_same_training(self.identity, found)
         self.state.take_back(found)
         self.saved = (self.state.epoch, self.state.step)
@@ -241,6 +269,29 @@ class Saver:
         self.last = time.perf_counter()
 
 
+def model_digest(model: nn.Module) -> str:
+    """The SHA-256 of what a model is besides its weights: each layer's class and options, and what is trained.
+
+    Names and shapes of weights would not do: a ViT with and without residual connections has the same.
+    """
+    layers = [
+        (
+            name,
+            type(layer).__qualname__,
+            {
+                option: value
+                for option, value in sorted(vars(layer).items())
+                if option != "training"
+                and not option.startswith("_")
+                and isinstance(value, (bool, int, float, str))
+            },
+        )
+        for name, layer in model.named_modules()
+    ]
+    trained = [name for name, each in model.named_parameters() if each.requires_grad]
+    return hashlib.sha256(json.dumps([layers, trained]).encode()).hexdigest()
+
+
 def made_with(state: TrainingState) -> dict[str, Any]:
     """What may change the last digits of a result without being a setting."""
     return {
@@ -260,6 +311,9 @@ def check_same_training(identity: dict[str, Any], checkpoint: Checkpoint) -> Non
     ]
     if identity["data"] != checkpoint.about["data"]:
         differing.append("the training and validation images")
+    # Checkpoints of older versions do not say it.
+    if checkpoint.about.get("model", identity["model"]) != identity["model"]:
+        differing.append("the model (options of its layers, or what of it is trained)")
     if differing:
         raise CheckpointError(
             f"{checkpoint.name} belongs to another training: different are {', '.join(differing)}. "

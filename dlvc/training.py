@@ -28,10 +28,10 @@ from dlvc.data.splits import content_digest
 from dlvc.device import autocast, memory_layout, pick_device, pick_precision
 from dlvc.evaluation import Evaluation, evaluate, predict
 from dlvc.memory import in_smaller_parts
-from dlvc.metrics import check_scores, mean_loss
+from dlvc.metrics import NotFiniteError, check_scores, mean_loss
 from dlvc.models.normalize import to_float
 from dlvc.records import EpochRecord
-from dlvc.resume import Saver, Stopwatch, TrainingState
+from dlvc.resume import Saver, Stopwatch, TrainingState, model_digest
 
 __all__ = [
     "Evaluation",
@@ -117,7 +117,9 @@ def train(
             end_at_step_border(stop) as stop,
             folder as folder,
         ):
-            identity = folder and training_identity(config, precision, train_split, validation)
+            identity = folder and training_identity(
+                model, config, precision, train_split, validation
+            )
             saver = Saver(folder, state, identity, checkpoint_seconds)
             saver.resume()
             bar.update((state.epoch - 1) * steps + state.step)
@@ -268,7 +270,7 @@ def evaluate_finite(
     """`evaluate` after an epoch; a loss that is not finite names the epoch and its last learning rate."""
     try:
         return evaluate(model, split, precision=precision, progress=False, stop=stop)
-    except ValueError as error:
+    except NotFiniteError as error:
         raise NonFiniteLoss(
             f"the validation loss is not finite after epoch {epoch}'s last step, with learning rate "
             f"{passed.learning_rate:.2g}. Try a tenth of the learning rate."
@@ -321,13 +323,14 @@ def as_folder(checkpoints: CheckpointFolder | Path | str) -> CheckpointFolder:
 
 
 def training_identity(
-    config: TrainConfig, precision: str, train_split: Split, validation: Split
+    model: nn.Module, config: TrainConfig, precision: str, train_split: Split, validation: Split
 ) -> dict[str, Any]:
-    """What a checkpoint must agree in with the training that goes on from it, besides the model."""
+    """What a checkpoint must agree in with the training that goes on from it."""
     # Where it runs may change, and "auto" may then mean another precision.
     settings = {**config.as_dict(), "precision": precision}
     del settings["device"]
-    return {"config": settings, "data": content_digest(train_split, validation)}
+    data = content_digest(train_split, validation)
+    return {"config": settings, "data": data, "model": model_digest(model)}
 
 
 def batch_in_parts(model: nn.Module, batch_size: int, size: int) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import math
 import pickle
 import re
@@ -20,6 +21,7 @@ from dlvc import checkpoint as checkpoint_module
 from dlvc.checkpoint import AlreadyRunningError, CheckpointError, CheckpointFolder, read_checkpoint
 from dlvc.config import TrainConfig
 from dlvc.files import CannotWriteError
+from dlvc.models.vit import VisionTransformer
 from dlvc.training import NonFiniteLoss
 
 V1 = Path(__file__).parent / "checkpoints" / "v1"  # written by the first format; must load for ever
@@ -249,6 +251,55 @@ def test_other_images_are_refused(sketches, stopped):
     data = replace(sketches, train=replace(sketches.train, labels=labels))
     with pytest.raises(CheckpointError, match="different are the training and validation images"):
         run(data, stopped)
+
+
+@pytest.mark.parametrize("change", ["residual connections", "a frozen layer"])
+def test_a_model_with_equal_tensors_that_is_another_one_is_refused(change, sketches, tmp_path):
+    options = {"depth": 1, "embed_dim": 16, "num_heads": 2, "patch_size": 8}
+    run(sketches, tmp_path, model=VisionTransformer(**options), stop_after=2)
+    other = VisionTransformer(**options, residual=change != "residual connections")
+    other.patch_embedding.requires_grad_(change != "a frozen layer")
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    with pytest.raises(CheckpointError, match="different are the model"):
+        run(sketches, tmp_path, model=other)
+    assert all(torch.equal(before[name], value) for name, value in other.state_dict().items())
+
+
+def test_a_wrong_tensor_of_the_optimizer_is_refused_before_anything_is_written(sketches, stopped):
+    """The optimizer's fused step takes every shape, and then writes beside the tensor's memory."""
+    newest = CheckpointFolder(stopped).files()[-1]
+    content = newest.read_bytes()
+    tensors = load(content)
+    name = next(name for name in tensors if name.endswith("exp_avg"))
+    tensors[name] = torch.zeros(1)
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    with_digest(newest, save(tensors, header["__metadata__"]))
+    with pytest.raises(CheckpointError, match=re.escape(name)):
+        run(sketches, stopped)
+
+
+@pytest.mark.parametrize("version", [0, -3, "1", None])
+def test_a_checkpoint_of_no_version_is_passed_over(version, sketches, stopped, capsys):
+    newest = CheckpointFolder(stopped).files()[-1]
+    about = json.dumps({"format_version": version})
+    with_digest(newest, save({"losses": torch.zeros(1)}, {"dlvc": about}))
+    run(sketches, stopped)
+    assert f"{newest.name} is passed over: it is no checkpoint" in capsys.readouterr().out
+
+
+def test_a_mistake_in_a_models_code_is_not_called_a_loss_that_is_not_finite(sketches):
+    class Mistaken(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = make_model()
+
+        def forward(self, images):
+            if not self.training:
+                raise ValueError("a mistake of mine")
+            return self.inner(images)
+
+    with pytest.raises(ValueError, match="a mistake of mine"):
+        run(sketches, model=Mistaken())
 
 
 def test_another_torch_is_said(sketches, stopped, monkeypatch, capsys):

@@ -103,7 +103,7 @@ export class Drawing {
 
   /**
    * Rows of squares with their colour bars and the text below, on white, with four dots for each CSS pixel. A row is
-   * { name, squares: [{ title, draw } or null], bar: { canvas, ticks } or null }; `draw` draws on a canvas it is given.
+   * { name, squares: [{ title, draw } or null], bar: { canvas, ticks, label } or null }; `draw` draws on a canvas it is given.
    */
   picture(rows, text) {
     const [fine, gap, head, foot, lineHeight] = [4, 14, 22, 34, 15];
@@ -140,6 +140,7 @@ export class Drawing {
       if (row.bar) {
         const [left, right, under] = [2 * gap + this.width, wide - gap, top + head + this.height + gap];
         context.imageSmoothingEnabled = true;
+        write(row.bar.label, gap, under + 5);
         context.drawImage(row.bar.canvas, left, under - 4, right - left, 9);
         const places = [[left, "left"], [(left + right) / 2, "center"], [right, "right"]];
         row.bar.ticks.forEach((tick, n) => write(tick, places[n][0], under + 18, "", places[n][1]));

@@ -485,7 +485,7 @@ class Viewer {
   }
 
   paintGrid() {
-    const { spots: [spot], top } = this.shown;
+    const { spots: [spot] } = this.shown;
     const { frame } = spot;
     const { scale, patch } = this.state;
     if (this.gridFor !== `${frame.layers},${frame.heads}`) this.buildGrid(frame);
@@ -498,7 +498,7 @@ class Viewer {
       const name = scale === "all" ? view : `${view},${layer},${scale === "layer" ? "" : column}`;
       if (!tops.has(name)) tops.set(name, this.scaleTop([here], [values]) || 1);
       const checked = !relevance && layer === spot.layer && column === chosen;
-      const end = checked && scale !== "patch" ? top : tops.get(name);
+      const end = tops.get(name);
       const pixels = this.drawing.colored(values.slice(frame.prefix), (value) => value / end, this.drawing.sequential);
       canvas.getContext("2d").putImageData(pixels, 0, 0);
       cell.setAttribute("aria-checked", String(checked));
@@ -589,12 +589,12 @@ class Viewer {
     const titles = [spot.view === "relevance" ? "Relevance" : "Attends to", "Is attended to by"];
     const tables = pair.map((values, place) => {
       if (!values) return null;
-      const head = Array.from({ length: columns }, (_, column) => make("th", { scope: "col" }, `column ${column + 1}`));
+      const head = Array.from({ length: columns }, (_, column) => make("th", { scope: "col", "aria-label": `column ${column + 1}` }, `${column + 1}`));
       const body = Array.from({ length: rows }, (_, row) =>
         make(
           "tr",
           {},
-          make("th", { scope: "row" }, `row ${row + 1}`),
+          make("th", { scope: "row", "aria-label": `row ${row + 1}` }, `${row + 1}`),
           ...values.slice(prefix + row * columns, prefix + (row + 1) * columns).map((value) => make("td", {}, (100 * value).toFixed(2))),
         ),
       );
@@ -602,7 +602,7 @@ class Viewer {
       return make(
         "table",
         {},
-        make("caption", {}, `${titles[place]}, in percent${extra}`),
+        make("caption", {}, `${titles[place]}, in percent, row by row${extra}`),
         make("thead", {}, make("tr", {}, make("td"), ...head)),
         make("tbody", {}, ...body),
       );
@@ -626,13 +626,14 @@ class Viewer {
       );
       return { name: name.textContent, squares: [image, ...maps] };
     });
-    rows.at(-1).bar = { canvas: this.bar.canvas, ticks: words(this.bar) };
+    const share = spots[0].view === "relevance" ? "share of relevance" : "share of attention";
+    rows.at(-1).bar = { canvas: this.bar.canvas, ticks: words(this.bar), label: share };
     if (this.state.compare) {
       const maps = [0, 1].map((place) => {
         const ahead = this.ahead(place);
         return ahead && map("Second minus first", spots[1], ahead, (value) => 0.5 + value / (2 * top), this.drawing.diverging);
       });
-      rows.push({ squares: [null, ...maps], bar: { canvas: this.differenceBar.canvas, ticks: words(this.differenceBar) } });
+      rows.push({ squares: [null, ...maps], bar: { canvas: this.differenceBar.canvas, ticks: words(this.differenceBar), label: `difference, ${share}` } });
     }
     return this.drawing.picture(rows, this.text.textContent);
   }
