@@ -8,7 +8,7 @@ put to the test), `drawings.py` (one step of an operation) and `diagrams.py` (ho
 connected); `style.py` holds the common look.
 """
 
-from dlvc.plots.attention_maps import attention_grid, attention_overlay, position_similarity
+from dlvc.plots.attention_maps import attention_overlay, position_similarity
 from dlvc.plots.classes import (
     class_histogram,
     confusion_grid,
@@ -26,7 +26,6 @@ from dlvc.plots.style import description, set_description
 
 __all__ = [
     "accuracy_bars",
-    "attention_grid",
     "attention_overlay",
     "class_histogram",
     "comparison_pairs",

@@ -85,53 +85,6 @@ def attention_overlay(image: Any, maps: Any, *, query: int, title: str = "") -> 
 
 
 @styled
-def attention_grid(
-    maps: Any, *, image: Any = None, query: int | None = None, title: str = ""
-) -> Picture:
-    """Return one map per layer (rows) and head (columns) for one image, in one scale.
-
-    `maps` is (depth, heads, N, N), row = query. Each map shows the attention that each patch
-    receives, as a mean over all queries, or what one `query` patch gives. `image` (3, H, W),
-    uint8 or floats in [0, 1], is drawn at the left.
-
-    Raises: ValueError for another shape or a query that does not exist.
-    """
-    weights = _check_maps(maps, ("depth", "heads"))
-    depth, heads, tokens, _ = weights.shape
-    if query is not None:
-        _check_query(query, tokens)
-    shown = None if image is None else as_picture(image)
-    grid = _patch_grid(tokens, shown)
-    values = weights.mean(axis=2) if query is None else weights[:, :, query]
-    values = 100 * values.reshape(depth, heads, *grid)
-    meaning = "attention received, mean over queries" if query is None else "attention of one query"
-    first = 0 if shown is None else 1.35
-    ratio = grid[0] / grid[1]
-    options = {"ratio": ratio, "title": title or "Attention", "side": 0.9}
-    tiling = Tiling(heads + first, depth, inches=1.25, **options)
-    if shown is not None:
-        tiling.draw(shown, 0, 0)
-        tiling.write_above("image", 0, 0)
-    scale = {"cmap": ATTENTION_COLORS, "vmin": 0, "vmax": values.max()}
-    for layer, head in np.ndindex(depth, heads):
-        drawn = tiling.draw(values[layer, head], first + head, layer, **scale)
-        if query is not None:
-            tiling.frame_patch(divmod(query, grid[1]), grid, first + head, layer)
-    for head in range(heads):
-        tiling.write_above(f"head {head + 1}", first + head, 0)
-    for layer in range(depth):
-        tiling.write_left(f"layer {layer + 1}", first, layer)
-    if shown is not None and query is not None:
-        tiling.frame_patch(divmod(query, grid[1]), grid, 0, 0)
-    tiling.color_bar(drawn, f"{meaning} (%)")
-    return set_description(
-        tiling.picture,
-        f"For each layer and head the {meaning}, over {grid[0]} x {grid[1]} patches in one scale "
-        f"(equal attention would be {100 / tokens:.1f} % everywhere).",
-    )
-
-
-@styled
 def position_similarity(
     positions: Any, *, title: str = "How similar the position codes of patches are"
 ) -> Picture:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dlvc.models.vit import sinusoidal_positions
-from dlvc.plots import attention_grid, attention_overlay, position_similarity
+from dlvc.plots import attention_overlay, position_similarity
 
 IMAGE = torch.zeros(3, 8, 8, dtype=torch.uint8) + 200
 
@@ -55,10 +55,6 @@ def test_a_query_that_does_not_exist_is_refused(query):
         ValueError, match=rf"query must be a whole number from 0 to 15; got {query}"
     ):
         attention_overlay(IMAGE, attention()[0], query=query)
-    with pytest.raises(
-        ValueError, match=rf"query must be a whole number from 0 to 15; got {query}"
-    ):
-        attention_grid(attention(), query=query)
 
 
 def test_maps_of_another_shape_are_refused():
@@ -68,26 +64,12 @@ def test_maps_of_another_shape_are_refused():
         ValueError, match=r"17 tokens are no grid of square patches; leave the class"
     ):
         attention_overlay(IMAGE, attention(tokens=17)[0], query=0)
-    with pytest.raises(ValueError, match=r"shape \(depth, heads, N, N\); got \(3, 16, 16\)"):
-        attention_grid(attention()[0])
 
 
 def test_patches_of_an_image_that_is_not_square_keep_its_shape():
     image = torch.zeros(3, 8, 16, dtype=torch.uint8)
     maps = attention(tokens=8)[0]
     assert drawn(attention_overlay(image, maps, query=0))[1].shape == (2, 4)
-
-
-def test_attention_received_is_the_mean_over_queries():
-    maps = attention()
-    figure = attention_grid(maps, image=IMAGE)
-    pictures = drawn(figure)
-    assert len(pictures) == 1 + 2 * 3
-    expected = 100 * maps[1, 2].mean(dim=0).view(4, 4)
-    assert np.allclose(pictures[-1], expected, rtol=1e-5)
-    assert len({image.get_clim() for image in figure.axes[0].images[1:]}) == 1
-    one_query = drawn(attention_grid(maps, query=3))
-    assert np.allclose(one_query[0], 100 * maps[0, 0, 3].view(4, 4))
 
 
 def test_a_position_code_is_most_similar_to_itself():

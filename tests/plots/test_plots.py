@@ -23,7 +23,6 @@ CURVES = {"rollout": {"highest first": [0.9, 0.1], "random": [0.9, 0.1]}}
 
 DRAW = {
     "accuracy_bars": plots.accuracy_bars,
-    "attention_grid": lambda runs: plots.attention_grid(MAPS, image=IMAGES[0]),
     "attention_overlay": lambda runs: plots.attention_overlay(IMAGES[0], MAPS[0], query=3),
     "class_histogram": lambda runs: plots.class_histogram({"train": torch.arange(10)}),
     "comparison_pairs": lambda runs: plots.comparison_pairs(runs, COMPARISONS),
