@@ -25,10 +25,10 @@ class Small(nn.Module):
             self.layers = nn.Sequential(*layers)
         if batch_norm:
             self.layers.insert(1, nn.BatchNorm2d(4))
-        self.most, self.kind, self.seen = most, kind, []
+        self._most, self.kind, self.seen = most, kind, []
 
     def forward(self, images):
-        if len(images) > self.most:
+        if len(images) > self._most:
             raise self.kind("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
         if self.training:
             self.seen.append(len(images))
