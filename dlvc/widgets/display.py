@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 
 from dlvc.plots.style import GRID, INK, MUTED, Picture
+from dlvc.widgets.page import figure
 
 if TYPE_CHECKING:
     from ipywidgets import DOMWidget  # not imported here: it is slow
@@ -37,7 +38,9 @@ def widget_bundle(
     """
     png, look = picture._repr_png_()
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    data = {WIDGET_VIEW: view, "image/png": png, "text/plain": text}
+    # As HTML, too: JupyterLab gives a bare picture no alternative text.
+    still = figure(png, picture.description, width=look["width"])
+    data = {WIDGET_VIEW: view, "text/html": still, "image/png": png, "text/plain": text}
     return data, {"image/png": look}
 
 
