@@ -37,11 +37,15 @@ def widget_bundle(
     `text` is compared by the notebooks' tests, so it must be the same on every machine.
     """
     png, look = picture._repr_png_()
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     # As HTML, too: JupyterLab gives a bare picture no alternative text.
     still = figure(png, picture.description, width=look["width"])
-    data = {WIDGET_VIEW: view, "text/html": still, "image/png": png, "text/plain": text}
+    data = {**widget_view(widget), "text/html": still, "image/png": png, "text/plain": text}
     return data, {"image/png": look}
+
+
+def widget_view(widget: DOMWidget) -> dict[str, Any]:
+    """The part of a bundle that shows `widget` where there is a kernel."""
+    return {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}
 
 
 def inline_svg(picture: Picture) -> str:
