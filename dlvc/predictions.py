@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ PREDICTIONS = RUNS / "predictions" / "predictions.json"
 FORMAT_VERSION = 1
 SURE = 0.8  # how often a range should hold the number
 MOST_BYTES = 1_000_000
+LARGEST = 1e300  # of a number guessed or measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,9 @@ class Prediction:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # NaN fails the comparison, and so does a whole number that no float can hold.
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) <= LARGEST
 
 
 def _checked_range(guess: Any) -> tuple[float, float]:

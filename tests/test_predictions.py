@@ -7,8 +7,11 @@ import math
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dlvc import predictions
+from dlvc.files import write_whole
 from dlvc.predictions import Prediction, calibration, load_predictions, save_prediction
 
 
@@ -67,6 +70,8 @@ DAMAGED = {
     "cut off": '{"format_version": 1, "predictions": [{"notebook": "01"',
     "a guess in the wrong order": None,
     "code": '{"format_version": 1, "predictions": "__import__(\'os\').remove(\'x\')"}',
+    "too large a number": '{"format_version": 1, "predictions": [{"notebook": "01", "name": "n", "question": "?", '
+    '"guess": [1, 1' + "0" * 400 + "]}]}",
     "deep": "[" * 100_000,
     "a name that is no setting": '{"format_version": 1, "predictions": [{"notebok": "01"}]}',
 }
@@ -85,6 +90,33 @@ def test_a_damaged_file_is_named_and_set_aside_when_a_new_guess_comes(
     save_prediction(choice(guess="a"))
     assert list(load_predictions().predictions) == ["02/winner"]
     assert file.with_suffix(".unreadable.json").read_text() == text
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+ENTRY = st.fixed_dictionaries(
+    {"notebook": st.just("01"), "name": st.just("n"), "question": st.just("?")},
+    optional=dict.fromkeys(("choices", "guess", "confidence", "measured", "unit", "other"), JSON),
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(entry=ENTRY)
+def test_whatever_a_file_holds_is_read_as_predictions_or_left_out(file: Path, entry: dict) -> None:
+    write_whole(file, json.dumps({"format_version": 1, "predictions": [entry]}).encode())
+    stored = load_predictions()
+    assert bool(stored.note) != bool(stored.predictions)
+    made = list(stored.predictions.values())
+    for flag in (False, True):
+        found = calibration(made, choices=flag)
+        assert found is None or 0 <= found.brier <= 1
 
 
 def test_a_file_of_another_version_is_left_out_with_a_sentence(file: Path) -> None:

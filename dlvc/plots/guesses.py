@@ -44,7 +44,9 @@ def guess_and_result(prediction: Prediction) -> Picture | None:
             place = prediction.choices.index(choice)
             color, marker = (GREEN, "D") if choice == prediction.measured else (PURPLE, "o")
             axes.plot(place, -0.5, marker, color=color, markersize=9)
-            axes.text(place, 0.1, text, ha="center")
+            # At two heights: neighbours would run into each other.
+            height = 0.05 if choice == prediction.measured else 0.6
+            axes.text(place, height, text, ha="center")
     else:
         _draw_range(axes, prediction)
     says = f"{prediction.question} You said {said}; the result is {measured}: {verdict}."

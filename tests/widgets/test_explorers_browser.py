@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab
+from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ask
 from nbformat.v4 import new_code_cell, new_notebook
 
 from dlvc.notebooks import tidy_notebook
@@ -19,8 +19,10 @@ CELLS = [
     "from dlvc.widgets.kernel import kernel_explorer\n\nkernel_explorer()",
     "from dlvc.widgets.layer_size import layer_explorer\n\nlayer_explorer()",
     "from dlvc.widgets.positions import position_explorer\n\nposition_explorer()",
+    "from dlvc.widgets.prediction import guess_first\n\n"
+    "guess = guess_first('01', 'browser', 'How many?', choices=('few', 'many'))\nguess",
 ]
-KERNEL, LAYER, POSITIONS = range(3)
+KERNEL, LAYER, POSITIONS, GUESS = range(4)
 
 
 @dataclass
@@ -74,8 +76,9 @@ def notebook(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         page.evaluate("window.jupyterapp.shell.collapseLeft()")
         opened.errors.clear()  # what JupyterLab says of itself while it starts
         page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        for cell in range(len(CELLS)):
+        for cell in (KERNEL, LAYER, POSITIONS):
             opened.drawing(cell).wait_for(timeout=120_000)
+        opened.output(GUESS).get_by_text("How sure?").wait_for(timeout=60_000)
         yield opened
         page.close()
 
@@ -120,6 +123,18 @@ def test_what_cannot_be_is_explained_where_the_drawing_was(notebook: Notebook) -
     assert notebook.output(LAYER).bounding_box()["height"] == height
     notebook.page.keyboard.press("End")
     notebook.says(LAYER, "3 x 64 x 64")
+
+
+def test_a_guess_is_chosen_by_keyboard_and_committed_by_mouse(notebook: Notebook) -> None:
+    output, keyboard = notebook.output(GUESS), notebook.page.keyboard
+    output.get_by_role("radio").last.focus()
+    keyboard.press("Space")
+    handle = notebook.slider(GUESS, "How sure?")
+    handle.focus()
+    keyboard.press("ArrowRight")
+    output.get_by_role("button", name="Commit").click()
+    output.get_by_text("Committed: many, 61% sure").wait_for()
+    assert ask(notebook.page, "print(guess.value)") == "many"
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
