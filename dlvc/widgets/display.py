@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from dlvc.plots.style import GRID, INK, MUTED, Picture
 from dlvc.widgets.page import figure
@@ -50,10 +51,20 @@ def widget_view(widget: DOMWidget) -> dict[str, Any]:
 
 def inline_svg(picture: Picture) -> str:
     """The picture as HTML for the `value` of a widget: in the colours of the page, described to who cannot see it."""
-    file = io.StringIO()
+    file, dpi = io.StringIO(), picture.dpi
+    grounds = [picture.patch, *(axes.patch for axes in picture.axes)]
+    seen = [ground.get_visible() for ground in grounds]
     # Text as text is quick and can be searched; the salt makes equal pictures equal texts.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dlvc"}):
-        picture.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        try:
+            for ground in grounds:
+                ground.set_visible(False)
+            # Not savefig, which draws twice: a control is to be answered at once.
+            FigureCanvasSVG(picture).print_svg(file, metadata={"Date": None})
+        finally:
+            picture.dpi = dpi
+            for ground, visible in zip(grounds, seen, strict=True):
+                ground.set_visible(visible)
     svg = re.sub(r"<metadata>.*?</metadata>", "", file.getvalue(), flags=re.DOTALL)
     svg = svg[svg.index("<svg") :]
     for color, themed in THEMED.items():

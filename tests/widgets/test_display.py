@@ -85,3 +85,10 @@ def test_an_inline_picture_takes_the_colour_of_the_pages_text_and_has_no_ground(
 def test_equal_pictures_are_equal_texts() -> None:
     assert inline_svg(line()) == inline_svg(line())
     assert inline_svg(line()) != inline_svg(line("Another line."))
+
+
+def test_a_picture_is_the_same_after_it_was_drawn_inline() -> None:
+    picture = line()
+    before = picture._repr_png_()
+    inline_svg(picture)
+    assert picture._repr_png_() == before
