@@ -36,6 +36,11 @@ from dlvc.models.vit import PatchEmbedding, SelfAttention, VisionTransformer
 
 MapsOf = Callable[[VisionTransformer, Tensor], Tensor]
 both_readouts = pytest.mark.parametrize("class_token", [False, True], ids=["mean", "class token"])
+every_reader = pytest.mark.parametrize(
+    "ours",
+    [attention_maps, class_relevance, silenced_probabilities],
+    ids=lambda each: each.__name__,
+)
 
 
 def small_model(class_token: bool, **options) -> VisionTransformer:
@@ -241,11 +246,7 @@ def maps_without_removal(model: VisionTransformer, images: Tensor) -> Tensor:
 
 
 @both_readouts
-@pytest.mark.parametrize(
-    "ours",
-    [attention_maps, class_relevance, silenced_probabilities],
-    ids=lambda each: each.__name__,
-)
+@every_reader
 def test_hooks_are_gone_after_two_calls_and_after_an_error(ours, class_token):
     check_leaves_no_hooks(ours, class_token)
     must_fail(check_leaves_no_hooks, maps_without_removal, class_token)
@@ -654,11 +655,7 @@ def check_no_dropout(maps_of: MapsOf, class_token: bool) -> None:
 
 
 @both_readouts
-@pytest.mark.parametrize(
-    "ours",
-    [attention_maps, class_relevance, silenced_probabilities],
-    ids=lambda each: each.__name__,
-)
+@every_reader
 def test_a_model_in_training_mode_is_seen_without_dropout_and_stays_in_its_mode(ours, class_token):
     def mode_left_behind(model, images):
         return simple_maps(model.eval(), images)

@@ -21,7 +21,8 @@ FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
 CONTRACT_CELLS = 8  # at least so many cells with compared text
 PICTURE_BYTES = 2_000
 FILE_BYTES = 1_500_000
-MACHINE_PATHS = re.compile(r"(?<![\w.])(/home/|/root/|/Users/|/tmp/|/var/|/content/|[A-Z]:\\)")
+TOP_FOLDERS = ("home", "root", "Users", "tmp", "var", "content")  # of Linux, macOS and Colab
+MACHINE_PATHS = re.compile(rf"(?<![\w.])(/({'|'.join(TOP_FOLDERS)})/|[A-Z]:\\)")
 PROJECT = NOTEBOOKS.parent
 # Source: the forms that GitHub, PyPI, Hugging Face, OpenAI, AWS, Google and Slack document, and a private key's head.
 SECRETS = re.compile(

@@ -58,9 +58,7 @@ class Choices:
             new["epoch"] = len(self.epochs[new["model"]]) - 1
         if "epoch" in changes:
             new["epoch"] = self._epoch(changes["epoch"], new["model"])
-        for name, count in (("image", self.images), ("layer", self.layers), ("head", self.heads)):
-            if name in changes:
-                new[name] = self._number(name, changes[name], count)
+        new.update(self._numbers(changes))
         if "patch" in changes:
             new["patch"] = self._patch(changes["patch"])
         if "class_name" in changes:
@@ -111,10 +109,15 @@ class Choices:
             new["epoch2"] = len(self.epochs[new["model2"]]) - 1
         if "epoch" in other:
             new["epoch2"] = self._epoch(other["epoch"], new["model2"])
-        for name, count in (("image", self.images), ("layer", self.layers), ("head", self.heads)):
-            if name in other:
-                new[f"{name}2"] = self._number(name, other[name], count)
-        return new
+        return new | {f"{name}2": value for name, value in self._numbers(other).items()}
+
+    def _numbers(self, given: Mapping[str, Any]) -> dict[str, int]:
+        counts = {"image": self.images, "layer": self.layers, "head": self.heads}
+        return {
+            name: self._number(name, given[name], count)
+            for name, count in counts.items()
+            if name in given
+        }
 
     def _number(self, name: str, value: Any, count: int) -> int:
         number = whole_number(value)
