@@ -29,8 +29,6 @@ from dlvc.evaluation import predict
 from dlvc.explanation import (
     ORDERS,
     DeletionCurve,
-    Interval,
-    bootstrap_interval,
     deletion_curve,
     grad_cam,
     randomized,
@@ -42,6 +40,7 @@ from dlvc.models.normalize import to_float
 from dlvc.models.vit import VisionTransformer
 from dlvc.records import REFERENCE_RECORDS, load_record
 from dlvc.running import load_run
+from dlvc.statistics import Interval, bootstrap_interval
 
 FOLDER = REFERENCE_RECORDS / "explanations"
 IMAGES_AT_ONCE = 100  # their weights take 40 MB in six layers of four heads

@@ -13,6 +13,7 @@ from functools import cache, partial
 
 import pytest
 import torch
+from must_fail import must_fail
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
@@ -56,12 +57,6 @@ def small_model(class_token: bool, **options) -> VisionTransformer:
 
 def some_images(count: int = 2, size: int = 32) -> Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
-
-
-def must_fail(check: Callable, *arguments) -> None:
-    """Assert that a check notices a broken implementation."""
-    with pytest.raises(AssertionError):
-        check(*arguments)
 
 
 @contextmanager
