@@ -36,6 +36,7 @@ from dlvc.explanation import (
     share_on_object,
     to_patches,
 )
+from dlvc.files import write_whole
 from dlvc.models.normalize import to_float
 from dlvc.models.vit import VisionTransformer
 from dlvc.records import REFERENCE_RECORDS, load_record
@@ -236,7 +237,7 @@ def rounded(values: Tensor | tuple[float, ...]) -> list[float]:
 def save_map_tests(tests: MapTests, path: Path) -> Path:
     """Write the measurement as JSON and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(dataclasses.asdict(tests), indent=1) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(dataclasses.asdict(tests), indent=1) + "\n").encode())
     return path
 
 

@@ -120,6 +120,7 @@ REFUSED = [
     ("widgets.AttentionViewer(VIT, IMAGES, patch=(9, 1))", "got (9, 1)", "from 1 to 8", "patch must be"),
     ("widgets.AttentionViewer(VIT, IMAGES, view='rows')", "got 'rows'", "one of head, mean", "view must"),
     ("widgets.AttentionViewer(VIT, IMAGES, labels=[1])", "got 1", "each of 4 images", "labels must be"),
+    ("widgets.AttentionViewer(VIT, data.Split(IMAGES, LABELS))", "got a Split", "a few images", "Pass its"),
     ("widgets.AttentionViewer({}, IMAGES)", "empty dict", "at least one model", "needs"),
     # experiments and runs
     ("experiments.get_experiment(['simple-cnn'])", "type list", "choose one of majority", "choose"),

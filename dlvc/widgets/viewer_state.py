@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dlvc.attention import AttentionRecording
+from dlvc.checks import brief
 
 VIEWS = ("head", "mean", "rollout", "relevance")
 SCALES = ("patch", "head", "layer", "all")
@@ -70,7 +71,7 @@ class Choices:
         if "opacity" in changes:
             new["opacity"] = self._opacity(changes["opacity"])
         if "table" in changes:
-            new["table"] = bool(changes["table"])
+            new["table"] = self._switch("table", changes["table"])
         if "other" in changes:
             new.update(self._other(new, changes["other"]))
         return new
@@ -118,6 +119,11 @@ class Choices:
             for name, count in counts.items()
             if name in given
         }
+
+    def _switch(self, name: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be True or False; got {brief(value)}.")
+        return value
 
     def _number(self, name: str, value: Any, count: int) -> int:
         number = whole_number(value)
