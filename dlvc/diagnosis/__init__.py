@@ -1,0 +1,1 @@
+"""What is wrong, or not, with a model and the data that it is about to learn from."""
