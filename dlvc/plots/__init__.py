@@ -4,8 +4,8 @@ Never sees a model and never shows a window. Each function returns the figure, a
 `Figure` that a notebook shows when it is the last value of a cell; `description(figure)` says in
 one sentence what is on it. Read on in `curves.py` and `results.py` (figures of records),
 `classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `explanations.py` (maps
-put to the test), `drawings.py` (one step of an operation) and `diagrams.py` (how parts are
-connected); `style.py` holds the common look.
+put to the test), `lines.py` (one factor measured), `drawings.py` (one step of an operation) and
+`diagrams.py` (how parts are connected); `style.py` holds the common look.
 """
 
 from dlvc.plots.attention_maps import attention_overlay, position_similarity
@@ -21,12 +21,14 @@ from dlvc.plots.diagrams import receptive_field, residual_block
 from dlvc.plots.drawings import convolution_step, image_patches, max_pooling
 from dlvc.plots.explanations import deletion_curves, head_shares, interval_rows, map_mosaic
 from dlvc.plots.images import feature_maps, filters_grid, show_augmentations, show_images
+from dlvc.plots.lines import calibration_diagram, measured_lines
 from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
 from dlvc.plots.style import description, set_description
 
 __all__ = [
     "accuracy_bars",
     "attention_overlay",
+    "calibration_diagram",
     "class_histogram",
     "comparison_pairs",
     "confusion_grid",
@@ -43,6 +45,7 @@ __all__ = [
     "learning_curves",
     "map_mosaic",
     "max_pooling",
+    "measured_lines",
     "per_class_bars",
     "pixel_statistics",
     "position_similarity",

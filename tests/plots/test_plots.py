@@ -24,6 +24,9 @@ CURVES = {"rollout": {"highest first": [0.9, 0.1], "random": [0.9, 0.1]}}
 DRAW = {
     "accuracy_bars": plots.accuracy_bars,
     "attention_overlay": lambda runs: plots.attention_overlay(IMAGES[0], MAPS[0], query=3),
+    "calibration_diagram": lambda runs: plots.calibration_diagram(
+        {"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model in two groups."
+    ),
     "class_histogram": lambda runs: plots.class_histogram({"train": torch.arange(10)}),
     "comparison_pairs": lambda runs: plots.comparison_pairs(runs, COMPARISONS),
     "confusion_grid": plots.confusion_grid,
@@ -41,6 +44,9 @@ DRAW = {
     "learning_curves": plots.learning_curves,
     "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),
     "max_pooling": lambda runs: plots.max_pooling(),
+    "measured_lines": lambda runs: plots.measured_lines(
+        {"": {"plain": [1, 2]}}, [4, 8], place_label="depth", value_label="size", says="A line."
+    ),
     "per_class_bars": plots.per_class_bars,
     "pixel_statistics": lambda runs: plots.pixel_statistics(IMAGES),
     "position_similarity": lambda runs: plots.position_similarity(torch.eye(16)),
