@@ -45,7 +45,7 @@ DRAW = {
     "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),
     "max_pooling": lambda runs: plots.max_pooling(),
     "measured_lines": lambda runs: plots.measured_lines(
-        {"": {"plain": [1, 2]}}, [4, 8], place_label="depth", value_label="size", says="A line."
+        {"": {"plain": [1, 2]}}, [4, 8], place_label="depth", value_label="size", says="One line through two places."
     ),
     "per_class_bars": plots.per_class_bars,
     "pixel_statistics": lambda runs: plots.pixel_statistics(IMAGES),
