@@ -20,7 +20,13 @@ from dlvc.plots.curves import learning_curves, report_figure
 from dlvc.plots.diagrams import receptive_field, residual_block
 from dlvc.plots.drawings import convolution_step, image_patches, max_pooling
 from dlvc.plots.explanations import deletion_curves, head_shares, interval_rows, map_mosaic
-from dlvc.plots.images import feature_maps, filters_grid, show_augmentations, show_images
+from dlvc.plots.images import (
+    feature_maps,
+    field_maps,
+    filters_grid,
+    show_augmentations,
+    show_images,
+)
 from dlvc.plots.lines import calibration_diagram, measured_lines
 from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
 from dlvc.plots.style import description, set_description
@@ -38,6 +44,7 @@ __all__ = [
     "deletion_curves",
     "description",
     "feature_maps",
+    "field_maps",
     "filters_grid",
     "head_shares",
     "image_patches",

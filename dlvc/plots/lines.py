@@ -106,7 +106,7 @@ def calibration_diagram(
     `groups[model]` are confidence, accuracy (both 0 to 1) and number of predictions, as
     `diagnosis.robustness.calibration` gives them; a larger marker stands for more predictions.
     """
-    picture = new_picture(6, 5, title="Does it know what it does not know?")
+    picture = new_picture(7.5, 4.8, title="Does it know what it does not know?")
     axes = picture.subplots()
     axes.plot([0, 100], [0, 100], color=MUTED, linestyle=":", label="as sure as right")
     for (name, (confidence, accuracy, count)), look in zip(
@@ -118,7 +118,8 @@ def calibration_diagram(
         axes.scatter(
             sure, right, s=size, color=look.color, marker=look.marker, edgecolor="white", label=name
         )
-    axes.text(97, 4, "below the line: too sure", color=INK, fontsize=9, ha="right")
+    axes.text(97, 4, "too sure", color=INK, fontsize=9, ha="right")
+    axes.text(4, 95, "not sure enough", color=INK, fontsize=9, va="top")
     axes.set(
         xlim=(0, 101),
         ylim=(0, 101),
@@ -126,5 +127,5 @@ def calibration_diagram(
         ylabel="right (%)",
         aspect="equal",
     )
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
     return set_description(picture, says)

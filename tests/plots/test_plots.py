@@ -35,6 +35,9 @@ DRAW = {
     "cost_scatter": plots.cost_scatter,
     "deletion_curves": lambda runs: plots.deletion_curves([0, 1], CURVES),
     "feature_maps": lambda runs: plots.feature_maps(IMAGES[0]),
+    "field_maps": lambda runs: plots.field_maps(
+        {"CNN": torch.eye(8)}, says="One field of 8 rows and columns."
+    ),
     "filters_grid": lambda runs: plots.filters_grid(IMAGES),
     "head_shares": lambda runs: plots.head_shares({"trained": [[0.1, -0.2]]}),
     "image_patches": lambda runs: plots.image_patches(IMAGES[0]),
@@ -45,7 +48,11 @@ DRAW = {
     "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),
     "max_pooling": lambda runs: plots.max_pooling(),
     "measured_lines": lambda runs: plots.measured_lines(
-        {"": {"plain": [1, 2]}}, [4, 8], place_label="depth", value_label="size", says="One line through two places."
+        {"": {"plain": [1, 2]}},
+        [4, 8],
+        place_label="depth",
+        value_label="size",
+        says="One line through two places.",
     ),
     "per_class_bars": plots.per_class_bars,
     "pixel_statistics": lambda runs: plots.pixel_statistics(IMAGES),
