@@ -39,6 +39,8 @@ def number(right: float, mistakes: Mapping[float, str], *, within: float = 0.0) 
         for wrong, reason in mistakes.items():
             if abs(given - wrong) <= within:
                 return reason
+        if 0 < right < 1 and math.isclose(given, 100 * right, rel_tol=0.01):
+            return "that is in per cent: give a share from 0 to 1."
         if math.isclose(given, right, rel_tol=0.05):
             return f"{given:.6g} is close: {'keep more digits' if within else 'count once more'}."
         return f"{given:.6g} is too {'large' if given > right else 'small'}."
@@ -153,3 +155,8 @@ def difference(result: Any, wanted: Any) -> str:
         return f"it should return {target.item():.4g}; it returned {given.item():.4g}."
     share = (given - target).abs().gt(TOLERANCE * (1 + target.abs())).double().mean().item()
     return f"the shape is right, but {max(share, 0.01):.0%} of the numbers are not."
+
+
+def random_numbers(*shape: int, seed: int = 0) -> Tensor:
+    """Return float32 numbers from 0 to 1, the same ones at each call: arguments to try a function with."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
