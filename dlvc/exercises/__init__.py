@@ -4,6 +4,8 @@
 `editions` how the blank and the solved notebook are made. To add an exercise, add it to its module's `EXERCISES`.
 """
 
-from dlvc.exercises import cnns
+from dlvc.exercises import cnns, comparison, data, transfer, vits
 
-EXERCISES = {each.EXERCISES[0].notebook: each.EXERCISES for each in (cnns,)}
+EXERCISES = {
+    each.EXERCISES[0].notebook: each.EXERCISES for each in (data, cnns, vits, transfer, comparison)
+}

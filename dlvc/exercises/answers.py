@@ -5,11 +5,13 @@ Nothing here trusts the answer: it may be of any type, huge, or a function that 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -99,7 +101,8 @@ def call(function: Any, *arguments: Any) -> Any:
         raise Wrong(
             f"a function is asked for, its name without brackets; this is {brief(function)}."
         )
-    copies = [each.clone() if isinstance(each, Tensor) else each for each in arguments]
+    arrays = (Tensor, np.ndarray)
+    copies = [copy.deepcopy(each) if isinstance(each, arrays) else each for each in arguments]
     try:
         result = function(*copies)
     except NotImplementedError:
@@ -116,8 +119,7 @@ def call(function: Any, *arguments: Any) -> Any:
 def described(arguments: tuple[Any, ...]) -> str:
     """Return the arguments of a call in words: tensors by their shape."""
     return ", ".join(
-        f"a tensor {tuple(each.shape)}" if isinstance(each, Tensor) else brief(each)
-        for each in arguments
+        brief(each).removeprefix("a value of type ") for each in arguments for each in arguments
     )
 
 

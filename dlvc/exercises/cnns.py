@@ -65,8 +65,8 @@ whatever the image. In evaluation mode it works, as the running statistics are u
         difficulty="medium",
         minutes=8,
         task="""\
-The report's code fed pixels from 0 to 255 to networks made for 0 to 1 (notebook 01). Compare the loss before training of
-`models[key].train()(255 * images)` for the three networks. Which one hardly notices?""",
+The report's code fed pixels from 0 to 255 to networks made for 0 to 1 (notebook 01). Compare the loss before training
+of `models[key].train()(255 * images)` for the three networks. Which one hardly notices?""",
         starter='forgotten_255 = ...  # "simple-cnn", "deep-cnn" or "deep-cnn-bn"',
         solution="""\
 # cross_entropy(models[key].train()(255 * images), labels) is near ln 10 for one key only.
@@ -145,7 +145,7 @@ only_depth = {
         title="Counting the first layer",
         difficulty="easy",
         minutes=3,
-        task="The convolution of exercise 1 (64 filters of 7x7, colour images) has no bias. How many parameters has it?",
+        task="The layer of exercise 1 (64 filters of 7x7 on colour images) has no bias. How many parameters has it?",
         starter="stem_parameters = ...",
         solution="stem_parameters = 7 * 7 * 3 * 64",
         hints=(

@@ -11,10 +11,10 @@ from dlvc.exercises.exercise import Exercise
 vit_exercise = partial(Exercise, notebook="03_vits")
 
 GRADIENTS_AFTER = """\
-Now call it with `plain_model` and with `model`, on `many` and `data.test.labels[:32]`. Do gradients vanish on their way
-back? No: the values of block 1, farthest from the loss, get about as large a gradient as those of block 6. What vanishes
-in the plain model is the gradient of queries and keys, from block 3 on, nearer to the loss, down to rounding error. That
-is the collapse of the tokens. In the residual model all six blocks get gradients of similar size."""
+Now call it with `plain_model` and with `model`, on `many` and `data.test.labels[:32]`. Do gradients vanish on their
+way back? No: the values of block 1, farthest from the loss, get about as large a gradient as those of block 6. What
+vanishes in the plain model is the gradient of queries and keys, from block 3 on, nearer to the loss, down to rounding
+error. That is the collapse of the tokens. In the residual model all six blocks get gradients of similar size."""
 
 EXERCISES = (
     vit_exercise(
@@ -159,7 +159,7 @@ def patchify(images, size):
         hints=(
             "Split the axis of rows into two: which patch, and which row in it. The same for the columns.",
             "`images.reshape(B, C, H // size, size, W // size, size)`. In which order must the six axes be?",
-            "`.permute(0, 2, 4, 1, 3, 5)` gives (B, row of patches, column of patches, C, size, size); join the last three.",
+            "`.permute(0, 2, 4, 1, 3, 5)` gives (B, patch row, patch column, C, size, size); join the last three.",
         ),
         judge=judge.patchify,
         after="The library's `PatchEmbedding` does the same in its first three lines.",
@@ -193,8 +193,8 @@ def attend(query, key, value):
         difficulty="hard",
         minutes=8,
         task="""\
-This is meant to be attention with $H$ heads of $d = D / H$ numbers for tokens (B, N, D). No line stops with an error, and
-the shapes are right. Which line has the fault?
+This is meant to be attention with $H$ heads of $d = D / H$ numbers for tokens (B, N, D). No line stops with an error,
+and the shapes are right. Which line has the fault?
 
 ```python
 q, k, v = query_key_value(tokens).chunk(3, dim=-1)           # line 1: (B, N, D) each
