@@ -26,7 +26,7 @@ def exercise_cells(
     """Return identifier, cell type and source of each exercise cell, three for each exercise."""
     cells = []
     for number, each in enumerate(exercises, start=1):
-        task = f"**{number}. {each.title}** ({each.rating}). {each.task}"
+        task = f"**{number}. {each.title}** ({each.rating})\n\n{each.task}"
         fold = (
             "<details><summary>Solution</summary>\n\n"
             f"```python\n{each.solution}\n```\n\n{each.after}\n\n</details>"

@@ -112,9 +112,8 @@ answer = model.load_state_dict(weights, strict=False)                           
         minutes=4,
         task="""\
 You train `resnet18` (with augmentation) and `resnet18-plain` (without) from `start_file` on the same few pictures for
-ten epochs. Which one has the larger gap between training and validation accuracy? Decide first; then, if you have a
-minute, train both with `run_experiment(key, data, config, weights=start_file, weights_name=trained_on, save=False)`
-and draw the two records with `plots.learning_curves`.""",
+ten epochs. Which one has the larger gap between training and validation accuracy? Decide now; the open question at the
+end trains both.""",
         starter='larger_gap = ...  # "resnet18" or "resnet18-plain"',
         solution='larger_gap = "resnet18-plain"',
         hints=(
