@@ -79,11 +79,12 @@ gradient_factors = judges.parts(
         ),
     }
 )
-CENTRES = 3 * torch.eye(10, 32) + random_numbers(10, 32)
+# Ten groups of features, one around each of ten unit vectors, far enough apart for a linear layer.
+CENTRES = torch.eye(10, 32)
 LABELS = torch.arange(60) % 10
 NEW_LABELS = torch.arange(20).flip(0) % 10
-FEATURES = CENTRES[LABELS] + random_numbers(60, 32, seed=1)
-NEW_FEATURES = CENTRES[NEW_LABELS] + random_numbers(20, 32, seed=2)
+FEATURES = CENTRES[LABELS] + 0.3 * (random_numbers(60, 32, seed=1) - 0.5)
+NEW_FEATURES = CENTRES[NEW_LABELS] + 0.3 * (random_numbers(20, 32, seed=2) - 0.5)
 
 
 def linear_probe(answer: Any) -> str | None:
