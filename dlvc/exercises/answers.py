@@ -118,9 +118,7 @@ def call(function: Any, *arguments: Any) -> Any:
 
 def described(arguments: tuple[Any, ...]) -> str:
     """Return the arguments of a call in words: tensors by their shape."""
-    return ", ".join(
-        brief(each).removeprefix("a value of type ") for each in arguments for each in arguments
-    )
+    return ", ".join(brief(each).removeprefix("a value of type ") for each in arguments)
 
 
 def named(error: BaseException) -> str:

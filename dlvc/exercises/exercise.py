@@ -90,13 +90,14 @@ class Exercise:
 
     def assess(self, answer: Any) -> Note:
         """What is said about an answer; the heading is `NOT_ATTEMPTED`, `WRONG` or `RIGHT`."""
+        asked = f"{self.name} ({self.rating})"
+        hint = f"`check.{self.name}.hint()` gives a hint."
         try:
             if is_blank(answer):
-                hint = f"`check.{self.name}.hint()` gives a hint."
-                return Note(NOT_ATTEMPTED, f"{self.name} ({self.rating}). {hint}")
+                return Note(NOT_ATTEMPTED, f"{asked}. {hint}")
             reason = self.judge(answer)
         except NotAttempted as missing:
-            return Note(NOT_ATTEMPTED, f"{self.name}, {missing}.")
+            return Note(NOT_ATTEMPTED, f"{asked}, {missing}. {hint}")
         except Wrong as wrong:
             reason = str(wrong)
         except Exception as error:  # whatever an answer can make go wrong, it is said in words

@@ -99,7 +99,10 @@ WRONG: Table = {
         ),
         (lambda x, w: full(x, w) / len(w) ** 2, "the mean of the products"),
         (lambda x, w: full(x, w).tolist(), "should return a tensor"),
-        (lambda x, w: x @ w, "your function stopped with RuntimeError"),
+        (
+            lambda x, w: x @ w,
+            "called with Tensor of shape (5, 7), Tensor of shape (3, 3), your function stopped with RuntimeError",
+        ),
         (lambda x, w: full(x, w) / 0, "nan or an infinite"),
     ],
     "normalise_batch": [

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import copy
 import dataclasses
 import html.parser
+from functools import cache
+from types import CodeType
 from typing import Any
 
 import nbformat
 import pytest
 import torch
+from IPython.core.formatters import DisplayFormatter
 
 from dlvc.exercises import EXERCISES, judges
 from dlvc.exercises.checker import Check
@@ -33,19 +37,19 @@ SMALL = Exercise(
 )
 
 
-def notebook_names(stem: str) -> dict[str, Any]:
-    """Return the names that a notebook's imports give, as they are when its exercises are reached."""
+@cache
+def imports_of(stem: str) -> CodeType:
+    """Return the imports of a notebook: they give the names that its exercises may use."""
     cells = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4).cells
     sources = [cell.source for cell in cells if cell.cell_type == "code"]
     statements = [each for source in sources for each in ast.parse(source).body]
     imports = [each for each in statements if isinstance(each, (ast.Import, ast.ImportFrom))]
-    names: dict[str, Any] = {}
-    exec(compile(ast.Module(imports, type_ignores=[]), stem, "exec"), names)
-    return names
+    return compile(ast.Module(imports, type_ignores=[]), stem, "exec")
 
 
 def answer_from(code: str, exercise: Exercise) -> Any:
-    names = notebook_names(exercise.notebook)
+    names: dict[str, Any] = {}
+    exec(imports_of(exercise.notebook), names)
     exec(code, names)
     return names[exercise.name]
 
@@ -92,17 +96,17 @@ def test_each_notebook_has_five_exercises_of_mixed_difficulty() -> None:
     assert len({each.name for each in ALL}) == len(ALL)
 
 
-@every_exercise
-def test_no_other_cell_of_its_notebook_uses_the_name_of_an_answer(exercise: Exercise) -> None:
-    cells = nbformat.read(NOTEBOOKS / f"{exercise.notebook}.ipynb", as_version=4).cells
+@pytest.mark.parametrize("notebook", EXERCISES)
+def test_no_other_cell_of_a_notebook_gives_a_value_to_the_name_of_an_answer(notebook: str) -> None:
+    cells = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
     others = [cell for cell in cells if cell.cell_type == "code" and "exercise-" not in cell.id]
+    nodes = [node for cell in others for node in ast.walk(ast.parse(cell.source))]
     stored = {
-        node.id
-        for cell in others
-        for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-    assert exercise.name not in stored
+    stored |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.alias))}
+    assert stored
+    assert not stored & {each.name for each in EXERCISES[notebook]}
 
 
 class Hostile:
@@ -164,6 +168,18 @@ def test_an_odd_answer_is_called_wrong_in_a_few_words_by_every_exercise(answer: 
         note = exercise.assess(answer)
         assert note.heading == WRONG, exercise.name
         assert 10 < len(note.text) < 600, exercise.name
+
+
+def test_a_function_that_says_it_is_not_implemented_is_not_attempted() -> None:
+    def empty(*arguments: Any) -> None:
+        raise NotImplementedError
+
+    def on_purpose(*arguments: Any) -> None:
+        raise NotImplementedError("no kernel for this type")
+
+    convolve = next(each for each in ALL if each.name == "convolve")
+    assert convolve.assess(empty).heading == NOT_ATTEMPTED
+    assert "NotImplementedError: no kernel" in convolve.assess(on_purpose).text
 
 
 def test_a_list_that_holds_itself_is_called_wrong() -> None:
@@ -290,10 +306,6 @@ def test_the_list_says_how_hard_how_long_and_what_is_done(check: Check) -> None:
 
 
 def test_a_check_can_be_copied_and_shown_by_ipython(check: Check) -> None:
-    import copy
-
-    from IPython.core.formatters import DisplayFormatter
-
     assert repr(copy.deepcopy(check)) == repr(check)
     formats, _ = DisplayFormatter().format(check.small(42))
     assert set(formats) == {"text/plain", "text/html"}
