@@ -198,7 +198,7 @@ and the shapes are right. Which line has the fault?
 
 ```python
 q, k, v = query_key_value(tokens).chunk(3, dim=-1)           # line 1: (B, N, D) each
-q, k, v = (each.view(B, H, N, d) for each in (q, k, v))      # line 2: (B, H, N, d) each
+q, k, v = (each.reshape(B, H, N, d) for each in (q, k, v))   # line 2: (B, H, N, d) each
 weights = (q @ k.transpose(-2, -1) / d**0.5).softmax(-1)     # line 3: (B, H, N, N)
 mixed = (weights @ v).transpose(1, 2).flatten(2)             # line 4: (B, N, D)
 ```""",
@@ -206,13 +206,13 @@ mixed = (weights @ v).transpose(1, 2).flatten(2)             # line 4: (B, N, D)
         solution="faulty_line = 2",
         hints=(
             "For each line, ask which numbers of which token stand where afterwards.",
-            "A view keeps the order of the numbers. Which axis must the D numbers of a token be split along?",
+            "A reshape keeps the order of the numbers. Which axis must the D numbers of a token be split along?",
             "D becomes (H, d), so N must stand before H until a transpose moves it.",
         ),
         judge=judge.faulty_line,
         after="""\
-`view(B, H, N, d)` gives head 1 the first N / H tokens instead of the first d numbers of all tokens. It has to be
-`view(B, N, H, d).transpose(1, 2)`.""",
+`reshape(B, H, N, d)` gives head 1 the first N / H tokens instead of the first d numbers of all tokens. It has to be
+`reshape(B, N, H, d).transpose(1, 2)`.""",
     ),
 )
 check = Check(EXERCISES)
