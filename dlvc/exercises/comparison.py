@@ -187,8 +187,8 @@ def mcnemar(b, c):
         ),
         judge=judge.mcnemar,
         after="""\
-5 against 0 gives 0.06, 50 against 0 less than 0.000001, 1,000 against 1,050 gives 0.28: the same difference of 50
-images can mean much or nothing.""",
+5 against 0 gives 0.06. 50 against 0 gives less than 0.000001, and 1,000 against 1,050 gives 0.28: the same difference
+of 50 images can mean much or nothing.""",
     ),
     comparison_exercise(
         name="class_gains",

@@ -102,4 +102,4 @@ class Exercise:
             reason = str(wrong)
         except Exception as error:  # whatever an answer can make go wrong, it is said in words
             reason = f"the answer cannot be read ({named(error)})."
-        return Note(WRONG, reason) if reason else Note(RIGHT, self.after)
+        return Note(WRONG, reason) if reason else Note(RIGHT, " ".join(self.after.split()))
