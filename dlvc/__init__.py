@@ -14,6 +14,7 @@ Where to look (each file imports only from the groups above its own):
 - experiments: `experiments` (`EXPERIMENTS`, the only list of models there is), `running` (`run_experiment`),
   `unfinished` (which run is the same run)
 - widgets: `widgets` (`AttentionViewer`), each alive without a kernel too
+- exercises: `exercises` (each with its check, hints and solution; blank and solved notebooks are made from them)
 - the workbook: `figures` (every committed figure), `map_tests` (the stored measurement of attention maps),
   `notebooks` (run the notebooks and keep what they print)
 - the command line: `python -m dlvc`

@@ -11,6 +11,7 @@ from torch import nn
 from dlvc import __main__ as command_line
 from dlvc import attention, augment, checkpoint, config, data, device, experiments, metrics, plots
 from dlvc import explanation, notebooks, records, running, training, widgets
+from dlvc.exercises import cnns
 from dlvc.data import sketch10
 from dlvc.models import cnn, majority, resnet, vit
 
@@ -115,6 +116,8 @@ REFUSED = [
     ("attention.attention_maps(VIT, IMAGES, layers=[1])", "got 1", "from 0 to 0", "Leave layers out"),
     ("attention.class_relevance(VIT, IMAGES, [10])", "got 10", "from 0 to 9", "Leave classes out"),
     ("explanation.share_on_object(-MAPS[:, 0], MASKS, (8, 8))", "got -0.0156", "from 0 up", "clamp"),
+    # exercises
+    ("cnns.check.convolve.hint(4)", "got 4", "from 1 to 3", "Try 1"),
     # widgets
     ("widgets.AttentionViewer(VIT, IMAGES, layer=2)", "got 2", "from 1 to 1", "layer must be"),
     ("widgets.AttentionViewer(VIT, IMAGES, patch=(9, 1))", "got (9, 1)", "from 1 to 8", "patch must be"),

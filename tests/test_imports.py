@@ -41,8 +41,8 @@ LEVELS = [
     ["resume", "explanation", "diagnosis.*"],
     ["training", "experiments"],
     ["unfinished"],
-    ["running"],
-    ["silent_bugs", "map_tests", "recordings", "notebooks", "exercises.*", "widgets.*"],
+    ["running", "notebooks"],
+    ["silent_bugs", "map_tests", "recordings", "exercises.*", "widgets.*"],
     ["figures"],
     ["__main__"],
 ]
