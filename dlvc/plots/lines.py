@@ -5,7 +5,7 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from dlvc.plots.style import (
     BLUE,
@@ -89,6 +89,9 @@ def measured_lines(
 def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
     if "y" in log:
         axes.set_yscale("log")
+        # Plain numbers: matplotlib's own are formulas, which the common style does not set.
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     if "x" in log:
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
