@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dlvc"
 
 # From the bottom up. A folder's name stands for all files below it, which may import one another.
 LEVELS = [
-    ["", "checks"],
+    ["", "checks", "notices"],
     [
         "files",
         "memory",
@@ -37,7 +37,15 @@ LEVELS = [
     ["records", "data.download", "data.cifar10", "data.sketch10"],
     ["data.splits", "models.cnn", "models.vit", "models.resnet", "models.majority"],
     ["data", "models"],
-    ["evaluation", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
+    [
+        "evaluation",
+        "provenance",
+        "attention",
+        "diagnosis",
+        "statistics",
+        "model_options",
+        "plots.*",
+    ],
     ["resume", "explanation"],
     ["training", "experiments"],
     ["unfinished"],
