@@ -49,7 +49,7 @@ LEVELS = [
     ["resume", "explanation"],
     ["training", "experiments"],
     ["unfinished"],
-    ["running"],
+    ["running", "run_files"],
     ["silent_bugs", "map_tests", "recordings", "notebooks", "exercises.*", "widgets.*"],
     ["figures"],
     ["__main__"],
