@@ -122,6 +122,9 @@ class _Plot:
 
         right = self.left + self.width
         parts = [f'<text class="dlvc-title" x="{self.left}" y="14">{self.title}</text>']
+        if not values:
+            middle = f'x="{self.left + self.width / 2}" y="{TOP + height / 2}" text-anchor="middle"'
+            parts.append(f'<text class="dlvc-tick" {middle}>no epoch finished yet</text>')
         for mark in marks if values else []:
             parts.append(f'<path class="dlvc-grid" d="M{self.left} {y(mark):.1f}H{right}"/>')
             parts.append(
@@ -146,8 +149,7 @@ class _Plot:
                     parts.append(
                         f'<path class="dlvc-line{dotted}" d="M{path}" style="{_stroke(number)}"/>'
                     )
-                if not dotted:
-                    parts += [_marker(number, a, b) for a, b in points]
+                parts += [_marker(number, a, b, small=bool(dotted)) for a, b in points]
         return "".join(parts)
 
 
@@ -155,8 +157,10 @@ def _stroke(number: int) -> str:
     return f"stroke:var(--dlvc-run-{number % COLORS})"
 
 
-def _marker(number: int, x: float, y: float) -> str:
-    """The marker of run `number`; beyond four runs hollow ones follow."""
+def _marker(number: int, x: float, y: float, *, small: bool = False) -> str:
+    """The marker of run `number`; beyond four runs hollow ones follow. A `small` one is a dot, as in training."""
+    if small:
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.8" style="fill:var(--dlvc-run-{number % COLORS})"/>'
     shapes = {
         "circle": f"M{x - 4:.1f} {y:.1f}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0",
         "square": f"M{x - 3.5:.1f} {y - 3.5:.1f}h7v7h-7z",

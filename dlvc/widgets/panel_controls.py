@@ -32,7 +32,7 @@ class PanelControls:
             description="Code",
             rows=12,
             style={"description_width": "44px"},
-            layout={"width": "100%", "display": "none"},
+            layout={"width": "98%", "display": "none"},
         )
         self.run = ipywidgets.Button(description="Run", button_style="primary", icon="play")
         self.stop = ipywidgets.Button(description="Stop", icon="stop")

@@ -46,7 +46,7 @@ class RunHistory:
         self.list = ipywidgets.SelectMultiple(
             description="Runs", rows=6, style={"description_width": "44px"}
         )
-        self.list.layout.width = "100%"
+        self.list.layout.width = "98%"
         self.title = ipywidgets.Text(
             description="Title", placeholder="new title of the chosen run", continuous_update=True
         )
@@ -91,13 +91,10 @@ class RunHistory:
         self._show()
 
     def add(self, record: RunRecord, path: Path | None) -> None:
-        """Take up a run that has just ended, choose it, and look into the folder."""
-        name = str(path) if path else f"unsaved {len(self._unsaved) + 1}"
-        if not path:
-            self._unsaved[name] = record
+        """Take up a run that has just ended, and look into the folder."""
+        if path is None:
+            self._unsaved[f"unsaved {len(self._unsaved) + 1}"] = record
         self.load()
-        if name in self.records:
-            self.list.value = (name,)
 
     @property
     def chosen(self) -> list[RunRecord]:

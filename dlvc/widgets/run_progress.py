@@ -84,7 +84,9 @@ class RunProgress:
         ]
         if self.images_per_second:
             parts.append(f"{self.images_per_second:,.0f} images/s")
-        if self.seconds_left is not None:
+        if self.finished_steps == self.config.epochs * self.steps:
+            parts.append("all steps done")
+        elif self.seconds_left is not None:
             parts.append(f"{duration(self.seconds_left)} left")
         return " · ".join(parts)
 

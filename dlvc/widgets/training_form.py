@@ -17,7 +17,8 @@ import ipywidgets
 
 from dlvc.widgets.training_advice import read_setting
 
-LABEL_WIDTH, CONTROL_WIDTH, SLIDER_WIDTH = "124px", "232px", "150px"
+LABEL_WIDTH, CONTROL_WIDTH, SLIDER_WIDTH = "124px", "264px", "150px"
+SMALLEST_SHARE = 1e-6  # of the highest value: where a logarithmic slider begins if 0 is allowed
 CHECKED = {True: "on", False: "off"}
 
 
@@ -54,7 +55,7 @@ class SettingRow:
             self.control = ipywidgets.Text(value=as_text(value), **look)
         self.slider = None if fixed else self._make_slider(value)
         self.note = ipywidgets.HTML(layout=ipywidgets.Layout(flex="1 1 240px", min_width="200px"))
-        beside = self.slider or ipywidgets.Box(layout=ipywidgets.Layout(width=SLIDER_WIDTH))
+        beside = self.slider or ipywidgets.Box(layout={"width": SLIDER_WIDTH, "margin": "2px"})
         self.widget = ipywidgets.HBox([self.control, beside, self.note])
         self.widget.add_class("dlvc-row")
         self.control.observe(self._from_control, "value")
@@ -89,41 +90,49 @@ class SettingRow:
     def _make_slider(self, value: Any) -> ipywidgets.Widget | None:
         """A slider for numbers whose order of size matters, or that lie in a short range."""
         meta, default = self.about.metadata, self.about.default
-        layout = ipywidgets.Layout(width=SLIDER_WIDTH)
         if meta["log"]:
-            base = 10 if isinstance(default, float) else 2  # whole numbers double
-            low = math.log(meta["low"] or meta["high"] * 1e-6, base)
-            high, step = math.log(meta["high"], base), 0.1 if base == 10 else 1
-            slider = ipywidgets.FloatLogSlider(base=base, min=low, max=high, step=step)
+            base = 10.0 if isinstance(default, float) else 2.0  # whole numbers double
+            low = math.log(meta["low"] or meta["high"] * SMALLEST_SHARE, base)
+            slider = ipywidgets.FloatLogSlider(
+                base=base, min=low, max=math.log(meta["high"], base), step=0.1 if base == 10 else 1
+            )
         elif isinstance(default, float):
             slider = ipywidgets.FloatSlider(min=meta["low"], max=meta["high"], step=0.05)
         else:
             return None
-        slider.readout, slider.layout = False, layout
-        self._move(slider, value)
+        slider.readout = False
+        slider.layout.width = SLIDER_WIDTH
+        slider.value = _place_on(slider, value)
         return slider
-
-    @staticmethod
-    def _move(slider: ipywidgets.Widget, value: float) -> None:
-        low, high = slider.min, slider.max
-        if isinstance(slider, ipywidgets.FloatLogSlider):
-            low, high = slider.base**low, slider.base**high
-        slider.value = min(max(value, low), high)
 
     def _from_control(self, change: Mapping[str, Any]) -> None:
         told, self._told = self._told, False
         if self.slider is not None:
             with suppress(ValueError):  # then it stays where it was; the note says what is wrong
-                self._move(self.slider, self.read())
+                self.slider.value = _place_on(self.slider, self.read())
         self._told = told
         if told:
             self._on_change()
 
     def _from_slider(self, change: Mapping[str, Any]) -> None:
-        if self._told:
-            value = change["new"]
-            whole = isinstance(self.about.default, int)
-            self.control.value = str(round(value)) if whole else f"{value:.2g}"
+        if not self._told:
+            return
+        with suppress(ValueError):
+            # A front end moves what stands between two steps of a slider, without anybody having touched it.
+            if math.isclose(change["new"], _place_on(self.slider, self.read()), rel_tol=1e-6):
+                return
+        whole = isinstance(self.about.default, int)
+        self.control.value = str(round(change["new"])) if whole else f"{change['new']:.2g}"
+
+
+def _place_on(slider: ipywidgets.Widget, value: float) -> float:
+    """The value nearest to `value` at which the slider can stand."""
+    log = isinstance(slider, ipywidgets.FloatLogSlider)
+    at = (math.log(value, slider.base) if value > 0 else slider.min) if log else value
+    at = min(max(at, slider.min), slider.max)
+    at = slider.min + slider.step * round((at - slider.min) / slider.step)
+    at = min(at, slider.max)
+    return slider.base**at if log else at
 
 
 def help_text(about: Field) -> str:

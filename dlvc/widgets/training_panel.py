@@ -255,7 +255,11 @@ class TrainingPanel:
         if self.state == STOPPING:
             return ["Stopping at the next step."]
         wrong = len(self._problems)
-        off = f"Run is off: see the {wrong} marked setting{'s' * (wrong > 1)}." if wrong else ""
+        off = (
+            f"Run is off: see the {'settings' if wrong > 1 else 'setting'} marked ⚠."
+            if wrong
+            else ""
+        )
         form = [off, self._problems.get("", "")]
         if self.state == FAILED:
             return ["The training failed.", said_in_words(self.error), *form]
