@@ -76,9 +76,9 @@ def wasteful(key: str, config: TrainConfig, options: Mapping[str, Any]) -> dict[
             f"be a single step. Try {min(64, config.train_size)}."
         )
     steps = config.epochs * -(-config.train_size // config.batch_size)
-    if config.schedule == "one-cycle" and steps < 4:
+    if config.schedule == "one-cycle" and steps < 3:
         found["schedule"] = (
-            f"one-cycle needs a few steps to rise and fall, and this training has {steps}. "
+            f"one-cycle needs at least 3 steps to rise and fall, and this training has {steps}. "
             "Take more epochs or smaller batches, or constant."
         )
     if config.image_size != TrainConfig().image_size and "image_size" not in experiment.options:
