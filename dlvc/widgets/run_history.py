@@ -87,8 +87,8 @@ class RunHistory:
         self.records = {**self._unsaved, **{str(path): each for path, each in found.items()}}
         self.list.options = [(run_label(each), name) for name, each in self.records.items()]
         self.list.value = tuple(name for name in chosen if name in self.records)
-        self._say(" ".join(problems))
         self._show()
+        self._say(" ".join(problems))
 
     def add(self, record: RunRecord, path: Path | None) -> None:
         """Take up a run that has just ended, and look into the folder."""

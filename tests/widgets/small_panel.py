@@ -4,4 +4,4 @@ from dlvc.data import load_data
 from dlvc.widgets import TrainingPanel
 
 data = load_data("sketch10", sizes=(1_000, 200, 200), quiet=True)
-panel = TrainingPanel("deep-cnn-bn", data, profile="smoke", epochs=8)
+panel = TrainingPanel("deep-cnn-bn", data, profile="smoke", seed=3)
