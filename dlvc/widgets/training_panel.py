@@ -20,6 +20,7 @@ from dlvc.plots import learning_curves
 from dlvc.plots.style import Picture
 from dlvc.records import EpochRecord
 from dlvc.running import Run, run_experiment
+from dlvc.widgets.page import figure
 from dlvc.widgets.panel_controls import PanelControls
 from dlvc.widgets.run_history import RunHistory
 from dlvc.widgets.run_progress import RunProgress
@@ -330,7 +331,8 @@ class TrainingPanel:
         if self._place is not None and self.run.record.epochs:
             picture = self.picture()
             png, look = picture._repr_png_()
-            data = {"image/png": png, "text/plain": repr(picture)}
+            shown = figure(png, picture.description, width=look["width"])  # with alternative text
+            data = {"text/html": shown, "image/png": png, "text/plain": repr(picture)}
             self._place.update(data, raw=True, metadata={"image/png": look})
 
     def _table(self) -> str:
