@@ -10,7 +10,7 @@ from torch import nn
 
 from dlvc import __main__ as command_line
 from dlvc import attention, augment, checkpoint, config, data, device, experiments, metrics, plots
-from dlvc import explanation, notebooks, records, running, training, widgets
+from dlvc import explanation, notebooks, records, run_files, running, training, widgets
 from dlvc.exercises import cnns
 from dlvc.data import sketch10
 from dlvc.models import cnn, majority, resnet, vit
@@ -125,11 +125,22 @@ REFUSED = [
     ("widgets.AttentionViewer(VIT, IMAGES, labels=[1])", "got 1", "each of 4 images", "labels must be"),
     ("widgets.AttentionViewer(VIT, data.Split(IMAGES, LABELS))", "got a Split", "a few images", "Pass its"),
     ("widgets.AttentionViewer({}, IMAGES)", "empty dict", "at least one model", "needs"),
+    ("widgets.TrainingPanel('simple-cnn', sketches, epochs=0)", "got 0", "between 1 and 1000", "Try 10"),
+    ("widgets.TrainingPanel('simple-cnn', sketches, lr=1)", "'lr'", "learning_rate", "choose from"),
+    ("widgets.TrainingPanel('deep-cnn', sketches, options={'heads': 2})", "'heads'", "depth, width", "choose"),
+    ("widgets.TrainingPanel('deep-vit', sketches, options={'depth': 99})", "got 99", "between 1 and 24", "Try 6"),
+    ("widgets.TrainingPanel('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
     # experiments and runs
     ("experiments.get_experiment(['simple-cnn'])", "type list", "choose one of majority", "choose"),
     ("experiments.config_for('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
     ("experiments.config_for('simple-cnn', sketches, lr=1)", "'lr'", "learning_rate", "choose from"),
     ("experiments.build_model('simple-cnn', {})", "type dict", "type TrainConfig", "config_for"),
+    ("experiments.build_model('deep-cnn', QUICK, options=[2])", "type list", "type Mapping", '{"depth": 2}'),
+    ("experiments.build_model('deep-cnn', QUICK, options={'batch_norm': 1})", "got 1", "True or False", "Try"),
+    ("experiments.build_model('simple-cnn', QUICK, options={'depth': 2})", "'depth'", "no option", "leave"),
+    ("cnn.DeepCNN(depth=6)", "got 6", "from 1 to 5", "Try 3"),
+    ("run_files.rename_run('x', 3)", "got 3", "type str", "Give a text"),
+    ("run_files.differing_settings([1])", "got 1", "type RunRecord", "load_records()"),
     ("running.run_experiment('simple-cnn', sketches, QUICK, protocol='best')", "'best'", "report", "Try"),
     ("running.run_experiment('resnet18', sketches, QUICK, weights=3)", "got 3", "str or Path", "Give"),
     # records and tables
