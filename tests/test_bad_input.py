@@ -13,7 +13,9 @@ from dlvc import attention, augment, checkpoint, config, data, device, experimen
 from dlvc import explanation, notebooks, records, run_files, running, training, widgets
 from dlvc.exercises import cnns
 from dlvc.data import sketch10
+from dlvc import predictions
 from dlvc.models import cnn, majority, resnet, vit
+from dlvc.widgets import layer_size, positions, prediction
 
 IMAGES = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
 LABELS = torch.tensor([0, 1, 2, 3])
@@ -26,6 +28,16 @@ RECORD = records.load_records()[0]
 GENERATOR = augment.epoch_generator(0, 1)
 DRAWS = augment.random_draws(4, GENERATOR)
 WIDE_DRAWS = augment.random_draws(4, augment.epoch_generator(0, 1), padding=60)
+LAYER = {
+    "kind": "convolution",
+    "size": 8,
+    "channels": 3,
+    "filters": 6,
+    "kernel": 3,
+    "stride": 1,
+    "padding": 0,
+}
+ASKED = {"notebook": "01", "name": "count", "question": "How many?"}
 NARROW = nn.Sequential(nn.Flatten(), nn.Linear(3072, 3))  # three scores instead of ten
 
 # The call; what the message says came, what is allowed, what to do.
@@ -173,6 +185,16 @@ REFUSED = [
     ("plots.image_patches(IMAGES[0], patch_size=0)", "got 0", "at least 1", "Try 4"),
     ("plots.residual_block([])", "got []", "a list", "Try ['attention']"),
     ("plots.receptive_field([('convolution', 0, 1)])", "got 0", "at least 1", "Try 3"),
+    # small widgets and guesses
+    ("layer_size.layer_size(**{**LAYER, 'kernel': 9})", "9 x 9", "the padded image of 8 x 8", "Make"),
+    ("layer_size.layer_size(**{**LAYER, 'kind': 'dense'})", "'dense'", "convolution, max-pooling", "Try"),
+    ("layer_size.layer_size(**{**LAYER, 'stride': 0})", "got 0", "at least 1", "Try 1"),
+    ("layer_size.layer_explorer().set(stride=99)", "99", "stops at 8", "Stay within"),
+    ("positions.code_similarity(torch.ones(4, 2), 4)", "got 4", "from 0 to 3", "an earlier one"),
+    ("prediction.guess_first('01', 3, 'How many?')", "got 3", "must be text", "Use quotes"),
+    ("predictions.Prediction(**ASKED, guess=(2, 1))", "2 to 1", "the lower one first", "Try 10 to 20"),
+    ("predictions.Prediction(**ASKED, confidence=80)", "got 80", "from 0 to 1", "Try 0.8"),
+    ("predictions.Prediction(**ASKED, measured='many')", "'many'", "a finite number", "Use float"),
 ]  # fmt: skip
 
 MISSING = [

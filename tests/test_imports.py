@@ -35,7 +35,7 @@ LEVELS = [
         "data.sketch_scenes",
     ],
     ["records", "data.download", "data.cifar10", "data.sketch10"],
-    ["data.splits", "models.cnn", "models.vit", "models.resnet", "models.majority"],
+    ["predictions", "data.splits", "models.cnn", "models.vit", "models.resnet", "models.majority"],
     ["data", "models"],
     ["evaluation", "provenance", "attention", "statistics", "model_options", "plots.*"],
     ["resume", "explanation", "diagnosis.*"],

@@ -31,9 +31,10 @@ class PatchEmbedding(nn.Module):
         return self.projection(patches)  # (B, N, D)
 
 
-def sinusoidal_positions(count: int, embed_dim: int) -> Tensor:
+def sinusoidal_positions(count: int, embed_dim: int, *, base: float = 10_000.0) -> Tensor:
     """Position codes (count, embed_dim): sines in even columns, cosines in odd ones, each pair slower than the last.
 
+    The larger `base`, the slower the slowest pair.
     Source: Vaswani et al. 2017, section 3.5. Raises ValueError if `embed_dim` is odd.
     """
     if embed_dim % 2:
@@ -41,7 +42,7 @@ def sinusoidal_positions(count: int, embed_dim: int) -> Tensor:
             f"embed_dim must be even, for pairs of sine and cosine; got {embed_dim}. Try {embed_dim + 1}."
         )
     position = torch.arange(count, dtype=torch.float64)[:, None]  # (count, 1)
-    frequency = 10_000.0 ** (
+    frequency = float(base) ** (
         -torch.arange(0, embed_dim, 2, dtype=torch.float64) / embed_dim
     )  # (embed_dim / 2,)
     angles = position * frequency  # (count, embed_dim / 2)

@@ -4,7 +4,8 @@ Never sees a model and never shows a window. Each function returns the figure, a
 `Figure` that a notebook shows when it is the last value of a cell; `description(figure)` says in
 one sentence what is on it. Read on in `curves.py` and `results.py` (figures of records),
 `classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `explanations.py` (maps
-put to the test), `lines.py` (one factor measured), `drawings.py` (one step of an operation) and
+put to the test), `lines.py` (one factor measured), `guesses.py` (a learner's guesses),
+`drawings.py` (one step of an operation) and
 `diagrams.py` (how parts are connected); `style.py` holds the common look.
 """
 
@@ -20,6 +21,7 @@ from dlvc.plots.curves import learning_curves, report_figure
 from dlvc.plots.diagrams import receptive_field, residual_block
 from dlvc.plots.drawings import convolution_step, image_patches, max_pooling
 from dlvc.plots.explanations import deletion_curves, head_shares, interval_rows, map_mosaic
+from dlvc.plots.guesses import calibration_figure, guess_and_result, mark_guess
 from dlvc.plots.images import (
     feature_maps,
     field_maps,
@@ -35,6 +37,7 @@ __all__ = [
     "accuracy_bars",
     "attention_overlay",
     "calibration_diagram",
+    "calibration_figure",
     "class_histogram",
     "comparison_pairs",
     "confusion_grid",
@@ -46,11 +49,13 @@ __all__ = [
     "feature_maps",
     "field_maps",
     "filters_grid",
+    "guess_and_result",
     "head_shares",
     "image_patches",
     "interval_rows",
     "learning_curves",
     "map_mosaic",
+    "mark_guess",
     "max_pooling",
     "measured_lines",
     "per_class_bars",

@@ -28,7 +28,7 @@ POOLED = ((1, 3, 0, 2), (2, 8, 1, 1), (0, 4, 5, 6), (7, 2, 3, 4))
 
 
 def _number(value: float) -> str:
-    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _empty_axes(picture: Picture, width: float, height: float) -> Axes:
@@ -58,7 +58,9 @@ def _draw_numbers(
         axes.add_patch(Rectangle((x, y), 1, 1, **square))
         if shown is None or shown[row, column]:
             text = _number(values[row, column])
-            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=11)
+            # Black: it stands on a fill, which stays light where a page is dark.
+            look = {"ha": "center", "va": "center", "fontsize": 11 if len(text) < 5 else 8.5}
+            axes.text(x + 0.5, y + 0.5, text, color="black", **look)
 
 
 def _frame(

@@ -1,6 +1,28 @@
-"""Tests are no package: this is how those of this folder find browser.py."""
+"""Tests are no package: this is how those of this folder find browser.py. And the browser that they share."""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from browser import find_browser
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install playwright"
+    )
+    path = find_browser()
+    if path is None:
+        pytest.skip("needs a Chromium on PATH, or its path in DLVC_BROWSER")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

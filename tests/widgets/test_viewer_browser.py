@@ -16,7 +16,7 @@ import matplotlib
 import nbformat
 import numpy as np
 import pytest
-from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ViewerPage, ask, find_browser
+from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ViewerPage, ask
 from matplotlib.image import imread
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -63,20 +63,6 @@ CONTROLS = f"""(root) => [...root.querySelectorAll('select, input, button, summa
 HOVERS = 50
 # Seconds are asserted with room for a loaded machine; what was measured is printed (pytest -s).
 MEDIAN, SLOWEST = 10 * 16, 10 * 50  # milliseconds
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install playwright"
-    )
-    path = find_browser()
-    if path is None:
-        pytest.skip("needs a Chromium on PATH, or its path in DLVC_BROWSER")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
