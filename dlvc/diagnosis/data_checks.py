@@ -100,9 +100,7 @@ def features(images: Tensor) -> Tensor:
     across = (grey[..., 1:] - grey[..., :-1])[..., :-1, :]
     down = (grey[..., 1:, :] - grey[..., :-1, :])[..., :-1]
     slanted = 10 * across * down  # about as large as the others
-    edges = torch.cat(
-        (across.abs(), down.abs(), slanted.clamp(min=0), slanted.clamp(max=0)), dim=1
-    )
+    edges = torch.cat((across.abs(), down.abs(), slanted.clamp(min=0), slanted.clamp(max=0)), dim=1)
     pooled = [avg_pool2d(each, 4, ceil_mode=True).flatten(1) for each in (pixels, edges)]
     return torch.cat(pooled, dim=1)
 

@@ -22,7 +22,9 @@ LARGEST_INPUT, LEAST_SPREAD = 10.0, 0.05
 # First losses of the nine models of the registry lie between 2.30 and 2.54, where ln 10 is 2.30.
 LOSS_BELOW, LOSS_ABOVE = 0.5, 1.0
 STEPS, STEP_SIZE = 60, 5e-4
-FORGOTTEN = 0.5  # a loss below this share of guessing's means that the batch is being learned by heart
+FORGOTTEN = (
+    0.5  # a loss below this share of guessing's means that the batch is being learned by heart
+)
 ROUNDING = 1e-4  # of the largest score: what another order of additions may change
 
 
@@ -136,7 +138,9 @@ def check_gradients(model: nn.Module, batch: Batch, loss: Loss) -> Finding:
     loss(learner(batch.inputs), batch.labels).backward()
     missed = [key for key, each in trained.items() if each.grad is None or not each.grad.any()]
     wild = [key for key, each in trained.items() if key not in missed and not finite(each.grad)]
-    texts = [f"none for {listed(missed)}"] * bool(missed) + [f"not finite for {listed(wild)}"] * bool(wild)
+    texts = [f"none for {listed(missed)}"] * bool(missed) + [
+        f"not finite for {listed(wild)}"
+    ] * bool(wild)
     return judged(
         name,
         not texts,
@@ -219,10 +223,16 @@ def check_pretrained(model: nn.Module, claimed: bool) -> Finding:
     name = "pretrained weights are there"
     if not claimed:
         return skipped(name, "none were claimed")
-    layers = [each for each in model.modules() if isinstance(each, (BatchNorm, nn.LayerNorm, nn.GroupNorm))]
+    layers = [
+        each
+        for each in model.modules()
+        if isinstance(each, (BatchNorm, nn.LayerNorm, nn.GroupNorm))
+    ]
     layers = [each for each in layers if each.weight is not None]
     if not layers:
-        return skipped(name, "no normalisation layer to tell from: compare the weights with the file")
+        return skipped(
+            name, "no normalisation layer to tell from: compare the weights with the file"
+        )
     fresh = sum(bool((each.weight == 1).all()) for each in layers)
     return judged(
         name,

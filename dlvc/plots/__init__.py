@@ -4,8 +4,8 @@ Never sees a model and never shows a window. Each function returns the figure, a
 `Figure` that a notebook shows when it is the last value of a cell; `description(figure)` says in
 one sentence what is on it. Read on in `curves.py` and `results.py` (figures of records),
 `classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `explanations.py` (maps
-put to the test), `drawings.py` (one step of an operation) and `diagrams.py` (how parts are
-connected); `style.py` holds the common look.
+put to the test), `traces.py` (one training's log), `drawings.py` (one step of an operation) and
+`diagrams.py` (how parts are connected); `style.py` holds the common look.
 """
 
 from dlvc.plots.attention_maps import attention_overlay, position_similarity
@@ -23,6 +23,7 @@ from dlvc.plots.explanations import deletion_curves, head_shares, interval_rows,
 from dlvc.plots.images import feature_maps, filters_grid, show_augmentations, show_images
 from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
 from dlvc.plots.style import description, set_description
+from dlvc.plots.traces import training_trace
 
 __all__ = [
     "accuracy_bars",
@@ -52,4 +53,5 @@ __all__ = [
     "set_description",
     "show_augmentations",
     "show_images",
+    "training_trace",
 ]

@@ -16,7 +16,12 @@ from torch.nn.functional import cross_entropy
 from dlvc.augment import random_draws
 from dlvc.data import Split
 from dlvc.models.resnet import ResNet18
-from dlvc.silent_bugs.plain import PlainTraining, PretrainedTraining, SmallViTTraining
+from dlvc.silent_bugs.plain import (
+    PlainTraining,
+    PretrainedTraining,
+    SimpleCNNTraining,
+    SmallViTTraining,
+)
 
 
 class FirstFileOnly(PlainTraining):
@@ -30,7 +35,7 @@ class FirstFileOnly(PlainTraining):
             return Split(torch.cat(images), torch.cat(labels))
 
 
-class UnscaledPixels(PlainTraining):
+class UnscaledPixels(SimpleCNNTraining):
     case = "unscaled pixels"
 
     def prepare(self, images: Tensor) -> Tensor:

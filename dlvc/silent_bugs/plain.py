@@ -52,6 +52,7 @@ class PlainTraining:
         self.model.to(memory_format=memory_layout(self.model, CPU))
         self.optimizer = make_optimizer(self.model, config)
         self.best_score, self.best_epoch, self.test_openings = -1.0, 0, 0
+        self.modes: list[bool] = []  # whether the model was in training mode, at each answer
         self.step_losses: list[float] = []
         self.log: dict[str, list[float]] = {}
 
@@ -149,6 +150,7 @@ class PlainTraining:
                 self.keep_best(epoch, score)
             self.model.load_state_dict(self.best_weights)
             test_accuracy = self.evaluate(self.open_test())[1]
+            self.model.train()
             answers = self.ask()
         self.model.eval()
         return Trace(
@@ -164,6 +166,7 @@ class PlainTraining:
             kept_epoch=self.best_epoch,
             test_openings=self.test_openings,
             answers=answers,
+            answered_in_training_mode=any(self.modes),
             attention_map=self.attention_map(),
         )
 
@@ -176,15 +179,26 @@ class PlainTraining:
         images, labels = self.data.validation.images, self.data.validation.labels[:ASKED, None]
         together = images[:NEIGHBOURS]
         others = torch.cat([images[:ASKED], images[NEIGHBOURS : 2 * NEIGHBOURS - ASKED]])
+        watch = self.model.register_forward_pre_hook(
+            lambda model, _: self.modes.append(model.training)
+        )
         asked = [
             self.scores(self.model, batch)[:ASKED].softmax(dim=1).gather(1, labels)
             for batch in (together, together, others)
         ]
+        watch.remove()
         return [[round(value, 4) for value in row] for row in torch.cat(asked, dim=1).tolist()]
 
     def attention_map(self) -> list[int] | None:
         """Rows and columns of the patches, None where there are none."""
         return None
+
+
+class SimpleCNNTraining(PlainTraining):
+    """The same training of the simple CNN."""
+
+    key = "simple-cnn"
+    title = "Simple CNN"
 
 
 class TorchAttention(nn.Module):
