@@ -4,6 +4,6 @@
 `editions` how the blank and the solved notebook are made. To add an exercise, add it to its module's `EXERCISES`.
 """
 
-from dlvc.exercises import cnns
+from dlvc.exercises import cnns, silent_bugs
 
-EXERCISES = {each.EXERCISES[0].notebook: each.EXERCISES for each in (cnns,)}
+EXERCISES = {each.EXERCISES[0].notebook: each.EXERCISES for each in (cnns, silent_bugs)}
