@@ -83,7 +83,7 @@ def describe(trace: Trace) -> str:
         ("epoch", numbered, "{}"),
         ("learning rate", trace.learning_rates, "{:.6f}"),
         ("train. loss", trace.train_loss, "{:.4f}"),
-        ("train. ACC", trace.train_accuracy, "{:.4f}"),
+        ("train. ACC", trace.train_accuracy, "{:.5f}"),
         ("val. loss", trace.validation_loss, "{:.4f}"),
         ("val. ACC", trace.validation_accuracy, "{:.4f}"),
     )

@@ -76,12 +76,13 @@ def check_input_range(model: nn.Module, batch: Batch) -> Finding:
     if not received:
         return skipped(name, "the model has no layer with weights")
     first = received[0].float()
-    low, high, spread = (value.item() for value in (first.min(), first.max(), first.std()))
+    low, high = first.min().item(), first.max().item()
+    spread = first.std(dim=0).mean().item()  # between images: a colour that all share says nothing
     return judged(
         name,
         max(abs(low), abs(high)) <= LARGEST_INPUT and spread >= LEAST_SPREAD,
-        f"the first layer gets {low:.3g} to {high:.3g}, standard deviation {spread:.3g}",
-        f"within ± {LARGEST_INPUT:g}, standard deviation at least {LEAST_SPREAD:g}",
+        f"the first layer gets {low:.3g} to {high:.3g}, standard deviation between images {spread:.2g}",
+        f"within ± {LARGEST_INPUT:g}, standard deviation between images at least {LEAST_SPREAD:g}",
         "scale uint8 pixels to [0, 1] by dividing by 255, once, then normalise them, once",
     )
 

@@ -127,8 +127,7 @@ first_loss = math.log(200)""",
         judge=judges.number(
             5.298,
             {
-                2.303: "that is for 10 outputs. The model does not know that most of them never occur.",
-                2.301: "cross-entropy uses the natural logarithm, not that of base 10.",
+                2.302: "that is ln 10 (or 200 with the wrong base): take the natural logarithm of all outputs.",
                 0.005: "that is the probability. Take the negative logarithm.",
                 -5.298: "a loss is the negative logarithm, so it is positive.",
                 7.644: "cross-entropy uses the natural logarithm, not that of base 2.",

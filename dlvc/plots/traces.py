@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
+from dlvc.checks import check_kind
 from dlvc.plots.style import (
     BLUE,
+    INK,
     MUTED,
     VERMILLION,
     Picture,
@@ -28,18 +30,21 @@ def training_trace(trace: Trace, title: str, *, reference: Trace | None = None) 
 
     `reference` is the trace of correct code with the same model; its validation is drawn in grey.
     """
-    picture = new_picture(9, 3.9, title=title)
+    check_kind("trace", trace, Trace, "Get one with load_trace(name).")
+    if reference is not None:
+        check_kind("reference", reference, Trace, "Get one with load_trace(name).")
+    picture = new_picture(9.5, 3.6, title=title)
     loss, accuracy = picture.subplots(1, 2)
     epochs = np.arange(1, trace.epochs + 1)
     steps = np.arange(1, len(trace.step_losses) + 1) * trace.epochs / len(trace.step_losses)
     loss.plot(steps, trace.step_losses, color="#BBBBBB", linewidth=0.8, label="each step")
-    loss.axhline(math.log(10), color=MUTED, linestyle=":", linewidth=1.2)
-    loss.annotate(
-        "ln 10: guessing", (trace.epochs, math.log(10)), (0, 3), textcoords="offset points",
-        ha="right", fontsize=8.5, color=MUTED,
-    )  # fmt: skip
+    loss.axhline(math.log(10), color=INK, linestyle=":", linewidth=1.2, label="ln 10: guessing")
     if reference:
-        grey = {"color": "#777777", "linestyle": "-.", "linewidth": 1.2}
+        grey = {
+            "color": "#CFCFCF",
+            "linewidth": 6,
+            "solid_capstyle": "round",
+        }  # seen below a line on top
         label = "validation, correct code"
         loss.plot(epochs, reference.validation_loss, **grey, label=label)
         accuracy.plot(epochs, percent(reference.validation_accuracy), **grey, label=label)
@@ -47,6 +52,9 @@ def training_trace(trace: Trace, title: str, *, reference: Trace | None = None) 
     loss.plot(epochs, trace.validation_loss, **VALIDATION, label="validation")
     if max(trace.step_losses) > HIGH_LOSS:
         loss.set_yscale("log")
+        loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        loss.yaxis.set_minor_locator(NullLocator())
+        loss.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     accuracy.plot(epochs, percent(trace.train_accuracy), **TRAINING, label="training, reported")
     accuracy.plot(epochs, percent(trace.validation_accuracy), **VALIDATION, label="validation")
     for value, name, line in (
@@ -57,13 +65,17 @@ def training_trace(trace: Trace, title: str, *, reference: Trace | None = None) 
     accuracy.set_ylim(bottom=0)
     finish(loss, "loss (nats per image)")
     finish(accuracy, "accuracy (%)")
-    loss.legend(loc="best", fontsize=8)
-    accuracy.legend(loc="lower right", fontsize=8)
-    with_reference = " and of correct code in grey" if reference else ""
+    entries = {
+        label: handle
+        for axes in (loss, accuracy)
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    picture.legend(entries.values(), entries.keys(), loc="outside right upper", fontsize=8.5)
+    with_reference = ", with the validation of correct code in grey" if reference else ""
     return set_description(
         picture,
-        f"The log of a training of {trace.model} on {trace.data}: loss of each step and each epoch, and accuracy "
-        f"of training and validation{with_reference}; over the epochs the reported training loss goes from "
+        f"The log of a training of {trace.model} on {trace.data}: loss of each step and each epoch, and "
+        f"accuracy, of training and validation{with_reference}; over the epochs the reported training loss goes from "
         f"{trace.train_loss[0]:.2f} to {trace.train_loss[-1]:.2f}, validation accuracy from "
         f"{trace.validation_accuracy[0]:.0%} to {trace.validation_accuracy[-1]:.0%}.",
     )
