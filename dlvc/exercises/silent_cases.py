@@ -118,7 +118,7 @@ CASES = (
         "first file only",
         "Multiply the training accuracies by 3,000.",
         (
-            "The model learns slowly and overfits early. How many images does it have?",
+            "The model learns slowly, as if it had seen less. How many images does it have?",
             "A training accuracy is a whole number divided by the number of images.",
             "Multiply each training accuracy by 750.",
         ),

@@ -2,7 +2,7 @@
 
     python -m dlvc.silent_bugs --weights RESNET18.safetensors
 
-trains the three correct codes and every fault on 3,000 images of CIFAR-10 for 6 epochs, ResNet18 on 1,000 for 2.
+trains the four correct codes and every fault on 3,000 images of CIFAR-10 for 6 epochs, ResNet18 on 1,000 for 2.
 """
 
 from __future__ import annotations
