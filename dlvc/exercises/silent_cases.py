@@ -154,7 +154,7 @@ CASES = (
         (
             "This ResNet18 is said to be pretrained. Compare its first epoch with the correct one.",
             "The loss of guessing among K classes is ln K. Which K belongs to the first loss?",
-            "exp(6.9) is about 1,000. Which data set has 1,000 classes, and what was left as it came?",
+            "ln 100 is 4.6, ln 1,000 is 6.9. Which data set has 1,000 classes, and what was left as it came?",
         ),
         "The head still has ImageNet's 1,000 outputs, and the weights were never loaded. An untrained model "
         "trains, too.",
