@@ -10,11 +10,12 @@ from torch import nn
 
 from dlvc import __main__ as command_line
 from dlvc import attention, augment, checkpoint, config, data, device, experiments, metrics, plots
-from dlvc import explanation, notebooks, records, run_files, running, training, widgets
-from dlvc.exercises import cnns
+from dlvc import explanation, notebooks, predictions, records, run_files, running, traces, training, widgets
 from dlvc.data import sketch10
-from dlvc import predictions
+from dlvc.diagnosis import preflight
+from dlvc.exercises import cnns
 from dlvc.models import cnn, majority, resnet, vit
+from dlvc.silent_bugs import cases
 from dlvc.widgets import layer_size, positions, prediction
 
 IMAGES = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
@@ -166,6 +167,12 @@ REFUSED = [
     ("records.format_table(None)", "got None", "type DataFrame", "results_table(records)"),
     ("records.format_table(records.results_table([]), 'html')", "'html'", "markdown, latex", "Try"),
     # figures
+    ("plots.training_trace(traces.load_trace('SoftmaxTwice'), 'x', reference=3)", "got 3", "type Trace", "load_trace"),
+    # diagnosis
+    ("preflight(None, sketches)", "got None", "type Module", "build_model"),
+    ("preflight(NARROW, [1])", "type list", "type ImageData", "load_data()"),
+    ("cases.load_case('Z')", "got 'Z'", "one of A, B", "Try 'A'"),
+    # figures of images
     ("plots.show_images(IMAGES[0])", "got (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
     ("plots.show_images(IMAGES.float() + 9)", "got 9 to 9", "in [0, 1]", "before normalisation"),
     ("plots.show_images(IMAGES, columns=0)", "got 0", "at least 1", "Leave it out"),
@@ -198,6 +205,7 @@ REFUSED = [
 ]  # fmt: skip
 
 MISSING = [
+    ("traces.load_trace('none')", "'none'", "there is AttentionOverBatch", "PlainTraining"),
     ("running.load_run('runs/none.json')", "runs/none.json", "no record at", "Give a file runs/*.json"),
     ("records.load_record('tests')", "tests", "no record at", "which each training leaves"),
     ("resnet.ResNet18(weights='none.pth')", "none.pth", "no weights at", "Leave weights unset"),

@@ -16,7 +16,14 @@ from nbformat import NotebookNode
 
 from dlvc.notebooks import NOTEBOOKS, RUN_TAG, WIDGET_VIEW
 
-REQUIRED = ("01_data", "02_cnns", "03_vits", "04_resnet18_transfer", "05_comparison")
+REQUIRED = (
+    "01_data",
+    "02_cnns",
+    "03_vits",
+    "04_resnet18_transfer",
+    "05_comparison",
+    "06_silent_bugs",
+)
 FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
 CONTRACT_CELLS = 8  # at least so many cells with compared text
 PICTURE_BYTES = 2_000
@@ -164,7 +171,7 @@ def test_no_committed_record_names_a_machine_or_a_path() -> None:
         assert not MACHINE_PATHS.search(text) and not names_machine(text), name
 
 
-def test_the_five_chapters_are_there() -> None:
+def test_the_six_chapters_are_there() -> None:
     assert set(REQUIRED) <= {path.stem for path in FILES}
 
 

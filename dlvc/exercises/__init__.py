@@ -4,8 +4,9 @@
 `editions` how the blank and the solved notebook are made. To add an exercise, add it to its module's `EXERCISES`.
 """
 
-from dlvc.exercises import cnns, comparison, data, transfer, vits
+from dlvc.exercises import cnns, comparison, data, silent_bugs, transfer, vits
 
 EXERCISES = {
-    each.EXERCISES[0].notebook: each.EXERCISES for each in (data, cnns, vits, transfer, comparison)
+    each.EXERCISES[0].notebook: each.EXERCISES
+    for each in (data, cnns, vits, transfer, comparison, silent_bugs)
 }

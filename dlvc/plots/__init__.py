@@ -4,8 +4,8 @@ Never sees a model and never shows a window. Each function returns the figure, a
 `Figure` that a notebook shows when it is the last value of a cell; `description(figure)` says in
 one sentence what is on it. Read on in `curves.py` and `results.py` (figures of records),
 `classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `explanations.py` (maps
-put to the test), `lines.py` (one factor measured), `guesses.py` (a learner's guesses),
-`drawings.py` (one step of an operation) and
+put to the test), `lines.py` (one factor measured), `guesses.py` (a learner's guesses), `traces.py`
+(one training's log), `drawings.py` (one step of an operation) and
 `diagrams.py` (how parts are connected); `style.py` holds the common look.
 """
 
@@ -32,6 +32,7 @@ from dlvc.plots.images import (
 from dlvc.plots.lines import calibration_diagram, measured_lines
 from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
 from dlvc.plots.style import description, set_description
+from dlvc.plots.traces import training_trace
 
 __all__ = [
     "accuracy_bars",
@@ -67,4 +68,5 @@ __all__ = [
     "set_description",
     "show_augmentations",
     "show_images",
+    "training_trace",
 ]
