@@ -55,6 +55,7 @@ def part(pattern: str, text: str) -> str:
 
 
 def read_questions(text: str) -> list[Question]:
+    """The questions of the quiz bank: `##` is a notebook, `###` a question."""
     questions = []
     for chapter in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         name, *parts = re.split(r"^### ", chapter, flags=re.MULTILINE)
@@ -62,7 +63,7 @@ def read_questions(text: str) -> list[Question]:
             asked, _, folded = each.partition("<details><summary>Answer</summary>")
             questions.append(
                 Question(
-                    name.strip(),
+                    name.splitlines()[0],
                     asked.splitlines()[0],
                     part(r"^Difficulty: (\w+)\.", asked),
                     tuple(notebook for notebook, _ in references(asked)),
