@@ -10,7 +10,17 @@ from torch import nn
 
 from dlvc import __main__ as command_line
 from dlvc import attention, augment, checkpoint, config, data, device, experiments, metrics, plots
-from dlvc import explanation, notebooks, predictions, records, run_files, running, traces, training, widgets
+from dlvc import (
+    explanation,
+    notebooks,
+    predictions,
+    records,
+    run_files,
+    running,
+    traces,
+    training,
+    widgets,
+)
 from dlvc.data import sketch10
 from dlvc.diagnosis import preflight
 from dlvc.exercises import cnns

@@ -5,8 +5,8 @@ Never sees a model and never shows a window. Each function returns the figure, a
 one sentence what is on it. Read on in `curves.py` and `results.py` (figures of records),
 `classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `explanations.py` (maps
 put to the test), `lines.py` (one factor measured), `guesses.py` (a learner's guesses), `traces.py`
-(one training's log), `drawings.py` (one step of an operation) and
-`diagrams.py` (how parts are connected); `style.py` holds the common look.
+(one training's log), `drawings.py` (one step of an operation) and `diagrams.py` (how parts are
+connected); `style.py` holds the common look.
 """
 
 from dlvc.plots.attention_maps import attention_overlay, position_similarity
