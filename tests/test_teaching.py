@@ -23,8 +23,6 @@ from teaching_kit import (
     rows,
 )
 
-from dlvc.notebooks import NOTEBOOKS
-
 
 def test_the_kit_is_complete() -> None:
     assert tuple(TEXTS) == FILES
