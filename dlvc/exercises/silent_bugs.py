@@ -145,8 +145,7 @@ first_loss = math.log(200)""",
 Write a function that gets the validation and the test accuracies of all epochs (two lists) and returns what the table
 should say: number of the epoch (from 1), its validation accuracy, its test accuracy.""",
         starter="""\
-def honest_row(validation, test):
-    ...""",
+def honest_row(validation, test): ...""",
         solution="""\
 def honest_row(validation, test):
     best = validation.index(max(validation))
