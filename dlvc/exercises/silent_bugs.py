@@ -194,8 +194,7 @@ def honest_row(validation, test):
 Write a function that gets `scores`, which turns images (B, 3, H, W) into scores (B, K), and a batch `images`. It
 returns True if the first image has the same scores alone as it has in the batch, up to 0.00001, else False.""",
         starter="""\
-def independent(scores, images):
-    ...""",
+def independent(scores, images): ...""",
         solution="""\
 import torch
 
