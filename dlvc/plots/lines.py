@@ -5,7 +5,7 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from dlvc.plots.style import (
     BLUE,
@@ -92,10 +92,15 @@ def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
         # Plain numbers: matplotlib's own are formulas, which the common style does not set.
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
+        low, high = axes.get_ylim()
+        if high < 100 * low:  # powers of ten alone would be one or two numbers
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     if "x" in log:
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+        )
     if len(places) <= 8:
         axes.xaxis.set_major_locator(FixedLocator(list(places)))
 
