@@ -125,10 +125,17 @@ def build_parser() -> argparse.ArgumentParser:
     figures.set_defaults(run=draw)
 
     notebooks = commands.add_parser(
-        "notebooks", help="run the notebooks in the smoke profile and store their outputs"
+        "notebooks",
+        help="bring their exercises up to date, run them in the smoke profile and store their outputs",
     )
     notebooks.add_argument(
         "names", nargs="*", metavar="NAME", help="for example 02_cnns (default: all)"
+    )
+    notebooks.add_argument(
+        "--solved",
+        type=Path,
+        metavar="FOLDER",
+        help="instead, write them with the solutions of their exercises into FOLDER",
     )
     notebooks.set_defaults(run=run_notebooks)
     return parser
@@ -269,9 +276,15 @@ def draw(options: argparse.Namespace) -> None:
 
 
 def run_notebooks(options: argparse.Namespace) -> None:
-    """Run the notebooks and store their outputs."""
+    """Run the notebooks, with the exercise cells brought up to date, and store their outputs."""
+    from dlvc.exercises.editions import sync_notebooks
     from dlvc.notebooks import run_notebooks as run
 
+    if options.solved:
+        for path in sync_notebooks(options.names, solved_into=options.solved):
+            print(path)
+        return
+    sync_notebooks(options.names)
     run(options.names or None)
 
 

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -145,12 +144,7 @@ class CheckpointFolder:
                 part.unlink(missing_ok=True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.lock.release()
         if self.removed and not self.lock.is_locked:  # Windows deletes no file in use
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -167,6 +167,10 @@ def check_setting(about: dataclasses.Field, value: Any) -> None:
                 f"It says: {meta['help']}. Try {default!r}."
             )
         return
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be True or False; got {brief(value)}. Try {default}.")
+        return
     kinds = (int,) if isinstance(default, int) else (int, float)
     # True is an int in Python, but a setting of True is surely a slip.
     if isinstance(value, bool) or not isinstance(value, kinds) or not -math.inf < value < math.inf:

@@ -6,7 +6,7 @@ To add an experiment, add an entry here; `running.py` runs it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from dlvc.checks import brief, check_choice, check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData, load_data
 from dlvc.device import pick_device
+from dlvc.model_options import chosen_options
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.majority import MajorityClassifier
 from dlvc.models.resnet import ResNet18
@@ -294,18 +295,45 @@ def config_for(
     return replace(config, **changes)
 
 
-def build_model(key: str, config: TrainConfig, *, weights: Any = None) -> nn.Module:
+def build_model(
+    key: str,
+    config: TrainConfig,
+    *,
+    options: Mapping[str, Any] | None = None,
+    weights: Any = None,
+) -> nn.Module:
     """A new model of the experiment `key`; its initial weights depend on `config.seed` alone.
 
+    `options` changes the architecture: `option_fields(get_experiment(key).build)` says what can be changed.
     `weights` (a file or a state dict) is the start of a model that takes pre-trained weights.
+    Raises ValueError for what the model has not, or cannot be.
     """
-    experiment = get_experiment(key)
-    check_kind("config", config, TrainConfig, "Make one with config_for(key, data).")
-    options = {name: getattr(config, name) for name in experiment.options}
+    arguments = model_arguments(key, config, options)
     if weights is not None:
-        if not experiment.weights:
+        if not get_experiment(key).weights:
             raise ValueError(f"{key} starts from random weights; leave weights out.")
-        options["weights"] = weights
+        arguments["weights"] = weights
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return experiment.build(**options)
+        return get_experiment(key).build(**arguments)
+
+
+def outline_model(
+    key: str, config: TrainConfig, *, options: Mapping[str, Any] | None = None
+) -> nn.Module:
+    """The model that `build_model` would make, with shapes and no numbers (torch's device "meta"), in milliseconds.
+
+    Draws no random numbers, so a training that is going on in another thread is not disturbed.
+    """
+    with torch.device("meta"):
+        return get_experiment(key).build(**model_arguments(key, config, options))
+
+
+def model_arguments(
+    key: str, config: TrainConfig, options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the experiment's `build` is called with."""
+    experiment = get_experiment(key)
+    check_kind("config", config, TrainConfig, "Make one with config_for(key, data).")
+    settings = {name: getattr(config, name) for name in experiment.options}
+    return {**settings, **chosen_options(experiment.build, options)}

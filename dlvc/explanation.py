@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -163,45 +163,6 @@ def _check_divides(patch_grid: tuple[int, int], size: tuple[int, int]) -> None:
             f"patch_grid must divide the image; got {patch_grid[0]} x {patch_grid[1]} patches for "
             f"{size[0]} x {size[1]} pixels."
         )
-
-
-class Interval(NamedTuple):
-    """A mean and the ends of its confidence interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-def bootstrap_interval(
-    values: Any, *, confidence: float = 0.95, resamples: int = 9_999, seed: int = 0
-) -> Interval:
-    """The mean of `values` (n,) and its bootstrap confidence interval (bias-corrected and accelerated, BCa).
-
-    For the difference between two orders or maps on the same images, pass the differences image by image.
-    The interval covers the choice of images, not that of the training's seed. Equal values give an interval of no
-    width. Source: Efron 1987, by scipy.stats.bootstrap.
-    Raises ValueError for fewer than two values, or any that is not finite.
-    """
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or len(numbers) < 2 or not np.isfinite(numbers).all():
-        raise ValueError(
-            "values must be at least two finite numbers (n,), one for each image; "
-            f"got shape {numbers.shape}, {int(np.isfinite(numbers).sum())} of {numbers.size} finite."
-        )
-    mean = float(numbers.mean())
-    if np.ptp(numbers) == 0:  # BCa is not defined without spread
-        return Interval(mean, mean, mean)
-    interval = stats.bootstrap(
-        (numbers,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=resamples,
-        batch=max(1, 2_000_000 // len(numbers)),  # 16 MB at once, however many images
-        vectorized=True,
-        random_state=np.random.default_rng(seed),
-    ).confidence_interval
-    return Interval(mean, float(interval.low), float(interval.high))
 
 
 class ObjectShare(NamedTuple):

@@ -29,8 +29,6 @@ from dlvc.evaluation import predict
 from dlvc.explanation import (
     ORDERS,
     DeletionCurve,
-    Interval,
-    bootstrap_interval,
     deletion_curve,
     grad_cam,
     randomized,
@@ -38,10 +36,12 @@ from dlvc.explanation import (
     share_on_object,
     to_patches,
 )
+from dlvc.files import write_whole
 from dlvc.models.normalize import to_float
 from dlvc.models.vit import VisionTransformer
 from dlvc.records import REFERENCE_RECORDS, load_record
 from dlvc.running import load_run
+from dlvc.statistics import Interval, bootstrap_interval
 
 FOLDER = REFERENCE_RECORDS / "explanations"
 IMAGES_AT_ONCE = 100  # their weights take 40 MB in six layers of four heads
@@ -237,7 +237,7 @@ def rounded(values: Tensor | tuple[float, ...]) -> list[float]:
 def save_map_tests(tests: MapTests, path: Path) -> Path:
     """Write the measurement as JSON and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(dataclasses.asdict(tests), indent=1) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(dataclasses.asdict(tests), indent=1) + "\n").encode())
     return path
 
 

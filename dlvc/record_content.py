@@ -73,5 +73,7 @@ def _check_types(where: str, part: Any) -> None:
 
 def _check_type(name: str, value: Any, kind: type) -> None:
     kinds = (int, float) if kind is float else (kind,)
-    if type(value) not in kinds:
+    # 1e400 is read as infinity, and a whole number of 400 digits is no float.
+    endless = kind in (int, float) and type(value) in kinds and not abs(value) < 2**63
+    if type(value) not in kinds or endless:
         raise ContentError(f"{name} must be of type {kind.__name__}, not {brief(value)}")

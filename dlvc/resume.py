@@ -18,11 +18,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from dlvc.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, check_same_tensors
 from dlvc.evaluation import Evaluation
 from dlvc.files import CannotWriteError
+from dlvc.notices import say
 from dlvc.records import EpochRecord
 
 ANOTHER_FOLDER = "Give another folder, or empty this one to train from the start."
@@ -217,7 +217,7 @@ class Saver:
 
         Raises CheckpointError, with nothing changed, if it belongs to another model or training, or to a newer dlvc.
         """
-        found = self.folder and self.folder.newest(say=tqdm.write)
+        found = self.folder and self.folder.newest(say=say)
         if found is None:
             return
         # First, because it says most about a difference.
@@ -226,7 +226,7 @@ class Saver:
         check_same_training(self.identity, found)
         self.state.take_back(found)
         self.saved = (self.state.epoch, self.state.step)
-        tqdm.write(self._resumed(found.about))
+        say(self._resumed(found.about))
 
     def _resumed(self, about: dict[str, Any]) -> str:
         state, written = self.state, datetime.fromisoformat(about["written"])
@@ -264,7 +264,7 @@ class Saver:
                 self.saved = here
             except CannotWriteError as error:
                 if not self.failed:
-                    tqdm.write(f"training goes on without a new checkpoint: {error}")
+                    say(f"training goes on without a new checkpoint: {error}")
                 self.failed = True
         self.last = time.perf_counter()
 

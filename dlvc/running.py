@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from dlvc.checkpoint import load_weights, save_weights
 from dlvc.checks import check_choice, check_kind
@@ -26,7 +25,9 @@ from dlvc.data.download import resnet18_weights
 from dlvc.device import pick_device
 from dlvc.experiments import Experiment, build_model, config_for, get_experiment
 from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
+from dlvc.model_options import chosen_options
 from dlvc.models.majority import MajorityClassifier
+from dlvc.notices import say
 from dlvc.provenance import describe_device, describe_model, git_commit, versions, weights_origin
 from dlvc.records import (
     RUNS,
@@ -57,17 +58,19 @@ def run_experiment(
     *,
     protocol: str = "report",
     profile: str | None = None,
+    options: Mapping[str, Any] | None = None,
     weights: Any = "auto",
     weights_name: str = "",
     save: bool = True,
     fresh: bool = False,
     folder: Path | None = None,
-    **options: Any,
+    **training: Any,
 ) -> Run:
     """Train one experiment, test it once, and leave record and best weights in `folder` (default: runs/).
 
+    `options` changes the architecture, such as {"depth": 2}; the record says which the model had.
     `weights` is "auto" (ImageNet for ResNet18, but random in the smoke profile, which uses no network), None (random),
-    a file, or a state dict named by `weights_name`. `save=False` leaves nothing. `options` go on to `training.train`.
+    a file, or a state dict named by `weights_name`. `save=False` leaves nothing. `training`: more for `training.train`.
     Stopped before its end, also while testing, a run leaves its record and weights too, but no test score.
 
     The same call again goes on where the run was stopped or killed, and gives back a finished run as it is; it says so
@@ -82,24 +85,26 @@ def run_experiment(
     config = config or config_for(key, data, protocol=protocol, profile=chosen)
     check_sizes(data, config, splits=("train", "validation", "test"))
     weights, weights_name = find_weights(experiment, weights, weights_name, chosen)
-    model = build_model(key, config, weights=weights)
+    model = build_model(key, config, options=options, weights=weights)
     title = experiment.title
     if experiment.weights and weights_name != experiment.weights:
         title += f" ({weights_name} weights)" if weights_name else " (random start)"
     named = {"key": key, "title": title, "protocol": protocol, "profile": chosen}
-    start = {"options": model_options(experiment), "weights": weights_name or "random"}
+    architecture = chosen_options(experiment.build, options)
+    start = {"options": architecture, "weights": weights_name or "random"}
     about = {**named, "seed": config.seed, "config": config.as_dict()}
-    with end_at_step_border(options.pop("stop", None)) as stop:
+    with end_at_step_border(training.pop("stop", None)) as stop:
         if not save:
             now = datetime.now(timezone.utc)
-            return Run(*train_and_test(model, data, config, about, start, now, stop, options), None)
+            done = train_and_test(model, data, config, about, start, now, stop, training)
+            return Run(*done, None)
         runs = folder or RUNS
         digest, described = run_digest(model, data, config, **named, **start)
         stem = f"{key}_{protocol}_{chosen}_seed{config.seed}"
         with checkpoint_folder(runs, stem, digest) as checkpoints:
             remove_stale_parts(runs)
             finished = None if fresh else find_finished(runs, digest)
-            run = finished and give_back(*finished, model, config, options.get("on_epoch"))
+            run = finished and give_back(*finished, model, config, training.get("on_epoch"))
             if run:
                 checkpoints.remove()
                 return run
@@ -107,7 +112,7 @@ def run_experiment(
                 checkpoints.clear()
             started = first_started(checkpoints, described)
             about["run_digest"] = digest
-            kept = {**options, "checkpoints": checkpoints}
+            kept = {**training, "checkpoints": checkpoints}
             done = train_and_test(model, data, config, about, start, started, stop, kept)
             run = save_run(*done, runs, f"{stem}_{started:%Y%m%d-%H%M%S}")
             if run.path and not run.record.interrupted:
@@ -123,14 +128,14 @@ def train_and_test(
     start: dict[str, Any],
     started: datetime,
     stop: threading.Event,
-    options: dict[str, Any],
+    training: dict[str, Any],
 ) -> tuple[nn.Module, RunRecord]:
     """The trained model and its record, which says `about` the run and how it did `start`."""
     fit = fit_majority if about["key"] == "majority" else train
-    result = fit(model, data, config, stop=stop, **options)
+    result = fit(model, data, config, stop=stop, **training)
     test = None
     if not result.interrupted:
-        split, show = data.test.first(config.evaluation_size), options.get("progress", True)
+        split, show = data.test.first(config.evaluation_size), training.get("progress", True)
         test = evaluate(model, split, precision=result.precision, progress=show, stop=stop)
     record = RunRecord(
         **about,
@@ -168,7 +173,7 @@ def save_run(model: nn.Module, record: RunRecord, runs: Path, stem: str) -> Run:
         record = replace(record, weights_file=weights_path.name, weights_sha256=digest)
         return Run(model, record, save_record(record, path))
     except CannotWriteError as error:
-        tqdm.write(f"THE RUN IS NOT SAVED: {error} Then run the same again: what is done is kept.")
+        say(f"THE RUN IS NOT SAVED: {error} Then run the same again: what is done is kept.")
         return Run(model, record, None)
     finally:
         if path and not path.exists():
@@ -190,10 +195,10 @@ def give_back(
     try:
         load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
     except (OSError, ValueError) as error:
-        tqdm.write(f"finished before, but what is left cannot be used: {error}")
+        say(f"finished before, but what is left cannot be used: {error}")
         return None
     model.to(pick_device(config.device))
-    tqdm.write(
+    say(
         f"finished before, nothing is trained: {path.parent.name}/{path.name} of {record.started:.10}, "
         f"test accuracy {record.test.accuracy:.4f}. fresh=True (--fresh) trains again."
     )
@@ -208,7 +213,7 @@ def load_run(path: Path | str) -> nn.Module:
     Raises ValueError if record or weights are not what they should be, FileNotFoundError if one is missing.
     """
     record, path = load_record(path), Path(path)
-    model = build_model(record.key, TrainConfig(**record.config))
+    model = build_model(record.key, TrainConfig(**record.config), options=record.model["options"])
     return load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
 
 
@@ -264,11 +269,6 @@ def fit_majority(
     return TrainResult(
         (epoch,), 1, score, False, seconds + score.seconds, cpu, "float32", config.train_size
     )
-
-
-def model_options(experiment: Experiment) -> dict[str, Any]:
-    """The architecture's options as the registry sets them."""
-    return dict(getattr(experiment.build, "keywords", {}))
 
 
 def as_record(score: Evaluation) -> EvaluationRecord:

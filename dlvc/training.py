@@ -30,6 +30,7 @@ from dlvc.evaluation import Evaluation, evaluate, predict
 from dlvc.memory import in_smaller_parts
 from dlvc.metrics import NotFiniteError, check_scores, mean_loss
 from dlvc.models.normalize import to_float
+from dlvc.notices import say
 from dlvc.records import EpochRecord
 from dlvc.resume import Saver, Stopwatch, TrainingState, model_digest
 
@@ -70,6 +71,7 @@ def train(
     config: TrainConfig,
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_step: Callable[[int, int, int], None] | None = None,
     progress: bool = True,
     stop: threading.Event | None = None,
     checkpoints: CheckpointFolder | Path | str | None = None,
@@ -78,8 +80,10 @@ def train(
     """Train `model` in place and say how it went; it ends in evaluation mode with the weights of its best epoch.
 
     The best epoch is the first with the highest validation mean per-class accuracy. The test split is never touched.
-    `on_epoch` is called after each epoch. Setting `stop`, Ctrl-C, or a notebook's stop button end the training at the
-    next step border: the unfinished epoch is dropped, the model stays usable. A second Ctrl-C ends it at once.
+    `on_epoch` is called after each epoch, `on_step` after each step with three numbers: the epoch, its steps that are
+    done, all its steps; it waits for no GPU, so there it runs a little ahead. Setting `stop`, Ctrl-C, or a notebook's
+    stop button end the training at the next step border: the unfinished epoch is dropped, the model stays usable. A
+    second Ctrl-C ends it at once.
     Order, augmentation and dropout depend on the config alone, not on random numbers drawn before.
 
     `checkpoints` is a folder for this training alone. A checkpoint is written there after each epoch, every
@@ -110,6 +114,12 @@ def train(
     )
     folder = nullcontext() if checkpoints is None else as_folder(checkpoints)
     bar = tqdm(total=config.epochs * steps, unit="step", delay=1, disable=not progress)
+
+    def count_step() -> None:
+        bar.update()
+        if on_step is not None:
+            on_step(state.epoch, state.step, steps)
+
     try:
         with (
             bar,
@@ -131,10 +141,10 @@ def train(
                     state.epoch_watch = Stopwatch()
                 passed = in_smaller_parts(
                     lambda size: train_epoch(
-                        state, images, labels, config, size, precision, bar, stop, saver
+                        state, images, labels, config, size, precision, count_step, stop, saver
                     ),
                     state.micro_batch,
-                    lambda size: tqdm.write(batch_in_parts(model, config.batch_size, size)),
+                    lambda size: say(batch_in_parts(model, config.batch_size, size)),
                 )
                 seconds = state.epoch_watch.seconds
                 score = passed and evaluate_finite(
@@ -191,7 +201,7 @@ def train_epoch(
     config: TrainConfig,
     micro_batch: int,
     precision: str,
-    bar: tqdm,
+    count_step: Callable[[], None],
     stop: threading.Event,
     saver: Saver,
 ) -> Pass | None:
@@ -237,7 +247,7 @@ def train_epoch(
         scaler.step(optimizer)
         scaler.update()
         state.step = step + 1
-        bar.update()
+        count_step()
         due = saver.is_due()
         # On a CPU the value is there at once; on a GPU looking at it would wait, so that is done once an epoch.
         if due or device.type == "cpu":

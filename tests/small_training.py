@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dlvc.checkpoint import CheckpointFolder
 from dlvc.config import TrainConfig
@@ -42,6 +44,19 @@ def make_model(width: int = 4, *, seed: int = 0) -> nn.Module:
             nn.Dropout(0.5),
             nn.Linear(width * 25, 10),
         )
+
+
+class Breaks(nn.Module):
+    """The small model, whose scores are nan in its training steps of these numbers, counted from 1."""
+
+    def __init__(self, steps: Container[int]):
+        super().__init__()
+        self.model, self.broken, self.step = make_model(), steps, 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The class scores (B, 10)."""
+        self.step += self.training
+        return self.model(images) * (math.nan if self.step in self.broken else 1.0)
 
 
 def outcome(model: nn.Module, result: TrainResult) -> tuple:

@@ -13,6 +13,7 @@ from functools import cache, partial
 
 import pytest
 import torch
+from must_fail import must_fail
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
@@ -36,6 +37,11 @@ from dlvc.models.vit import PatchEmbedding, SelfAttention, VisionTransformer
 
 MapsOf = Callable[[VisionTransformer, Tensor], Tensor]
 both_readouts = pytest.mark.parametrize("class_token", [False, True], ids=["mean", "class token"])
+every_reader = pytest.mark.parametrize(
+    "ours",
+    [attention_maps, class_relevance, silenced_probabilities],
+    ids=lambda each: each.__name__,
+)
 
 
 def small_model(class_token: bool, **options) -> VisionTransformer:
@@ -51,12 +57,6 @@ def small_model(class_token: bool, **options) -> VisionTransformer:
 
 def some_images(count: int = 2, size: int = 32) -> Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
-
-
-def must_fail(check: Callable, *arguments) -> None:
-    """Assert that a check notices a broken implementation."""
-    with pytest.raises(AssertionError):
-        check(*arguments)
 
 
 @contextmanager
@@ -241,11 +241,7 @@ def maps_without_removal(model: VisionTransformer, images: Tensor) -> Tensor:
 
 
 @both_readouts
-@pytest.mark.parametrize(
-    "ours",
-    [attention_maps, class_relevance, silenced_probabilities],
-    ids=lambda each: each.__name__,
-)
+@every_reader
 def test_hooks_are_gone_after_two_calls_and_after_an_error(ours, class_token):
     check_leaves_no_hooks(ours, class_token)
     must_fail(check_leaves_no_hooks, maps_without_removal, class_token)
@@ -654,11 +650,7 @@ def check_no_dropout(maps_of: MapsOf, class_token: bool) -> None:
 
 
 @both_readouts
-@pytest.mark.parametrize(
-    "ours",
-    [attention_maps, class_relevance, silenced_probabilities],
-    ids=lambda each: each.__name__,
-)
+@every_reader
 def test_a_model_in_training_mode_is_seen_without_dropout_and_stays_in_its_mode(ours, class_token):
     def mode_left_behind(model, images):
         return simple_maps(model.eval(), images)

@@ -11,6 +11,7 @@ from math import log2, sqrt
 
 import pytest
 import torch
+from must_fail import must_fail
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -25,12 +26,6 @@ from dlvc.attention_statistics import (
 from dlvc.models.vit import VisionTransformer
 
 both_readouts = pytest.mark.parametrize("class_token", [False, True], ids=["mean", "class token"])
-
-
-def must_fail(check: Callable, *arguments) -> None:
-    """Assert that a check notices a broken implementation."""
-    with pytest.raises(AssertionError):
-        check(*arguments)
 
 
 def random_weights(*shape: int) -> Tensor:

@@ -10,10 +10,22 @@ from torch import nn
 
 from dlvc import __main__ as command_line
 from dlvc import attention, augment, checkpoint, config, data, device, experiments, metrics, plots
-from dlvc import explanation, notebooks, records, running, training, widgets
+from dlvc import (
+    explanation,
+    notebooks,
+    predictions,
+    records,
+    run_files,
+    running,
+    traces,
+    training,
+    widgets,
+)
 from dlvc.data import sketch10
-from dlvc import predictions
+from dlvc.diagnosis import preflight
+from dlvc.exercises import cnns
 from dlvc.models import cnn, majority, resnet, vit
+from dlvc.silent_bugs import cases
 from dlvc.widgets import layer_size, positions, prediction
 
 IMAGES = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
@@ -127,17 +139,31 @@ REFUSED = [
     ("attention.attention_maps(VIT, IMAGES, layers=[1])", "got 1", "from 0 to 0", "Leave layers out"),
     ("attention.class_relevance(VIT, IMAGES, [10])", "got 10", "from 0 to 9", "Leave classes out"),
     ("explanation.share_on_object(-MAPS[:, 0], MASKS, (8, 8))", "got -0.0156", "from 0 up", "clamp"),
+    # exercises
+    ("cnns.check.convolve.hint(4)", "got 4", "from 1 to 3", "Try 1"),
     # widgets
     ("widgets.AttentionViewer(VIT, IMAGES, layer=2)", "got 2", "from 1 to 1", "layer must be"),
     ("widgets.AttentionViewer(VIT, IMAGES, patch=(9, 1))", "got (9, 1)", "from 1 to 8", "patch must be"),
     ("widgets.AttentionViewer(VIT, IMAGES, view='rows')", "got 'rows'", "one of head, mean", "view must"),
     ("widgets.AttentionViewer(VIT, IMAGES, labels=[1])", "got 1", "each of 4 images", "labels must be"),
+    ("widgets.AttentionViewer(VIT, data.Split(IMAGES, LABELS))", "got a Split", "a few images", "Pass its"),
     ("widgets.AttentionViewer({}, IMAGES)", "empty dict", "at least one model", "needs"),
+    ("widgets.TrainingPanel('simple-cnn', sketches, epochs=0)", "got 0", "between 1 and 1000", "Try 10"),
+    ("widgets.TrainingPanel('simple-cnn', sketches, lr=1)", "'lr'", "learning_rate", "choose from"),
+    ("widgets.TrainingPanel('deep-cnn', sketches, options={'heads': 2})", "'heads'", "depth, width", "choose"),
+    ("widgets.TrainingPanel('deep-vit', sketches, options={'depth': 99})", "got 99", "between 1 and 24", "Try 6"),
+    ("widgets.TrainingPanel('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
     # experiments and runs
     ("experiments.get_experiment(['simple-cnn'])", "type list", "choose one of majority", "choose"),
     ("experiments.config_for('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
     ("experiments.config_for('simple-cnn', sketches, lr=1)", "'lr'", "learning_rate", "choose from"),
     ("experiments.build_model('simple-cnn', {})", "type dict", "type TrainConfig", "config_for"),
+    ("experiments.build_model('deep-cnn', QUICK, options=[2])", "type list", "type Mapping", '{"depth": 2}'),
+    ("experiments.build_model('deep-cnn', QUICK, options={'batch_norm': 1})", "got 1", "True or False", "Try"),
+    ("experiments.build_model('simple-cnn', QUICK, options={'depth': 2})", "'depth'", "no option", "leave"),
+    ("cnn.DeepCNN(depth=6)", "got 6", "from 1 to 5", "Try 3"),
+    ("run_files.rename_run('x', 3)", "got 3", "type str", "Give a text"),
+    ("run_files.differing_settings([1])", "got 1", "type RunRecord", "load_records()"),
     ("running.run_experiment('simple-cnn', sketches, QUICK, protocol='best')", "'best'", "report", "Try"),
     ("running.run_experiment('resnet18', sketches, QUICK, weights=3)", "got 3", "str or Path", "Give"),
     # records and tables
@@ -151,6 +177,12 @@ REFUSED = [
     ("records.format_table(None)", "got None", "type DataFrame", "results_table(records)"),
     ("records.format_table(records.results_table([]), 'html')", "'html'", "markdown, latex", "Try"),
     # figures
+    ("plots.training_trace(traces.load_trace('SoftmaxTwice'), 'x', reference=3)", "got 3", "type Trace", "load_trace"),
+    # diagnosis
+    ("preflight(None, sketches)", "got None", "type Module", "build_model"),
+    ("preflight(NARROW, [1])", "type list", "type ImageData", "load_data()"),
+    ("cases.load_case('Z')", "got 'Z'", "one of A, B", "Try 'A'"),
+    # figures of images
     ("plots.show_images(IMAGES[0])", "got (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
     ("plots.show_images(IMAGES.float() + 9)", "got 9 to 9", "in [0, 1]", "before normalisation"),
     ("plots.show_images(IMAGES, columns=0)", "got 0", "at least 1", "Leave it out"),
@@ -183,6 +215,7 @@ REFUSED = [
 ]  # fmt: skip
 
 MISSING = [
+    ("traces.load_trace('none')", "'none'", "there is AttentionOverBatch", "PlainTraining"),
     ("running.load_run('runs/none.json')", "runs/none.json", "no record at", "Give a file runs/*.json"),
     ("records.load_record('tests')", "tests", "no record at", "which each training leaves"),
     ("resnet.ResNet18(weights='none.pth')", "none.pth", "no weights at", "Leave weights unset"),

@@ -12,13 +12,13 @@ from math import exp
 import numpy as np
 import pytest
 import torch
+from must_fail import must_fail
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from dlvc.attention import attention_maps, class_relevance, relevance_shares
 from dlvc.explanation import (
     ORDERS,
-    bootstrap_interval,
     deletion_curve,
     grad_cam,
     randomized,
@@ -29,12 +29,7 @@ from dlvc.explanation import (
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
-
-
-def must_fail(check: Callable, *arguments) -> None:
-    """Assert that a check notices a broken implementation."""
-    with pytest.raises(AssertionError):
-        check(*arguments)
+from dlvc.statistics import bootstrap_interval
 
 
 def some_images(count: int = 2) -> Tensor:
@@ -184,48 +179,6 @@ def test_impossible_deletions_are_named(changed, message):
     given = {"images": some_images(), "labels": torch.tensor([1, 2]), "scores": torch.zeros(2, 64)}
     with pytest.raises(ValueError, match=message):
         deletion_curve(NeedsOnePlace(), **(given | changed))
-
-
-# The bootstrap interval
-
-
-def check_interval(interval_of: Callable) -> None:
-    """Of 200 samples of 30 numbers each, about 190 of their 95 % intervals hold the true mean."""
-    draws = np.random.default_rng(0).exponential(size=(200, 30))
-    intervals = [interval_of(sample, resamples=999) for sample in draws]
-    assert_close([each.mean for each in intervals], draws.mean(axis=1).tolist())
-    held = sum(each.low <= 1 <= each.high for each in intervals)
-    assert 178 <= held <= 198
-
-
-def test_the_interval_holds_the_true_mean_in_about_95_of_100_cases():
-    def too_narrow(sample, *, resamples):
-        return bootstrap_interval(sample, resamples=resamples, confidence=0.8)
-
-    def deviation_for_error(sample, *, resamples):
-        found = bootstrap_interval(sample, resamples=resamples)
-        wide = 1.96 * sample.std()
-        return found._replace(low=found.mean - wide, high=found.mean + wide)
-
-    check_interval(bootstrap_interval)
-    must_fail(check_interval, too_narrow)
-    must_fail(check_interval, deviation_for_error)
-
-
-def test_an_interval_depends_on_its_seed_alone_and_equal_values_have_no_width():
-    values = torch.rand(30, generator=torch.Generator().manual_seed(0))
-    assert bootstrap_interval(values) == bootstrap_interval(values.tolist())
-    assert bootstrap_interval(values) != bootstrap_interval(values, seed=1)
-    assert bootstrap_interval([0.25, 0.25]) == (0.25, 0.25, 0.25)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [([1.0], r"got shape \(1,\)"), ([[1.0, 2.0]], r"\(1, 2\)"), ([1.0, np.nan], "1 of 2 finite")],
-)
-def test_values_without_an_interval_are_named(values, message):
-    with pytest.raises(ValueError, match=message):
-        bootstrap_interval(values)
 
 
 # The share on the object

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "dlvc"
 
 # From the bottom up. A folder's name stands for all files below it, which may import one another.
 LEVELS = [
-    ["", "checks"],
+    ["", "checks", "notices"],
     [
         "files",
         "memory",
@@ -36,13 +36,13 @@ LEVELS = [
     ],
     ["records", "data.download", "data.cifar10", "data.sketch10"],
     ["predictions", "data.splits", "models.cnn", "models.vit", "models.resnet", "models.majority"],
-    ["data", "models"],
-    ["evaluation", "provenance", "attention", "diagnosis", "statistics", "plots.*"],
-    ["resume", "explanation"],
+    ["data", "models", "traces"],
+    ["evaluation", "provenance", "attention", "statistics", "model_options", "plots.*"],
+    ["resume", "explanation", "diagnosis.*"],
     ["training", "experiments"],
     ["unfinished"],
-    ["running"],
-    ["silent_bugs", "map_tests", "recordings", "notebooks", "exercises.*", "widgets.*"],
+    ["running", "run_files", "notebooks", "silent_bugs.*"],
+    ["map_tests", "recordings", "studies", "exercises.*", "widgets.*"],
     ["figures"],
     ["__main__"],
 ]

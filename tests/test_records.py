@@ -127,6 +127,16 @@ def test_a_record_with_an_unknown_field_is_refused(tmp_path):
         load_record(path)
 
 
+@pytest.mark.parametrize("number", ["1e400", "1" + "0" * 400])
+def test_a_number_without_end_is_no_result(tmp_path, number):
+    save_record(make_record(), path := tmp_path / "run.json")
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    fields["train_seconds"] = 12345.678
+    path.write_text(json.dumps(fields).replace("12345.678", number), encoding="utf-8")
+    with pytest.raises(ValueError, match="train_seconds must be of type float"):
+        load_record(path)
+
+
 def test_mean_and_spread_by_hand():
     assert mean_and_spread([0.5]) == "0.500"
     assert mean_and_spread([0.4, 0.5, 0.6]) == "0.500 ± 0.100"

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import math
 import pickle
 import re
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load, save
-from small_training import CONFIG, STEPS, make_model, outcome, run
+from small_training import CONFIG, STEPS, Breaks, make_model, outcome, run
 from torch import nn
 
 from dlvc import checkpoint as checkpoint_module
@@ -414,18 +413,7 @@ def test_ctrl_c_once_during_a_save_lets_it_finish(sketches, tmp_path, uninterrup
 
 
 def test_a_loss_that_is_not_finite_is_in_no_checkpoint(sketches, tmp_path):
-    class Breaks(nn.Module):
-        """Its scores are nan from the second epoch's third step on."""
-
-        def __init__(self):
-            super().__init__()
-            self.model, self.calls = make_model(), 0
-
-        def forward(self, images):
-            self.calls += self.training
-            return self.model(images) * (math.nan if self.calls > STEPS + 2 else 1.0)
-
-    model = Breaks()
+    model = Breaks(range(STEPS + 3, 3 * STEPS))
     with pytest.raises(NonFiniteLoss, match="epoch 2, step 3"):
         run(sketches, tmp_path, model=model, checkpoint_seconds=0)
     newest = CheckpointFolder(tmp_path).newest()

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_training import Breaks
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -423,18 +424,8 @@ def test_a_batch_larger_than_the_data_is_one_step_of_all_images(sketches):
 
 
 def test_a_loss_that_breaks_later_leaves_the_best_weights(sketches):
-    class Breaks(nn.Module):
-        """Its scores are nan in the second epoch's second step; an epoch has five."""
-
-        def __init__(self):
-            super().__init__()
-            self.model, self.steps = make_model(), 0
-
-        def forward(self, images):
-            self.steps += self.training
-            return self.model(images) * (math.nan if self.steps == 7 else 1.0)
-
-    model, seen = Breaks(), []
+    # An epoch has five steps.
+    model, seen = Breaks([7]), []
     with pytest.raises(NonFiniteLoss, match="epoch 2, step 2"):
         train(
             model,

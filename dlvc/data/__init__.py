@@ -37,7 +37,6 @@ __all__ = [
     "DownloadError",
     "ImageData",
     "Split",
-    "data_command",
     "data_directories",
     "describe_data",
     "fetch_cifar10",
@@ -146,13 +145,6 @@ def describe_data(directory: str | os.PathLike[str] | None = None) -> str:
             f"{shown(folder)}/: python -m dlvc data --fetch"
         )
     return "\n".join(lines)
-
-
-def data_command(*, fetch: bool = False) -> str:
-    """The text of `python -m dlvc data`, after fetching CIFAR-10 if asked to."""
-    if fetch:
-        fetch_cifar10()
-    return describe_data()
 
 
 def _weights_state(path: Path) -> str:

@@ -19,6 +19,8 @@ def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
 
     Raises: ValueError for another shape, type or range.
     """
+    if hasattr(images, "images"):  # a Split: thousands of them
+        raise ValueError(f"{name} must be a few images; got a Split. Pass its images[:8].")
     array = as_array(images)
     if array.ndim != 4 or array.shape[1] != 3:
         hint = "Add a batch axis with images[None]." if array.ndim == 3 else ""

@@ -1,13 +1,13 @@
 """Figures of images and of what a convolution makes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dlvc.checks import check_whole
 from dlvc.plots.arrays import as_array, as_picture, as_pictures
-from dlvc.plots.style import ORANGE, Picture, set_description, styled
+from dlvc.plots.style import ORANGE, Picture, new_picture, set_description, styled
 from dlvc.plots.tiling import Tiling
 
 
@@ -173,3 +173,24 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
         f"The {count} channels of a layer's output for one image, {width} x {height} values each, "
         "in one scale.",
     )
+
+
+@styled
+def field_maps(fields: Mapping[str, Any], *, says: str, title: str = "") -> Picture:
+    """Return how much an output depends on each pixel, a square for each name, each in its own scale.
+
+    `fields[name]` is (H, W), as `diagnosis.fields.effective_field` gives it: brighter counts more, black not at all.
+    """
+    picture = new_picture(max(5.0, 2.6 * len(fields)), 3.5, title=title)
+    for axes, (name, field) in zip(
+        np.atleast_1d(picture.subplots(1, len(fields))), fields.items(), strict=True
+    ):
+        # The square root: otherwise the bright middle would hide how far the field goes.
+        axes.imshow(np.sqrt(as_array(field)), cmap="inferno")
+        axes.set_title(name)
+        axes.set(
+            xlabel="column (pixels)",
+            ylabel="row (pixels)" if axes.get_subplotspec().is_first_col() else "",
+        )
+        axes.grid(visible=False)
+    return set_description(picture, says)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dlvc.attention import AttentionRecording, record_attention
 from dlvc.data.sketch10 import CLASSES
+from dlvc.files import write_whole
 from dlvc.models.vit import VisionTransformer
 from dlvc.plots.arrays import as_array, as_pictures
 from dlvc.plots.attention_view import Pane, attention_view
@@ -121,13 +122,13 @@ class AttentionViewer:
         document = page.page(
             "attention_viewer", self.payload, self._state, title="Attention viewer", picture=still
         )
-        path.write_text(document, encoding="utf-8", newline="\n")
+        write_whole(path, document.encode())
         return path
 
     def save_png(self, path: Path | str) -> Path:
         """Write the still picture of what is shown, and return its path."""
         path = Path(path)
-        path.write_bytes(self.picture()._repr_png_()[0])
+        write_whole(path, self.picture()._repr_png_()[0])
         return path
 
     def picture(self) -> Picture:

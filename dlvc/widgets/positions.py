@@ -39,11 +39,14 @@ def draw_positions(*, side: int, embed_dim: int, base: float, position: int) -> 
     drawn = right.imshow(as_array(similarity.view(side, side)), **colors)
     row, column = divmod(position, side)
     right.plot(column, row, "o", color="white", markeredgecolor="black", markersize=9)
+    ticks = range(0, side, 1 + side // 9)
+    for axis in (right.xaxis, right.yaxis):
+        axis.set_ticks(ticks, [tick + 1 for tick in ticks])  # counted from 1, as in the viewer
     right.set(xlabel="column", ylabel="row", title=f"similarity to patch {position} (the dot)")
     for axes in (left, right):
         axes.grid(visible=False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.yaxis.get_major_locator().set_params(integer=True)
+    for axis in (left.xaxis, left.yaxis):
+        axis.get_major_locator().set_params(integer=True)
     picture.colorbar(drawn, ax=right, label="value, or cosine similarity")
     of = f"{side * side} codes of {embed_dim} numbers with base {base:,.0f}"
     return set_description(picture, f"{of}. {_in_words(similarity, position, side)}")
@@ -56,7 +59,7 @@ def _in_words(similarity: Tensor, position: int, side: int) -> str:
         for place, step in ((column, 1), (row, side))
     )
     return (
-        f"The code of patch {position} (row {row}, column {column}) has a cosine similarity of "
+        f"The code of patch {position} (row {row + 1}, column {column + 1}) has a cosine similarity of "
         f"{similarity[beside]:.2f} with patch {beside} beside it and of {similarity[below]:.2f} with patch {below} "
         f"{'below' if below > position else 'above'} it."
     )

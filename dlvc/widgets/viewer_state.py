@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dlvc.attention import AttentionRecording
+from dlvc.checks import brief
 
 VIEWS = ("head", "mean", "rollout", "relevance")
 SCALES = ("patch", "head", "layer", "all")
@@ -58,9 +59,7 @@ class Choices:
             new["epoch"] = len(self.epochs[new["model"]]) - 1
         if "epoch" in changes:
             new["epoch"] = self._epoch(changes["epoch"], new["model"])
-        for name, count in (("image", self.images), ("layer", self.layers), ("head", self.heads)):
-            if name in changes:
-                new[name] = self._number(name, changes[name], count)
+        new.update(self._numbers(changes))
         if "patch" in changes:
             new["patch"] = self._patch(changes["patch"])
         if "class_name" in changes:
@@ -72,7 +71,7 @@ class Choices:
         if "opacity" in changes:
             new["opacity"] = self._opacity(changes["opacity"])
         if "table" in changes:
-            new["table"] = bool(changes["table"])
+            new["table"] = self._switch("table", changes["table"])
         if "other" in changes:
             new.update(self._other(new, changes["other"]))
         return new
@@ -111,10 +110,20 @@ class Choices:
             new["epoch2"] = len(self.epochs[new["model2"]]) - 1
         if "epoch" in other:
             new["epoch2"] = self._epoch(other["epoch"], new["model2"])
-        for name, count in (("image", self.images), ("layer", self.layers), ("head", self.heads)):
-            if name in other:
-                new[f"{name}2"] = self._number(name, other[name], count)
-        return new
+        return new | {f"{name}2": value for name, value in self._numbers(other).items()}
+
+    def _numbers(self, given: Mapping[str, Any]) -> dict[str, int]:
+        counts = {"image": self.images, "layer": self.layers, "head": self.heads}
+        return {
+            name: self._number(name, given[name], count)
+            for name, count in counts.items()
+            if name in given
+        }
+
+    def _switch(self, name: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be True or False; got {brief(value)}.")
+        return value
 
     def _number(self, name: str, value: Any, count: int) -> int:
         number = whole_number(value)

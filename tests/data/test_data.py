@@ -15,7 +15,6 @@ from dlvc.data import (
     DataUnavailableError,
     ImageData,
     Split,
-    data_command,
     data_directories,
     describe_data,
     fetch_cifar10,
@@ -116,10 +115,11 @@ def test_unpacked_folder_itself_may_be_named(official_folder, parsed_folder, mon
 def test_fetched_archive_is_verified_described_and_used_without_the_network(
     served_archive, server, bare_machine
 ):
-    text = data_command(fetch=True)
+    kept = bare_machine / "project" / "data" / "cifar-10-python.tar.gz"
+    assert fetch_cifar10() == kept
+    text = describe_data()
     assert "cifar-10-python.tar.gz: CIFAR-10, verified, digest" in text
     assert "To fetch" not in text
-    kept = bare_machine / "project" / "data" / "cifar-10-python.tar.gz"
     assert kept.read_bytes() == served_archive
     assert fetch_cifar10() == kept
     data = load_data(quiet=True)

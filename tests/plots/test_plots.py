@@ -16,14 +16,23 @@ from matplotlib.transforms import Bbox
 from dlvc import plots
 from dlvc.experiments import COMPARISONS
 from dlvc.plots.style import MUTED, Picture, model_style
+from dlvc.predictions import Prediction
+from dlvc.traces import load_trace
 
 IMAGES = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 MAPS = torch.full((2, 2, 16, 16), 1 / 16)
 CURVES = {"rollout": {"highest first": [0.9, 0.1], "random": [0.9, 0.1]}}
+GUESS = Prediction(
+    notebook="02", name="count", question="How many?", unit="%", guess=(10, 30), measured=25
+)
 
 DRAW = {
     "accuracy_bars": plots.accuracy_bars,
     "attention_overlay": lambda runs: plots.attention_overlay(IMAGES[0], MAPS[0], query=3),
+    "calibration_diagram": lambda runs: plots.calibration_diagram(
+        {"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model in two groups."
+    ),
+    "calibration_figure": lambda runs: plots.calibration_figure([GUESS]),
     "class_histogram": lambda runs: plots.class_histogram({"train": torch.arange(10)}),
     "comparison_pairs": lambda runs: plots.comparison_pairs(runs, COMPARISONS),
     "confusion_grid": plots.confusion_grid,
@@ -32,7 +41,11 @@ DRAW = {
     "cost_scatter": plots.cost_scatter,
     "deletion_curves": lambda runs: plots.deletion_curves([0, 1], CURVES),
     "feature_maps": lambda runs: plots.feature_maps(IMAGES[0]),
+    "field_maps": lambda runs: plots.field_maps(
+        {"CNN": torch.eye(8)}, says="One field of 8 rows and columns."
+    ),
     "filters_grid": lambda runs: plots.filters_grid(IMAGES),
+    "guess_and_result": lambda runs: plots.guess_and_result(GUESS),
     "head_shares": lambda runs: plots.head_shares({"trained": [[0.1, -0.2]]}),
     "image_patches": lambda runs: plots.image_patches(IMAGES[0]),
     "interval_rows": lambda runs: plots.interval_rows(
@@ -40,7 +53,15 @@ DRAW = {
     ),
     "learning_curves": plots.learning_curves,
     "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),
+    "mark_guess": lambda runs: plots.mark_guess(plots.learning_curves(runs), GUESS, axis="y"),
     "max_pooling": lambda runs: plots.max_pooling(),
+    "measured_lines": lambda runs: plots.measured_lines(
+        {"": {"plain": [1, 2]}},
+        [4, 8],
+        place_label="depth",
+        value_label="size",
+        says="One line through two places.",
+    ),
     "per_class_bars": plots.per_class_bars,
     "pixel_statistics": lambda runs: plots.pixel_statistics(IMAGES),
     "position_similarity": lambda runs: plots.position_similarity(torch.eye(16)),
@@ -49,6 +70,7 @@ DRAW = {
     "residual_block": lambda runs: plots.residual_block(),
     "show_augmentations": lambda runs: plots.show_augmentations(IMAGES, IMAGES[:, None]),
     "show_images": lambda runs: plots.show_images(IMAGES),
+    "training_trace": lambda runs: plots.training_trace(load_trace("SoftmaxTwice"), "A case"),
 }
 
 

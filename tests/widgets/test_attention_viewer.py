@@ -362,6 +362,7 @@ BAD = [
     ({"scale": "row"}, r"scale must be one of patch, head, layer, all; got 'row'"),
     ({"opacity": 1.1}, r"opacity must be from 0, the image, to 1, the map alone; got 1\.1"),
     ({"opacity": float("nan")}, r"opacity must be from 0.*; got nan"),
+    ({"table": "no"}, "table must be True or False; got 'no'"),
     ({"opacity": True}, r"opacity must be from 0.*; got True"),
     ({"other": 2}, r"other must be a dict of image, model, epoch, layer, head, or None; got 2"),
     ({"other": {"patch": 1}}, r"other must be a dict of image, .*; got \{'patch': 1\}"),

@@ -1,0 +1,12 @@
+"""The exercises of the notebooks: `EXERCISES[notebook]`, and in each module the `check` that its notebook imports.
+
+`exercise` says what an exercise is, `judges` and `answers` how an answer is judged, `checker` what a learner calls,
+`editions` how the blank and the solved notebook are made. To add an exercise, add it to its module's `EXERCISES`.
+"""
+
+from dlvc.exercises import cnns, comparison, data, silent_bugs, transfer, vits
+
+EXERCISES = {
+    each.EXERCISES[0].notebook: each.EXERCISES
+    for each in (data, cnns, vits, transfer, comparison, silent_bugs)
+}

@@ -1,0 +1,48 @@
+"""Lines show the numbers they were given, with means and bands, and models look as elsewhere."""
+
+import numpy as np
+import pytest
+
+from dlvc.plots import calibration_diagram, description, measured_lines
+from dlvc.plots.style import model_style
+
+
+def draw(panels, **options):
+    labels = {"place_label": "depth", "value_label": "size", "says": "Two lines."}
+    return measured_lines(panels, [1, 2, 4], **labels, **options)
+
+
+def test_each_panel_has_its_lines_with_a_marker_at_each_place():
+    figure = draw({"plain": {"first": [3, 2, 1], "last": [1, 1, 1]}, "other": {"last": [2, 2, 2]}})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["plain", "other"]
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    np.testing.assert_allclose(lines["first"].get_xydata(), [[1, 3], [2, 2], [4, 1]])
+    assert figure.axes[1].lines[0].get_color() == lines["last"].get_color()
+    assert lines["first"].get_marker() != lines["last"].get_marker()
+    assert description(figure) == "Two lines."
+
+
+def test_several_runs_are_a_mean_with_a_band_from_lowest_to_highest():
+    figure = draw({"": {"runs": [[1, 2, 3], [3, 4, 5]]}})
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [2, 3, 4])
+    band = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (1, 5)
+
+
+def test_a_model_is_drawn_as_in_every_figure():
+    style = model_style("deep-cnn")
+    figure = draw({"": {"Deep CNN": [1, 2, 3]}}, styles={"Deep CNN": style}, log="xy")
+    assert figure.axes[0].lines[0].get_color() == style.color
+    assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == ("log", "log")
+
+
+def test_values_that_do_not_fit_the_places_are_named():
+    with pytest.raises(ValueError, match="first has 2 values for 3 places"):
+        draw({"": {"first": [1, 2]}})
+
+
+def test_a_calibration_is_drawn_in_percent_with_larger_markers_for_more_predictions():
+    figure = calibration_diagram({"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model.")
+    dots = figure.axes[0].collections[0]
+    np.testing.assert_allclose(dots.get_offsets(), [[50, 40], [90, 80]])
+    assert dots.get_sizes()[0] < dots.get_sizes()[1]

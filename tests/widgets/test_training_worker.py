@@ -1,0 +1,104 @@
+"""One training at a time, in a thread that can be stopped and that never outlives its program."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from dlvc.widgets.training_worker import BusyError, TrainingWorker
+
+PROJECT = Path(__file__).resolve().parents[2]
+AT_EXIT = """
+import time
+from dlvc.widgets.training_worker import TrainingWorker
+
+def work(stop):
+    print("at work", flush=True)
+    stop.wait(600)
+    time.sleep(0.3)
+    print("saved", flush=True)
+    return False
+
+worker = TrainingWorker()
+worker.start(work)
+"""
+
+
+def until_stopped(stop: threading.Event) -> bool:
+    stop.wait(60)
+    return False
+
+
+def test_states_follow_one_another():
+    seen = []
+    worker = TrainingWorker(lambda: seen.append(worker.state))
+    assert worker.state == "idle"
+    worker.start(until_stopped)
+    worker.stop()
+    assert worker.wait(10)
+    worker.start(lambda stop: True)
+    assert worker.wait(10)
+    assert seen == ["running", "stopping", "stopped", "running", "finished"]
+
+
+def test_an_error_is_kept_and_a_new_start_forgets_it():
+    worker = TrainingWorker()
+    worker.start(lambda stop: 1 / 0)
+    worker.wait(10)
+    assert worker.state == "failed"
+    assert isinstance(worker.error, ZeroDivisionError)
+    worker.start(lambda stop: True)
+    worker.wait(10)
+    assert (worker.state, worker.error) == ("finished", None)
+
+
+def test_a_second_training_is_refused_in_words_and_the_first_goes_on():
+    first, second = TrainingWorker(), TrainingWorker()
+    first.start(until_stopped)
+    with pytest.raises(BusyError, match="going on in this notebook already"):
+        second.start(until_stopped)
+    assert (first.state, second.state) == ("running", "idle")
+    first.stop()
+    assert first.wait(10)
+    second.start(lambda stop: True)
+    assert second.wait(10)
+
+
+def test_stop_without_a_training_does_nothing():
+    worker = TrainingWorker()
+    worker.stop()
+    worker.close()
+    assert worker.state == "idle"
+
+
+def test_a_listener_that_fails_at_the_start_leaves_nothing_behind():
+    def fail() -> None:
+        raise KeyError("page")
+
+    worker = TrainingWorker(fail)
+    with pytest.raises(KeyError):
+        worker.start(until_stopped)
+    other = TrainingWorker()
+    other.start(lambda stop: True)
+    assert other.wait(10)
+
+
+def test_a_hundred_starts_and_stops_leave_no_thread():
+    worker, before = TrainingWorker(), threading.active_count()
+    for _ in range(100):
+        worker.start(until_stopped)
+        worker.stop()
+        assert worker.wait(10)
+    assert threading.active_count() == before
+
+
+def test_the_end_of_the_program_stops_the_training_and_waits_for_what_it_saves():
+    done = subprocess.run(
+        [sys.executable, "-c", AT_EXIT], capture_output=True, text=True, cwd=PROJECT, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == ["at work", "saved", ""]
