@@ -19,9 +19,10 @@ from torch import Tensor
 from dlvc.attention import AttentionRecording, record_attention
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, load_data
+from dlvc.evaluation import evaluate
 from dlvc.experiments import EXPERIMENTS, build_model, config_for
 from dlvc.records import REFERENCE_RECORDS, EpochRecord
-from dlvc.training import evaluate, train
+from dlvc.training import train
 
 STORED = REFERENCE_RECORDS / "attention" / "sketch10.npz"
 EPOCHS = {"deep-vit-residual": (0, 1, 4), "shallow-vit": (4,)}  # what is kept; 0 is before training

@@ -23,8 +23,10 @@ from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData
 from dlvc.data.download import resnet18_weights
 from dlvc.device import pick_device
+from dlvc.evaluation import Evaluation, evaluate
 from dlvc.experiments import Experiment, build_model, config_for, get_experiment
 from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
+from dlvc.interruption import end_at_step_border
 from dlvc.model_options import chosen_options
 from dlvc.models.majority import MajorityClassifier
 from dlvc.notices import say
@@ -38,7 +40,7 @@ from dlvc.records import (
     pack_bits,
     save_record,
 )
-from dlvc.training import Evaluation, TrainResult, check_sizes, end_at_step_border, evaluate, train
+from dlvc.training import TrainResult, check_sizes, train
 from dlvc.unfinished import checkpoint_folder, find_finished, first_started, run_digest
 
 

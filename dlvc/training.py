@@ -6,10 +6,9 @@ scores (B, 10). The data lie on the device as a whole, a batch is an index, and 
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,25 +25,15 @@ from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
 from dlvc.data.splits import content_digest
 from dlvc.device import autocast, memory_layout, pick_device, pick_precision
-from dlvc.evaluation import Evaluation, evaluate, predict
+from dlvc.evaluation import Evaluation, evaluate
+from dlvc.interruption import end_at_step_border, own_random_numbers
 from dlvc.memory import in_smaller_parts
 from dlvc.metrics import NotFiniteError, check_scores, mean_loss
 from dlvc.models.normalize import to_float
 from dlvc.notices import say
+from dlvc.optimization import learning_rate_at, make_optimizer
 from dlvc.records import EpochRecord
 from dlvc.resume import Saver, Stopwatch, TrainingState, model_digest
-
-__all__ = [
-    "Evaluation",
-    "NonFiniteLoss",
-    "TrainResult",
-    "evaluate",
-    "learning_rate_at",
-    "make_optimizer",
-    "predict",
-    "split_batches",
-    "train",
-]
 
 
 class NonFiniteLoss(RuntimeError):
@@ -287,44 +276,6 @@ def evaluate_finite(
         ) from error
 
 
-def learning_rate_at(step: int, steps: int, config: TrainConfig) -> float:
-    """The learning rate of `step` (from 0) out of `steps`.
-
-    "one-cycle" rises linearly from a 25th of the peak to the peak over the first quarter of the steps, then falls
-    linearly towards zero. Source: Smith and Topin 2018, section 3, with two straight lines.
-    """
-    if config.schedule == "constant":
-        return config.learning_rate
-    warm_up = max(1, steps // 4)
-    if step < warm_up:
-        return config.learning_rate * (1 / 25 + (1 - 1 / 25) * step / warm_up)
-    return config.learning_rate * (steps - step) / (steps - warm_up)
-
-
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Adam or AdamW over the weights that are to be trained, with one fused kernel a step.
-
-    adam decays every weight, as the report did; adamw only matrices and filters, not biases, norms or positions.
-    """
-    trained = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
-    if not trained:
-        raise ValueError(
-            "the model has no parameter to train: unfreeze a layer, or evaluate it as it is."
-        )
-    if config.optimizer == "adam":
-        parameters = [each for _, each in trained]
-        return torch.optim.Adam(
-            parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
-    decayed = [each for name, each in trained if name.endswith("weight") and each.ndim >= 2]
-    others = [each for name, each in trained if not (name.endswith("weight") and each.ndim >= 2)]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, config.learning_rate, fused=True)
-
-
 def as_folder(checkpoints: CheckpointFolder | Path | str) -> CheckpointFolder:
     """The folder itself if it is one for checkpoints already, else the one of that name."""
     return (
@@ -386,34 +337,3 @@ def check_finite(losses: Tensor, epoch: int, rates: list[float], *, first_step: 
             f"the loss is {losses[at].item()} at epoch {epoch}, step {first_step + at}, with learning rate "
             f"{rates[at]:.2g}. Try a tenth of the learning rate, and check the inputs for nan."
         )
-
-
-@contextmanager
-def own_random_numbers(seed: int, device: torch.device) -> Iterator[None]:
-    """Inside, torch's global random numbers (dropout uses them) start from `seed`; outside, nothing has changed."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def end_at_step_border(stop: threading.Event | None) -> Iterator[threading.Event]:
-    """Inside, the first Ctrl-C (or a notebook's stop button) sets the event given out instead of raising at once."""
-    stop = stop or threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # only the main thread may say what a signal does
-        return
-
-    def ask_to_stop(signal_number, frame) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = signal.signal(signal.SIGINT, ask_to_stop)
-    try:
-        yield stop
-    finally:
-        # None: the handler before was not set by Python and cannot be set again.
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

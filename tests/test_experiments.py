@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from dlvc.config import PROFILES
+from dlvc.evaluation import predict
 from dlvc.experiments import (
     COMPARISONS,
     EXPERIMENTS,
@@ -18,7 +19,6 @@ from dlvc.experiments import (
     in_registry_order,
 )
 from dlvc.records import REFERENCE_RECORDS, load_records
-from dlvc.training import predict
 
 KEYS = tuple(EXPERIMENTS)
 TRAINED = tuple(key for key in KEYS if key != "majority")

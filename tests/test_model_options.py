@@ -9,13 +9,13 @@ from dataclasses import fields
 import pytest
 import torch
 
+from dlvc.evaluation import evaluate
 from dlvc.experiments import EXPERIMENTS, build_model, config_for, outline_model
 from dlvc.model_options import OPTIONS, chosen_options, option_fields, preset_options
 from dlvc.models.cnn import DeepCNN
 from dlvc.provenance import describe_model
 from dlvc.records import load_records
 from dlvc.running import load_run, run_experiment
-from dlvc.training import evaluate
 
 QUICK = {"epochs": 1, "train_size": 20, "evaluation_size": 20, "device": "cpu"}
 

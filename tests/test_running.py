@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from dlvc.evaluation import evaluate
 from dlvc.experiments import EXPERIMENTS, config_for
 from dlvc.models.resnet import ResNet18
 from dlvc.provenance import weights_origin
 from dlvc.records import load_record
 from dlvc.running import load_run, run_experiment
-from dlvc.training import evaluate
 
 KEYS = tuple(EXPERIMENTS)
 QUICK = {"epochs": 1, "train_size": 20, "evaluation_size": 20, "device": "cpu"}

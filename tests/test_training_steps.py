@@ -9,7 +9,8 @@ from torch.nn.functional import cross_entropy
 
 from dlvc.augment import crop_and_mirror, epoch_generator, random_draws
 from dlvc.config import TrainConfig
-from dlvc.training import learning_rate_at, train
+from dlvc.optimization import learning_rate_at
+from dlvc.training import train
 
 QUICK = TrainConfig(epochs=1, train_size=300, evaluation_size=100, device="cpu")
 

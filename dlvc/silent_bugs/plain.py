@@ -18,10 +18,12 @@ from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
 from dlvc.device import memory_layout
 from dlvc.experiments import build_model
+from dlvc.interruption import own_random_numbers
 from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
+from dlvc.optimization import make_optimizer
 from dlvc.traces import Trace
-from dlvc.training import make_optimizer, own_random_numbers, split_batches
+from dlvc.training import split_batches
 
 CPU = torch.device("cpu")
 FILES = 4  # the training images come in so many files, as in CIFAR-10

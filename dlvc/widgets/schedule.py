@@ -9,8 +9,9 @@ import ipywidgets
 import torch
 
 from dlvc.config import TrainConfig
+from dlvc.optimization import learning_rate_at
 from dlvc.plots.style import BLUE, VERMILLION, Picture, new_picture, set_description, styled
-from dlvc.training import learning_rate_at, split_batches
+from dlvc.training import split_batches
 from dlvc.widgets.explorer import Explorer, choice, slider
 
 

@@ -21,7 +21,7 @@ from dlvc.data import ImageData
 from dlvc.device import autocast, memory_layout, pick_device, pick_precision
 from dlvc.experiments import outline_model
 from dlvc.models.normalize import to_float
-from dlvc.training import make_optimizer
+from dlvc.optimization import make_optimizer
 
 LONG_ENOUGH = 0.5  # seconds of steps that are measured, after one to warm up
 EVALUATED = 500  # images that `evaluate` computes at once

@@ -7,9 +7,10 @@ import torch
 
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
+from dlvc.evaluation import evaluate
 from dlvc.experiments import build_model
 from dlvc.silent_bugs.plain import PlainTraining, SimpleCNNTraining
-from dlvc.training import evaluate, train
+from dlvc.training import train
 
 CONFIG = TrainConfig(epochs=3, train_size=300, evaluation_size=100, seed=1, device="cpu")
 

@@ -1,0 +1,41 @@
+"""A training and the program around it: where Ctrl-C may end it, and whose random numbers it uses."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def end_at_step_border(stop: threading.Event | None) -> Iterator[threading.Event]:
+    """Inside, the first Ctrl-C (or a notebook's stop button) sets the event given out instead of raising at once."""
+    stop = stop or threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may say what a signal does
+        return
+
+    def ask_to_stop(signal_number, frame) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, ask_to_stop)
+    try:
+        yield stop
+    finally:
+        # None: the handler before was not set by Python and cannot be set again.
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+
+
+@contextmanager
+def own_random_numbers(seed: int, device: torch.device) -> Iterator[None]:
+    """Inside, torch's global random numbers (dropout uses them) start from `seed`; outside, nothing has changed."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        yield
