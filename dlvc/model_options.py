@@ -75,6 +75,12 @@ class VisionTransformerOptions:
     residual: bool = setting(
         True, label="Residuals", help="each half of a block adds to its input, not replacing it"
     )
+    stem: str = setting(
+        "patch",
+        label="Stem",
+        choices=("patch", "convolution"),
+        help="what makes the tokens: one layer on each patch, or convolutions over their borders",
+    )
     positions: str = setting(
         "sinusoidal",
         label="Positions",

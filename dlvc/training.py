@@ -206,6 +206,8 @@ def train_epoch(
     generator = epoch_generator(config.seed, epoch)
     order = torch.randperm(len(labels), generator=generator).to(device)
     draws = random_draws(len(labels), generator).to(device)
+    if config.augmentation == "mirror":
+        draws = draws.mirror_only()
     batches = split_batches(order, config.batch_size)
     first_step, all_steps = (epoch - 1) * len(batches), config.epochs * len(batches)
     rates = [learning_rate_at(first_step + step, all_steps, config) for step in range(len(batches))]
@@ -223,7 +225,7 @@ def train_epoch(
         optimizer.zero_grad(set_to_none=True)
         for index in split_batches(batches[step], micro_batch):  # one part, unless memory is short
             batch, targets = images[index], labels[index]
-            if config.augmentation == "crop-and-mirror":
+            if config.augmentation != "none":
                 batch = crop_and_mirror(batch, draws.take(index))
             with autocast(device, precision):
                 logits = model(to_float(batch, layout)).float()
