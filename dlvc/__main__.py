@@ -108,10 +108,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     table = commands.add_parser("table", help="the results as a table")
     table.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown")
-    table.add_argument(
+    kind = table.add_mutually_exclusive_group()
+    kind.add_argument(
         "--comparisons",
         action="store_true",
         help="the five comparisons in one factor instead of all models",
+    )
+    kind.add_argument(
+        "--protocols",
+        action="store_true",
+        help="the report's number, its protocol and the tuned recipe, side by side",
     )
     table.add_argument("--runs", action="store_true", help="your own runs in runs/")
     table.add_argument(
@@ -253,18 +259,23 @@ def summarise(record: RunRecord, path: Path | None) -> str:
 
 def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
-    from dlvc.experiments import comparison_table, in_registry_order
+    from dlvc.experiments import in_registry_order
     from dlvc.records import REFERENCE_RECORDS, RUNS, format_table, load_records, results_table
+    from dlvc.tables import comparison_table, protocol_table
 
     folder = RUNS if options.runs else options.folder or REFERENCE_RECORDS
     records = in_registry_order(load_records(folder))
+    if options.protocols and not options.runs:
+        records += load_records(folder / "tuned")
     if not records:
         raise ValueError(
             f"there is no record in {folder.name}/. Train a model (python -m dlvc train simple-cnn), "
             "or name another folder with --folder."
         )
-    table = comparison_table(records) if options.comparisons else results_table(records)
-    print(format_table(table, options.format))
+    make = results_table
+    if options.comparisons or options.protocols:
+        make = comparison_table if options.comparisons else protocol_table
+    print(format_table(make(records), options.format))
 
 
 def draw(options: argparse.Namespace) -> None:

@@ -50,9 +50,9 @@ LEVELS = [
     ],
     ["resume", "explanation", "diagnosis.*"],
     ["training", "experiments"],
-    ["unfinished"],
+    ["unfinished", "tables"],
     ["running", "run_files", "notebooks", "silent_bugs.*"],
-    ["map_tests", "recordings", "studies", "exercises.*", "widgets.*"],
+    ["map_tests", "recordings", "search", "studies", "exercises.*", "widgets.*"],
     ["figures"],
     ["__main__"],
 ]
