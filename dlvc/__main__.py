@@ -36,9 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
-        return options.run(options) or 0
+        status = options.run(options) or 0
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return STOPPED
+    except BrokenPipeError:  # who reads the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         if os.environ.get("DLVC_DEBUG"):
             raise
@@ -119,6 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the report's number, its protocol and the tuned recipe, side by side",
     )
+    kind.add_argument("--by", metavar="SETTING", help="what a setting does, such as image_size")
     table.add_argument("--runs", action="store_true", help="your own runs in runs/")
     table.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="records elsewhere (default: figures/records)"
@@ -261,7 +267,7 @@ def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
     from dlvc.experiments import in_registry_order
     from dlvc.records import REFERENCE_RECORDS, RUNS, format_table, load_records, results_table
-    from dlvc.tables import comparison_table, protocol_table
+    from dlvc.tables import comparison_table, protocol_table, setting_table
 
     folder = RUNS if options.runs else options.folder or REFERENCE_RECORDS
     records = in_registry_order(load_records(folder))
@@ -272,10 +278,13 @@ def print_table(options: argparse.Namespace) -> None:
             f"there is no record in {folder.name}/. Train a model (python -m dlvc train simple-cnn), "
             "or name another folder with --folder."
         )
-    make = results_table
-    if options.comparisons or options.protocols:
-        make = comparison_table if options.comparisons else protocol_table
-    print(format_table(make(records), options.format))
+    if options.by:
+        table = setting_table(records, options.by)
+    elif options.comparisons:
+        table = comparison_table(records)
+    else:
+        table = protocol_table(records) if options.protocols else results_table(records)
+    print(format_table(table, options.format))
 
 
 def draw(options: argparse.Namespace) -> None:

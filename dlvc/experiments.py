@@ -38,7 +38,7 @@ class Budget:
 
 
 FULL = Budget(40_000, 10, 10_000)
-CNN_BUDGETS = {"smoke": Budget(2_000, 3, 500), "class": FULL}
+CNN_BUDGETS = {"smoke": Budget(2_000, 3, 500), "class": Budget(40_000, 5, 10_000)}
 VIT_BUDGETS = {"smoke": Budget(400, 2, 200), "class": Budget(8_000, 4, 2_000)}
 RESNET_BUDGETS = {"smoke": Budget(400, 1, 200), "class": Budget(10_000, 3, 2_000)}
 

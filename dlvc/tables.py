@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pandas as pd
 
+from dlvc.checks import check_choice
+from dlvc.config import TrainConfig
 from dlvc.experiments import COMPARISONS, EXPERIMENTS, in_registry_order
-from dlvc.records import RunRecord, mean_and_spread
+from dlvc.records import RunRecord, group_by_experiment, mean_and_spread
 
 Work = tuple[int, int, str]  # training images, epochs, digest of the data
 
@@ -77,3 +81,32 @@ def protocol_table(records: list[RunRecord]) -> pd.DataFrame:
             )
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
+    """One row for each value of the setting `name` and each experiment: what it does to accuracy, work and time.
+
+    Rows are in the order of the registry, then of the value; numbers are mean and spread over seeds.
+    Raises ValueError if there is no such setting.
+    """
+    check_choice("the setting", name, tuple(each.name for each in fields(TrainConfig)))
+    finished = [each for each in in_registry_order(records) if each.test]
+    rank = {
+        title: place for place, title in enumerate(dict.fromkeys(each.title for each in finished))
+    }
+    groups = group_by_experiment(finished)
+    groups.sort(key=lambda runs: (rank[runs[0].title], runs[0].config[name]))
+    return pd.DataFrame(
+        {
+            "Model": runs[0].title,
+            "protocol": runs[0].protocol,
+            TrainConfig.__dataclass_fields__[name].metadata["label"]: runs[0].config[name],
+            "images x epochs": f"{runs[0].config['train_size']:,} x {runs[0].config['epochs']}",
+            "runs": len(runs),
+            "multiply-adds an image": f"{runs[0].model['multiply_adds']:,}",
+            "val. ACC": mean_and_spread([each.best.validation_accuracy for each in runs]),
+            "test ACC": mean_and_spread([each.test.accuracy for each in runs]),
+            "train time (s)": mean_and_spread([each.train_seconds for each in runs], digits=1),
+        }
+        for runs in groups
+    )

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from dlvc.experiments import EXPERIMENTS
 from dlvc.records import REFERENCE_RECORDS, load_records
-from dlvc.tables import comparison_table, protocol_table
+from dlvc.tables import comparison_table, protocol_table, setting_table
 
 
 def test_the_comparison_table_has_the_reports_numbers_and_the_means_of_the_records():
@@ -43,3 +45,17 @@ def test_the_protocol_table_has_a_row_for_each_experiment_and_keeps_the_protocol
     mean = sum(each.test.accuracy for each in records[1:]) / len(records[1:])
     assert row["report protocol"].startswith(f"{mean:.3f} ±")
     assert table.loc["Deep CNN", "tuned"] == "-"
+
+
+def test_the_table_of_a_setting_has_a_row_for_each_value_in_rising_order():
+    records = [each for each in load_records(REFERENCE_RECORDS) if each.key == "simple-cnn"]
+    larger = [replace(each, config={**each.config, "batch_size": 9}) for each in records]
+    table = setting_table(records + larger, "batch_size")
+    assert table["Batch size"].tolist() == [9, 64]
+    assert table["runs"].tolist() == [3, 3]
+    assert table["test ACC"][0] == table["test ACC"][1]
+
+
+def test_a_table_of_an_unknown_setting_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"the setting must be one of epochs, batch_size.*got 'lr'"):
+        setting_table([], "lr")
