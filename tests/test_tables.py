@@ -57,5 +57,7 @@ def test_the_table_of_a_setting_has_a_row_for_each_value_in_rising_order():
 
 
 def test_a_table_of_an_unknown_setting_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"the setting must be one of epochs, batch_size.*got 'lr'"):
+    with pytest.raises(
+        ValueError, match=r"the setting must be one of epochs, batch_size.*got 'lr'"
+    ):
         setting_table([], "lr")
