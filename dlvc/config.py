@@ -98,8 +98,16 @@ class TrainConfig:
     augmentation: str = setting(
         "crop-and-mirror",
         label="Augmentation",
-        choices=("crop-and-mirror", "mirror", "none"),
-        help="training images shifted by up to 4 pixels and mirrored at random, only mirrored, or neither",
+        choices=("crop-and-mirror", "none"),
+        help="random shifts and left-right mirroring of training images, or none",
+    )
+    largest_shift: int = setting(
+        4,
+        label="Largest shift",
+        low=0,
+        high=16,
+        unit="pixels",
+        help="how far a training image is shifted at most; 0 leaves only the mirroring",
     )
     train_size: int = setting(
         40_000,

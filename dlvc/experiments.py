@@ -85,14 +85,14 @@ tuned_cnn = replace(
     learning_rate=4e-3,
     weight_decay=0.01,
     dropout=0.1,
-    augmentation="mirror",
+    largest_shift=0,
 )
 tuned_vit = replace(
     tuned_cnn,
     learning_rate=1e-3,
     weight_decay=0.05,
     dropout=0.0,
-    augmentation="crop-and-mirror",
+    largest_shift=4,
 )
 tuned_resnet = replace(tuned_vit, batch_size=128, image_size=64)
 

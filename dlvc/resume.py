@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from dlvc.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, check_same_tensors
+from dlvc.config import TrainConfig
 from dlvc.evaluation import Evaluation
 from dlvc.files import CannotWriteError
 from dlvc.notices import say
@@ -303,7 +304,10 @@ def made_with(state: TrainingState) -> dict[str, Any]:
 
 def check_same_training(identity: dict[str, Any], checkpoint: Checkpoint) -> None:
     """Raise CheckpointError naming the settings that differ if the checkpoint is of another training."""
-    here, there = identity["config"], checkpoint.about["config"]
+    here = identity["config"]
+    # A setting that there was not yet had what is now its default.
+    defaults = TrainConfig().as_dict()
+    there = {name: defaults.get(name) for name in here} | checkpoint.about["config"]
     differing = [
         f"{name} ({here.get(name)!r} here, {there.get(name)!r} there)"
         for name in {**here, **there}

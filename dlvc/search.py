@@ -37,7 +37,7 @@ SPACE = {
     "batch_size": CategoricalDistribution((32, 64, 128)),
     "label_smoothing": CategoricalDistribution((0.0, 0.05, 0.1)),
     "dropout": CategoricalDistribution((0.0, 0.1, 0.2, 0.3)),
-    "augmentation": CategoricalDistribution(("mirror", "crop-and-mirror")),
+    "largest_shift": CategoricalDistribution((0, 1, 2, 4)),
 }
 
 

@@ -205,9 +205,8 @@ def train_epoch(
     # All random numbers of an epoch, by image: neither batch size nor device changes them.
     generator = epoch_generator(config.seed, epoch)
     order = torch.randperm(len(labels), generator=generator).to(device)
-    draws = random_draws(len(labels), generator).to(device)
-    if config.augmentation == "mirror":
-        draws = draws.mirror_only()
+    padding = config.largest_shift
+    draws = random_draws(len(labels), generator, padding=padding).to(device)
     batches = split_batches(order, config.batch_size)
     first_step, all_steps = (epoch - 1) * len(batches), config.epochs * len(batches)
     rates = [learning_rate_at(first_step + step, all_steps, config) for step in range(len(batches))]
@@ -225,8 +224,8 @@ def train_epoch(
         optimizer.zero_grad(set_to_none=True)
         for index in split_batches(batches[step], micro_batch):  # one part, unless memory is short
             batch, targets = images[index], labels[index]
-            if config.augmentation != "none":
-                batch = crop_and_mirror(batch, draws.take(index))
+            if config.augmentation == "crop-and-mirror":
+                batch = crop_and_mirror(batch, draws.take(index), padding=padding)
             with autocast(device, precision):
                 logits = model(to_float(batch, layout)).float()
                 check_scores(logits, len(index))

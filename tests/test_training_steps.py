@@ -55,14 +55,27 @@ def test_an_image_is_cropped_by_its_own_draw_wherever_the_order_puts_it(sketches
     assert torch.equal(torch.cat(model.seen), cropped[order])
 
 
-def test_mirror_alone_is_the_mirroring_of_crop_and_mirror_without_its_crops(sketches):
+def test_a_largest_shift_of_zero_leaves_only_the_mirroring(sketches):
     model = Recorder()
-    train(model, sketches, replace(QUICK, augmentation="mirror"), progress=False)
+    train(model, sketches, replace(QUICK, largest_shift=0), progress=False)
     generator = epoch_generator(QUICK.seed, 1)
     order = torch.randperm(300, generator=generator)
-    mirrored = random_draws(300, generator).mirrored[:, None, None, None]
+    mirrored = random_draws(300, generator, padding=0).mirrored[:, None, None, None]
     images = sketches.train.images
     assert torch.equal(torch.cat(model.seen), torch.where(mirrored, images.flip(3), images)[order])
+
+
+def test_no_image_is_shifted_further_than_the_setting_says(sketches):
+    def largest(shift: int) -> int:
+        model = Recorder()
+        pictures = torch.zeros_like(sketches.train.images)
+        pictures[:, :, 16, 16] = 255  # one bright pixel
+        marked = replace(sketches, train=replace(sketches.train, images=pictures))
+        train(model, marked, replace(QUICK, largest_shift=shift), progress=False)
+        rows = torch.cat(model.seen).amax(dim=(1, 3)).argmax(dim=1)
+        return int((rows - 16).abs().max())
+
+    assert [largest(shift) for shift in (0, 2, 7)] == [0, 2, 7]
 
 
 def test_another_seed_gives_another_order_and_other_crops(sketches):

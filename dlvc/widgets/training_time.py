@@ -55,13 +55,15 @@ def measure_pace(
     model.to(memory_format=layout)
     first = data.train.first(min(config.batch_size, config.train_size))
     images, labels = first.images.to(device), first.labels.to(device)
-    draws = random_draws(len(labels), generator).to(device)
+    draws = random_draws(len(labels), generator, padding=config.largest_shift).to(device)
     if not any(each.requires_grad for each in model.parameters()):
         return Pace(0.0, 0.0)
     optimizer = make_optimizer(model, config)
 
     def step() -> None:
-        batch = images if config.augmentation == "none" else crop_and_mirror(images, draws)
+        batch = images
+        if config.augmentation == "crop-and-mirror":
+            batch = crop_and_mirror(images, draws, padding=config.largest_shift)
         with autocast(device, precision):
             logits = model(to_float(batch, layout)).float()
             loss = cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
