@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -116,6 +117,9 @@ def qkv_gradients(answer: Any) -> str | None:
             (2 * first, 2 * second) for first, second in right
         ],
         "exchanged: queries and keys first, then values.": [pair[::-1] for pair in right],
+        "cut at two thirds of the weight's own rows: this model has fewer numbers in a token.": [
+            (math.hypot(first, second), 0.0) for first, second in right
+        ],
         "these are the squares of the norms.": [(first**2, second**2) for first, second in right],
         "the order of the blocks: the first block comes first.": right[::-1],
     }

@@ -59,7 +59,7 @@ def attention_overlay(image: Any, maps: Any, *, query: int, title: str = "") -> 
     title = title or f"Where patch {query} (row {here[0] + 1}, column {here[1] + 1}) looks"
     ratio = pixels.shape[0] / pixels.shape[1]
     first = 1.2  # a gap sets the image apart
-    options = {"ratio": ratio, "title": title, "heading": True, "side": 0.9}
+    options = {"ratio": ratio, "title": title, "heading": 1, "side": 0.9}
     tiling = Tiling(heads + first, 2, inches=1.6, **options)
     tiling.draw(pixels, 0, 0)
     tiling.write_above("image and query", 0, 0)

@@ -51,7 +51,7 @@ def learning_curves(
         _label_epochs(accuracy)
     grid[0, 0].set_ylabel("loss (nats per image)")
     grid[1, 0].set_ylabel("accuracy (%)")
-    grid[0, -1].legend(handles=_split_legend(), loc="upper right")
+    grid[0, -1].legend(handles=_split_legend(), loc="best")  # a model may stay at the top
     set_description(
         picture,
         f"Loss and accuracy after each epoch on {data_text(series)}: validation as lines with "

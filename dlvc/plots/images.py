@@ -52,7 +52,8 @@ def show_images(
     _check_titles(titles, {columns: "one per column", count: "one per image"})
     inches = 0.95 if columns > 6 else 1.3
     each_named = titles is not None and len(titles) == count
-    options = {"inches": inches, "ratio": height / width, "heading": each_named}
+    lines = max(str(each).count("\n") + 1 for each in titles) if each_named else 0
+    options = {"inches": inches, "ratio": height / width, "heading": lines}
     tiling = Tiling(columns, -(-count // columns), title=title, **options)
     for index, each in enumerate(pictures):
         row, column = divmod(index, columns)

@@ -16,7 +16,7 @@ class Tiling:
 
     All lie on one axes, because laying out an axes for each of 64 pictures takes seconds.
     `inches` is the width of a unit, `ratio` the height of a small picture over its width,
-    `heading` the space above each for a line of text, `side` the space at the right in inches.
+    `heading` the lines of text that have space above each, `side` the space at the right in inches.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class Tiling:
         inches: float = 1.0,
         title: str = "",
         ratio: float = 1.0,
-        heading: bool = False,
+        heading: int = 0,
         side: float = 0.0,
     ) -> None:
         self.ratio = ratio
-        self.heading = 0.2 / inches if heading else 0.0  # inches for a line of text, in units
+        self.heading = heading * 0.2 / inches  # 0.2 inches for a line of text, in units
         self.pitch = 1 + GAP, ratio + GAP + self.heading
         wide, high = columns * self.pitch[0] - GAP, rows * self.pitch[1] - GAP
         width = max(wide * inches + 0.4 + side, 5.0)

@@ -32,16 +32,21 @@ def cut(images: Tensor, size: int, *, by_columns: bool = False) -> Tensor:
 
 
 def gradient_norms(
-    model: nn.Module, images: Tensor, labels: Tensor, *, clear: bool = True
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    clear: bool = True,
+    border: int | None = None,
 ) -> list[tuple[float, float]]:
     if clear:
         model.zero_grad()
     cross_entropy(model(images), labels).backward()
     gradients = [block.attention.query_key_value.weight.grad for block in model.blocks]
-    borders = [2 * len(each) // 3 for each in gradients]
+    borders = [border or 2 * len(each) // 3 for each in gradients]
     return [
-        (each[:border].norm().item(), each[border:].norm().item())
-        for each, border in zip(gradients, borders, strict=True)
+        (each[:rows].norm().item(), each[rows:].norm().item())
+        for each, rows in zip(gradients, borders, strict=True)
     ]
 
 
@@ -74,6 +79,7 @@ WRONG: Table = {
     "qkv_gradients": [
         (lambda m, x, y: gradient_norms(m, x, y, clear=False), "an earlier step"),
         (lambda m, x, y: [(v, qk) for qk, v in gradient_norms(m, x, y)], "exchanged"),
+        (lambda m, x, y: gradient_norms(m, x, y, border=256), "the weight's own rows"),
         (lambda m, x, y: gradient_norms(m, x, y)[::-1], "the first block comes first"),
         (lambda m, x, y: [(a * a, b * b) for a, b in gradient_norms(m, x, y)], "squares"),
         (lambda m, x, y: gradient_norms(m, x, y)[:1], "it should return 2 values"),

@@ -20,6 +20,18 @@ def test_a_curve_is_the_mean_over_seeds_and_the_band_its_range(make_run):
     assert loss.lines[1].get_ydata() == pytest.approx([2.4 - epoch * 0.6 for epoch in (1, 2, 3)])
 
 
+def test_the_legend_leaves_the_loss_of_a_model_that_learns_nothing_free(make_run):
+    runs = [make_run("deep-vit", final=0.01), make_run("deep-vit-residual", final=0.5)]
+    picture = learning_curves(runs)
+    picture.draw_without_rendering()
+    loss = picture.axes[0]
+    flat = loss.lines[1]  # validation, near 2.4 in each epoch
+    points = loss.transData.transform(flat.get_xydata())
+    box = loss.get_legend().get_window_extent()
+    assert (points[:, 0] > box.x0).any()
+    assert (box.y0 > points[:, 1]).all() or (box.y1 < points[:, 1]).all()
+
+
 def test_one_run_has_no_band(make_run):
     assert not learning_curves([make_run("deep-cnn")]).axes[1].collections
 

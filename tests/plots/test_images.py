@@ -40,6 +40,15 @@ def test_titles_are_one_per_image_or_one_per_column():
         show_images(IMAGES, list("ab"), columns=3)
 
 
+def test_titles_of_two_lines_stay_clear_of_the_row_above():
+    picture = show_images(IMAGES[:4], ["is a cat\nsays dog"] * 4, columns=2)
+    picture.draw_without_rendering()
+    (axes,) = picture.axes
+    title = axes.texts[2].get_window_extent()  # above the first image of the second row
+    first_image = axes.images[0].get_window_extent()
+    assert title.y1 < first_image.y0
+
+
 def test_outlines_are_drawn_unless_the_mask_is_empty_or_full():
     masks = torch.zeros(6, 4, 4, dtype=torch.bool)
     masks[0, 1:3, 1:3] = True
