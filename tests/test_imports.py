@@ -34,11 +34,12 @@ LEVELS = [
         "data.sketch_objects",
         "data.sketch_scenes",
     ],
-    ["records", "data.download", "data.cifar10", "data.sketch10"],
+    ["distributed", "records", "data.download", "data.cifar10", "data.sketch10"],
     ["predictions", "data.splits", "models.cnn", "models.vit", "models.resnet", "models.majority"],
     ["data", "models", "traces"],
     [
         "evaluation",
+        "identity",
         "interruption",
         "optimization",
         "provenance",
