@@ -74,9 +74,12 @@ def build_parser() -> argparse.ArgumentParser:
     data.set_defaults(run=show_data)
 
     training = commands.add_parser(
-        "train", help="train one experiment and leave its record in runs/"
+        "train", help="train one experiment, or all, and leave the records in runs/"
     )
-    training.add_argument("key", metavar="KEY", help="an experiment of `python -m dlvc list`")
+    training.add_argument(
+        "key", nargs="?", metavar="KEY", help="an experiment of `python -m dlvc list`"
+    )
+    training.add_argument("--all", action="store_true", help="every experiment instead of one")
     training.add_argument(
         "--protocol",
         choices=("report", "tuned"),
@@ -93,6 +96,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--seeds", type=int, metavar="N", help="train with the seeds 0 to N-1, one after the other"
     )
     training.add_argument(
+        "--shard",
+        default="1/1",
+        metavar="I/N",
+        help="of all these runs only the I-th of N parts, for a cluster's job array",
+    )
+    training.add_argument(
         "--weights",
         default="auto",
         metavar="FILE",
@@ -104,7 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="from the start, even if the same run is finished or can go on from a checkpoint",
     )
     add_settings(training)
-    training.set_defaults(run=train_experiment)
+    training.set_defaults(run=train_experiments)
 
     table = commands.add_parser("table", help="the results as a table")
     table.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown")
@@ -177,13 +186,19 @@ def show_data(options: argparse.Namespace) -> None:
     print(describe_data())
 
 
-def train_experiment(options: argparse.Namespace) -> int:
-    """The exit status after training with one seed or several, a line an epoch."""
+def train_experiments(options: argparse.Namespace) -> int:
+    """The exit status after training each experiment with each seed that was asked for, a line an epoch."""
     from dlvc.data import load_data
-    from dlvc.experiments import config_for, data_for, get_experiment
+    from dlvc.distributed import processes_of_torchrun
+    from dlvc.experiments import EXPERIMENTS, config_for, data_for, get_experiment
+    from dlvc.interruption import stopped_by_sigterm
     from dlvc.running import run_experiment
+    from dlvc.sweeps import Job, jobs_of_shard, run_jobs
 
-    get_experiment(options.key)  # what is wrong is said before any data are loaded
+    # What is wrong is said before any data are loaded.
+    if options.all == (options.key is not None):
+        raise ValueError("name one experiment, such as simple-cnn, or give --all instead.")
+    keys = list(EXPERIMENTS) if options.all else [get_experiment(options.key).key]
     changes = {
         each.name: getattr(options, each.name)
         for each in fields(TrainConfig)
@@ -199,33 +214,44 @@ def train_experiment(options: argparse.Namespace) -> int:
         raise FileNotFoundError(
             f"no weights at {options.weights}. Give a .safetensors or .pth file, none, or auto."
         )
-    data = load_data(options.data) if options.data else data_for(options.profile)
-    weights = None if options.weights == "none" else options.weights
-    for seed in range(options.seeds) if options.seeds else [changes.get("seed", 0)]:
-        config = config_for(
-            options.key,
-            data,
-            protocol=options.protocol,
-            profile=options.profile,
-            **{**changes, "seed": seed},
-        )
-        print(f"{options.key}, {options.protocol} protocol, seed {seed}, {data.title}")
-        run = run_experiment(
-            options.key,
-            data,
-            config,
-            protocol=options.protocol,
-            profile=options.profile,
-            weights=weights,
-            fresh=options.fresh,
-            on_epoch=print_epoch,
-        )
-        print(summarise(run.record, run.path))
-        if run.record.interrupted:
-            return STOPPED
-        if run.path is None:
-            return REFUSED  # why was said
-    return 0
+    seeds = range(options.seeds) if options.seeds else [changes.get("seed", 0)]
+    jobs = jobs_of_shard(keys, seeds, options.shard)
+    with (
+        processes_of_torchrun(changes.get("device", "auto")) as processes,
+        stopped_by_sigterm() as stop,
+    ):
+        data = load_data(options.data) if options.data else data_for(options.profile)
+
+        def run_job(job: Job) -> int:
+            about = {"protocol": options.protocol, "profile": options.profile}
+            config = config_for(job.key, data, **about, **{**changes, "seed": job.seed})
+            print(f"{job.key}, {options.protocol} protocol, seed {job.seed}, {data.title}")
+            run = run_experiment(
+                job.key,
+                data,
+                config,
+                **about,
+                weights=None if options.weights == "none" else options.weights,
+                fresh=options.fresh,
+                processes=processes,
+                stop=stop,
+                on_epoch=print_epoch,
+            )
+            print(summarise(run.record, run.path))
+            if run.record.interrupted:
+                return STOPPED
+            return 0 if run.path else REFUSED  # why was said
+
+        if len(jobs) == 1:
+            return run_job(jobs[0])
+        return run_jobs(jobs, run_job, say_failed, stopped=STOPPED)
+
+
+def say_failed(key: str, seed: int, error: Exception) -> None:
+    """Print in one line why a run of a list has failed; the others go on."""
+    if os.environ.get("DLVC_DEBUG"):
+        raise error
+    print(f"dlvc: {key} with seed {seed} failed: {error}", file=sys.stderr, flush=True)
 
 
 def print_epoch(epoch: EpochRecord) -> None:

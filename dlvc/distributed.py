@@ -20,6 +20,7 @@ from contextlib import (
     redirect_stdout,
 )
 from datetime import timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,12 +107,18 @@ class SeveralProcesses(OneProcess):
     def wrap(self, model: nn.Module) -> nn.Module:
         """See OneProcess. The weights of the first process are copied to the others."""
         self.finish_asking()  # what was asked last in an earlier training
+        wrapper = nn.parallel.DistributedDataParallel
+        # Not in each step: buffers are copied before they are used. The option has another name in newer versions.
+        names = signature(wrapper).parameters
+        copying = next(
+            name for name in ("forward_sync_buffers", "broadcast_buffers") if name in names
+        )
         on_gpu = next(model.parameters()).is_cuda
-        return nn.parallel.DistributedDataParallel(
+        return wrapper(
             model,
             device_ids=[torch.cuda.current_device()] if on_gpu else None,
-            broadcast_buffers=False,  # not in each step: they are copied before they are used
             gradient_as_bucket_view=True,
+            **{copying: False},
         )
 
     def share(self, batch: Tensor) -> tuple[Tensor, bool]:
