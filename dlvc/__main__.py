@@ -197,7 +197,9 @@ def train_experiments(options: argparse.Namespace) -> int:
 
     # What is wrong is said before any data are loaded.
     if options.all == (options.key is not None):
-        raise ValueError("name one experiment, such as simple-cnn, or give --all instead.")
+        raise ValueError(
+            f"train needs one experiment or --all; got {'both' if options.all else 'neither'}. Try simple-cnn."
+        )
     keys = list(EXPERIMENTS) if options.all else [get_experiment(options.key).key]
     changes = {
         each.name: getattr(options, each.name)

@@ -52,7 +52,7 @@ LEVELS = [
     ["training", "experiments"],
     ["unfinished"],
     ["running", "run_files", "notebooks", "silent_bugs.*"],
-    ["map_tests", "recordings", "studies", "sweeps", "exercises.*", "widgets.*"],
+    ["map_tests", "recordings", "scaling", "studies", "sweeps", "exercises.*", "widgets.*"],
     ["figures"],
     ["__main__"],
 ]
