@@ -7,12 +7,10 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from dlvc.config import PROFILES, TrainConfig
-
-if TYPE_CHECKING:  # records need torch, which `list --help` and the like need not wait for
-    from dlvc.records import EpochRecord, RunRecord
+from dlvc.lines import print_epoch, say_failed, summarise
 
 REFUSED = (
     2  # the exit status where something is wrong with what was asked for, as for a wrong option
@@ -36,9 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
-        return options.run(options) or 0
+        status = options.run(options) or 0
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return STOPPED
+    except BrokenPipeError:  # who reads the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         if os.environ.get("DLVC_DEBUG"):
             raise
@@ -117,11 +120,18 @@ def build_parser() -> argparse.ArgumentParser:
 
     table = commands.add_parser("table", help="the results as a table")
     table.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown")
-    table.add_argument(
+    kind = table.add_mutually_exclusive_group()
+    kind.add_argument(
         "--comparisons",
         action="store_true",
         help="the five comparisons in one factor instead of all models",
     )
+    kind.add_argument(
+        "--protocols",
+        action="store_true",
+        help="the report's number, its protocol and the tuned recipe, side by side",
+    )
+    kind.add_argument("--by", metavar="SETTING", help="what a setting does, such as image_size")
     table.add_argument("--runs", action="store_true", help="your own runs in runs/")
     table.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="records elsewhere (default: figures/records)"
@@ -249,49 +259,27 @@ def train_experiments(options: argparse.Namespace) -> int:
         return run_jobs(jobs, run_job, say_failed, stopped=STOPPED)
 
 
-def say_failed(key: str, seed: int, error: Exception) -> None:
-    """Print in one line why a run of a list has failed; the others go on."""
-    if os.environ.get("DLVC_DEBUG"):
-        raise error
-    print(f"dlvc: {key} with seed {seed} failed: {error}", file=sys.stderr, flush=True)
-
-
-def print_epoch(epoch: EpochRecord) -> None:
-    """Print one epoch as one line, above the progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(
-        f"epoch {epoch.epoch:3}: training loss {epoch.train_loss:.3f}, accuracy {epoch.train_accuracy:.3f}; "
-        f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.3f}; {epoch.seconds:.1f} s"
-    )
-
-
-def summarise(record: RunRecord, path: Path | None) -> str:
-    """What a run gave, in two lines."""
-    where = f"record: {path.parent.name}/{path.name}" if path else "record: not saved"
-    if record.test is None:
-        done = f"stopped after {len(record.epochs)} epochs, before its test was done"
-        return f"{done}; the same command goes on from there\n{where}"
-    return (
-        f"best epoch {record.best_epoch}: test accuracy {record.test.accuracy:.4f}, mean per-class accuracy "
-        f"{record.test.mean_per_class_accuracy:.4f} on {sum(map(sum, record.test.confusion)):,} images; "
-        f"trained in {record.train_seconds:.0f} s on {record.device['name']}\n{where}"
-    )
-
-
 def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
-    from dlvc.experiments import comparison_table, in_registry_order
+    from dlvc.experiments import in_registry_order
     from dlvc.records import REFERENCE_RECORDS, RUNS, format_table, load_records, results_table
+    from dlvc.tables import comparison_table, protocol_table, setting_table
 
     folder = RUNS if options.runs else options.folder or REFERENCE_RECORDS
     records = in_registry_order(load_records(folder))
+    if options.protocols and not options.runs:
+        records += load_records(folder / "tuned")
     if not records:
         raise ValueError(
             f"there is no record in {folder.name}/. Train a model (python -m dlvc train simple-cnn), "
             "or name another folder with --folder."
         )
-    table = comparison_table(records) if options.comparisons else results_table(records)
+    if options.by:
+        table = setting_table(records, options.by)
+    elif options.comparisons:
+        table = comparison_table(records)
+    else:
+        table = protocol_table(records) if options.protocols else results_table(records)
     print(format_table(table, options.format))
 
 

@@ -29,6 +29,11 @@ class Draws(NamedTuple):
         """The draws of the images at `index` (B,)."""
         return Draws(self.rows[index], self.columns[index], self.mirrored[index])
 
+    def mirror_only(self) -> Draws:
+        """The same mirroring, with every cut in the middle, which moves nothing (for a padding of 4 pixels)."""
+        middle = torch.full_like(self.rows, PADDING)
+        return Draws(middle, middle, self.mirrored)
+
     def to(self, device: torch.device) -> Draws:
         """The same draws on `device`."""
         return Draws(*(each.to(device) for each in self))

@@ -98,8 +98,8 @@ class TrainConfig:
     augmentation: str = setting(
         "crop-and-mirror",
         label="Augmentation",
-        choices=("crop-and-mirror", "none"),
-        help="random shift by up to 4 pixels and left-right mirroring of training images, or none",
+        choices=("crop-and-mirror", "mirror", "none"),
+        help="training images shifted by up to 4 pixels and mirrored at random, only mirrored, or neither",
     )
     train_size: int = setting(
         40_000,

@@ -75,6 +75,12 @@ class VisionTransformerOptions:
     residual: bool = setting(
         True, label="Residuals", help="each half of a block adds to its input, not replacing it"
     )
+    stem: str = setting(
+        "patch",
+        label="Stem",
+        choices=("patch", "convolution"),
+        help="what makes the tokens: one layer on each patch, or convolutions over their borders",
+    )
     positions: str = setting(
         "sinusoidal",
         label="Positions",
@@ -138,3 +144,20 @@ def chosen_options(
         if name in chosen or value != known[name].default:
             chosen[name] = value
     return chosen
+
+
+def describe_options(
+    build: Callable[..., nn.Module], changes: Mapping[str, Any] | None = None
+) -> str:
+    """The options that a run changes, in words such as "depth 2, stem convolution"; "" for none."""
+    preset, known = preset_options(build), option_fields(build)
+    changed = {
+        name: value
+        for name, value in chosen_options(build, changes).items()
+        if name in known and value != preset.get(name, known[name].default)
+    }
+    words = {True: "yes", False: "no"}
+    return ", ".join(
+        f"{known[name].metadata['label'].lower()} {words[value] if isinstance(value, bool) else value}"
+        for name, value in changed.items()
+    )

@@ -26,6 +26,7 @@ from dlvc.training import train
 
 STORED = REFERENCE_RECORDS / "attention" / "sketch10.npz"
 EPOCHS = {"deep-vit-residual": (0, 1, 4), "shallow-vit": (4,)}  # what is kept; 0 is before training
+LENGTH = {"train_size": 8_000, "epochs": 4, "evaluation_size": 2_000}
 IMAGE = 6  # of the test images: one that the trained deep model is right on and sure of, on a plain background
 
 
@@ -116,7 +117,7 @@ def main() -> None:
     images, labels = (each[IMAGE : IMAGE + 1] for each in (data.test.images, data.test.labels))
     series, accuracy = {}, {}
     for key, epochs in EPOCHS.items():
-        config = config_for(key, data, profile="class", device="cpu")
+        config = config_for(key, data, profile="full", device="cpu", **LENGTH)
         title = EXPERIMENTS[key].title
         series[title], accuracy[title] = record_training(key, data, config, images, epochs)
     print(save_recordings(Recordings(images, labels, series, accuracy), STORED).name)

@@ -28,7 +28,7 @@ from dlvc.evaluation import Evaluation, evaluate
 from dlvc.experiments import Experiment, build_model, config_for, get_experiment
 from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
 from dlvc.interruption import end_at_step_border
-from dlvc.model_options import chosen_options
+from dlvc.model_options import chosen_options, describe_options
 from dlvc.models.majority import MajorityClassifier
 from dlvc.notices import say
 from dlvc.provenance import describe_device, describe_model, git_commit, versions, weights_origin
@@ -92,6 +92,8 @@ def run_experiment(
     weights, weights_name = find_weights(experiment, weights, weights_name, chosen)
     model = build_model(key, config, options=options, weights=weights)
     title = experiment.title
+    if changed := describe_options(experiment.build, options):
+        title += f" ({changed})"
     if experiment.weights and weights_name != experiment.weights:
         title += f" ({weights_name} weights)" if weights_name else " (random start)"
     named = {"key": key, "title": title, "protocol": protocol, "profile": chosen}

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
 from dlvc.augment import crop_and_mirror, epoch_generator, random_draws
-from dlvc.checkpoint import CheckpointFolder
+from dlvc.checkpoint import CheckpointFolder, as_folder
 from dlvc.checks import check_kind
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
@@ -211,6 +211,8 @@ def train_epoch(
     generator = epoch_generator(config.seed, epoch)
     order = torch.randperm(len(labels), generator=generator).to(device)
     draws = random_draws(len(labels), generator).to(device)
+    if config.augmentation == "mirror":
+        draws = draws.mirror_only()
     batches = split_batches(order, config.batch_size)
     first_step, all_steps = (epoch - 1) * len(batches), config.epochs * len(batches)
     rates = [learning_rate_at(first_step + step, all_steps, config) for step in range(len(batches))]
@@ -231,7 +233,7 @@ def train_epoch(
         own, counts = processes.share(batches[step])
         for index in split_batches(own, micro_batch):  # one part, unless memory is short
             batch, targets = images[index], labels[index]
-            if config.augmentation == "crop-and-mirror":
+            if config.augmentation != "none":
                 batch = crop_and_mirror(batch, draws.take(index))
             with autocast(device, precision):
                 logits = state.forward(to_float(batch, layout)).float()
@@ -290,13 +292,6 @@ def evaluate_finite(
             f"the validation loss is not finite after epoch {state.epoch}'s last step, with learning rate "
             f"{passed.learning_rate:.2g}. Try a tenth of the learning rate."
         ) from error
-
-
-def as_folder(checkpoints: CheckpointFolder | Path | str) -> CheckpointFolder:
-    """The folder itself if it is one for checkpoints already, else the one of that name."""
-    return (
-        checkpoints if isinstance(checkpoints, CheckpointFolder) else CheckpointFolder(checkpoints)
-    )
 
 
 def batch_in_parts(state: TrainingState, batch_size: int, size: int) -> str:

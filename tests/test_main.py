@@ -1,6 +1,8 @@
 """The command line does what its help says, and says in words what it cannot do."""
 
 import signal
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
@@ -110,3 +112,12 @@ def test_a_stopped_training_ends_the_program_with_status_130(runs, sketches, mon
     arguments = ["train", "simple-cnn", "--profile", "smoke", "--seeds", "2", "--train-size", "64"]
     assert command_line.main([*arguments, "--evaluation-size", "50"]) == 130
     assert [each.interrupted for each in load_records(runs)] == [True]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes that break")
+def test_a_reader_who_has_seen_enough_is_no_error():
+    command = [sys.executable, "-m", "dlvc", "table"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        program.stdout.close()
+        said = program.stderr.read()
+    assert (program.returncode, said) == (0, b"")

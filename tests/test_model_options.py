@@ -11,7 +11,13 @@ import torch
 
 from dlvc.evaluation import evaluate
 from dlvc.experiments import EXPERIMENTS, build_model, config_for, outline_model
-from dlvc.model_options import OPTIONS, chosen_options, option_fields, preset_options
+from dlvc.model_options import (
+    OPTIONS,
+    chosen_options,
+    describe_options,
+    option_fields,
+    preset_options,
+)
 from dlvc.models.cnn import DeepCNN
 from dlvc.provenance import describe_model
 from dlvc.records import load_records
@@ -83,6 +89,25 @@ def test_the_outline_has_the_models_numbers_and_draws_no_random_ones(key, sketch
     told = describe_model(outline, sketches.test)
     assert torch.equal(before, torch.get_rng_state())
     assert told == describe_model(build_model(key, config), sketches.test)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"depth": 6, "stem": "patch"}, ""),
+        ({"stem": "convolution", "depth": 5}, "depth 5, stem convolution"),
+        ({"residual": False}, "residuals no"),
+    ],
+)
+def test_a_run_with_other_options_says_so_in_its_title(changes, words, sketches):
+    build = EXPERIMENTS["deep-vit-residual"].build
+    assert describe_options(build, changes) == words
+    config = config_for("deep-vit-residual", sketches, **QUICK)
+    run = run_experiment(
+        "deep-vit-residual", sketches, config, options=changes, save=False, progress=False
+    )
+    assert run.record.title == "Deep Residual ViT" + (f" ({words})" if words else "")
 
 
 def test_what_another_thread_computes_is_not_counted(sketches):

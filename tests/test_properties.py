@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from dlvc.augment import Draws, crop_and_mirror, epoch_generator, random_draws
 from dlvc.data import Split
 from dlvc.data.cifar10 import InvalidFileError, _read_batch
-from dlvc.experiments import comparison_table, in_registry_order
+from dlvc.experiments import in_registry_order
 from dlvc.metrics import (
     accuracy,
     add_to_confusion,
@@ -28,6 +28,7 @@ from dlvc.metrics import (
 )
 from dlvc.models.normalize import check_pixels
 from dlvc.records import format_table, load_records, pack_bits, record_from_json, results_table
+from dlvc.tables import comparison_table, protocol_table
 
 SEEDS = st.integers(0, 2**31 - 1)
 PAIRS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=60)
@@ -218,6 +219,7 @@ def test_a_record_with_any_value_in_any_place_can_be_shown_or_is_refused_in_word
         record = record_from_json(json.dumps(fields))
         format_table(results_table(in_registry_order([record])))
         comparison_table([record])
+        protocol_table([record])
         if record.test is not None:
             assert len(record.test.correct_images()) == sum(map(sum, record.test.confusion))
 

@@ -55,6 +55,16 @@ def test_an_image_is_cropped_by_its_own_draw_wherever_the_order_puts_it(sketches
     assert torch.equal(torch.cat(model.seen), cropped[order])
 
 
+def test_mirror_alone_is_the_mirroring_of_crop_and_mirror_without_its_crops(sketches):
+    model = Recorder()
+    train(model, sketches, replace(QUICK, augmentation="mirror"), progress=False)
+    generator = epoch_generator(QUICK.seed, 1)
+    order = torch.randperm(300, generator=generator)
+    mirrored = random_draws(300, generator).mirrored[:, None, None, None]
+    images = sketches.train.images
+    assert torch.equal(torch.cat(model.seen), torch.where(mirrored, images.flip(3), images)[order])
+
+
 def test_another_seed_gives_another_order_and_other_crops(sketches):
     models = [Recorder(), Recorder()]
     for seed, model in enumerate(models):

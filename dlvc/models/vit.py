@@ -1,4 +1,4 @@
-"""The vision transformer in four short classes, in reading order: patches, positions, attention, block, whole.
+"""The vision transformer in short classes, in reading order: patches, stem, positions, attention, block, whole.
 
 Letters in shapes: B batch, N tokens, D embedding, H heads.
 Source: Dosovitskiy et al. 2021, section 3.1, with the report's choice of fixed positions (report, section 4.2).
@@ -6,11 +6,14 @@ Source: Dosovitskiy et al. 2021, section 3.1, with the report's choice of fixed 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from dlvc.checks import check_whole
+from dlvc.checks import check_choice, check_whole
+from dlvc.models.cnn import convolution_block
 from dlvc.models.normalize import Normalize, check_head, check_images
 
 
@@ -29,6 +32,35 @@ class PatchEmbedding(nn.Module):
         patches = patches.permute(0, 2, 4, 1, 3, 5)  # (B, rows, columns, 3, size, size)
         patches = patches.flatten(3).flatten(1, 2)  # (B, N, 3 * size * size)
         return self.projection(patches)  # (B, N, D)
+
+
+class ConvolutionalStem(nn.Module):
+    """Tokens (B, N, embed_dim) for images (B, 3, height, width), as `PatchEmbedding` gives, but out of convolutions.
+
+    Each convolution with its pooling halves the side, so neighbouring tokens share pixels and edges need not be learned
+    by attention. Source: Xiao et al. 2021, "Early convolutions help transformers see better", section 3.
+    Raises ValueError if `patch_size` is no power of two.
+    """
+
+    def __init__(self, *, patch_size: int, embed_dim: int) -> None:
+        super().__init__()
+        halvings = patch_size.bit_length() - 1
+        if patch_size != 2**halvings or not halvings:
+            raise ValueError(
+                f"a convolutional stem halves the image, so patch_size must be 2, 4, 8, ...; got {patch_size}. Try 4."
+            )
+        self.patch_size = patch_size
+        # The last convolution has embed_dim filters, each one before it half as many.
+        widths = [3, *(max(1, embed_dim >> left) for left in reversed(range(halvings)))]
+        self.convolutions = nn.Sequential(
+            *(
+                convolution_block(before, after, kernel_size=3, batch_norm=True)
+                for before, after in pairwise(widths)
+            )
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.convolutions(images).flatten(2).transpose(1, 2)  # (B, N, D)
 
 
 def sinusoidal_positions(count: int, embed_dim: int, *, base: float = 10_000.0) -> Tensor:
@@ -120,8 +152,9 @@ class EncoderBlock(nn.Module):
 class VisionTransformer(nn.Module):
     """Class scores (B, num_classes) for images (B, 3, image_size, image_size) in [0, 1].
 
-    `positions` is "sinusoidal" (fixed) or "learned". The scores are read from the mean of all tokens, or, with
-    `class_token`, from one more learned token in front. Dropout acts on what is read, before the head.
+    `stem`, which makes the tokens, is "patch" or "convolution"; `positions` is "sinusoidal" (fixed) or "learned". The
+    scores are read from the mean of all tokens, or, with `class_token`, from one more learned token in front. Dropout
+    acts on what is read, before the head.
     Source: Dosovitskiy et al. 2021, section 3.1.
     Raises ValueError if the patch size does not divide the image size or the images are of another size.
     """
@@ -137,6 +170,7 @@ class VisionTransformer(nn.Module):
         num_heads: int = 4,
         mlp_ratio: int = 2,
         residual: bool = True,
+        stem: str = "patch",
         positions: str = "sinusoidal",
         class_token: bool = False,
         dropout: float = 0.5,
@@ -156,13 +190,12 @@ class VisionTransformer(nn.Module):
             raise ValueError(
                 f"patch_size must divide image_size; got {patch_size} and {image_size}. Try 4 for images of 32 pixels."
             )
-        if positions not in ("sinusoidal", "learned"):
-            raise ValueError(
-                f"positions must be sinusoidal or learned; got {positions!r}. Try 'sinusoidal'."
-            )
+        check_choice("stem", stem, ("patch", "convolution"))
+        check_choice("positions", positions, ("sinusoidal", "learned"))
         self.image_size = image_size
         self.normalize = Normalize()
-        self.patch_embedding = PatchEmbedding(patch_size=patch_size, embed_dim=embed_dim)
+        embedding = PatchEmbedding if stem == "patch" else ConvolutionalStem
+        self.patch_embedding = embedding(patch_size=patch_size, embed_dim=embed_dim)
         count = (image_size // patch_size) ** 2
         if positions == "learned":
             self.positions = nn.Parameter(0.02 * torch.randn(count, embed_dim))

@@ -61,9 +61,7 @@ def measure_pace(
     optimizer = make_optimizer(model, config)
 
     def step() -> None:
-        batch = (
-            crop_and_mirror(images, draws) if config.augmentation == "crop-and-mirror" else images
-        )
+        batch = images if config.augmentation == "none" else crop_and_mirror(images, draws)
         with autocast(device, precision):
             logits = model(to_float(batch, layout)).float()
             loss = cross_entropy(logits, labels, label_smoothing=config.label_smoothing)

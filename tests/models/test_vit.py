@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from dlvc.models.vit import (
+    ConvolutionalStem,
     EncoderBlock,
     PatchEmbedding,
     SelfAttention,
@@ -29,6 +30,32 @@ def test_patch_embedding_equals_a_convolution_with_the_patch_as_stride():
     images = random_tensor(2, 3, 8, 12)
     expected = convolution(images).flatten(2).transpose(1, 2)  # (B, 16, 2, 3) -> (B, 6, 16)
     torch.testing.assert_close(embedding(images), expected)
+
+
+def test_a_token_of_the_stem_stands_where_its_patch_stands_and_sees_over_the_border():
+    stem = ConvolutionalStem(patch_size=4, embed_dim=16).eval()
+    images = random_tensor(1, 3, 16, 24)
+    changed = images.clone()
+    changed[:, :, 4:8, 8:12] += 1.0  # the patch in row 1, column 2 of 4 x 6 patches
+    moved = (stem(changed) - stem(images)).abs().amax(dim=2).view(4, 6) > 1e-6
+    assert moved[1, 2]
+    rows, columns = moved.nonzero().T
+    assert 1 < moved.sum() <= 9  # only neighbours
+    assert (rows - 1).abs().max() <= 1
+    assert (columns - 2).abs().max() <= 1
+
+
+def test_a_stem_for_patches_of_two_four_and_eight_pixels_has_as_many_halvings():
+    for patch_size, halvings in ((2, 1), (4, 2), (8, 3)):
+        stem = ConvolutionalStem(patch_size=patch_size, embed_dim=16)
+        assert len(stem.convolutions) == halvings
+        assert stem(random_tensor(2, 3, 32, 32)).shape == (2, (32 // patch_size) ** 2, 16)
+
+
+@pytest.mark.parametrize("patch_size", [1, 3, 6])
+def test_a_stem_cannot_halve_to_other_patch_sizes(patch_size):
+    with pytest.raises(ValueError, match=f"2, 4, 8, ...; got {patch_size}. Try 4"):
+        ConvolutionalStem(patch_size=patch_size, embed_dim=16)
 
 
 def test_positions_are_the_sines_and_cosines_of_the_formula():
@@ -70,7 +97,14 @@ def test_heads_must_divide_the_embedding():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"class_token": True}, {"positions": "learned"}, {"residual": False}]
+    "options",
+    [
+        {},
+        {"class_token": True},
+        {"positions": "learned"},
+        {"residual": False},
+        {"stem": "convolution"},
+    ],
 )
 def test_images_never_see_each_other(options):
     model = VisionTransformer(depth=2, embed_dim=32, **options).eval()
@@ -118,7 +152,7 @@ def test_learned_positions_are_parameters_and_sinusoidal_ones_are_not():
     ("options", "message"),
     [
         ({"patch_size": 5}, "patch_size must divide image_size; got 5 and 32"),
-        ({"positions": "none"}, "positions must be sinusoidal or learned; got 'none'"),
+        ({"positions": "none"}, "positions must be one of sinusoidal, learned; got 'none'"),
     ],
 )
 def test_impossible_options_are_named(options, message):
