@@ -51,11 +51,8 @@ def test_train_has_one_option_for_each_setting():
             ["train", "simple-cnn", "--seed", "1", "--seeds", "2"],
             "either --seed (one run) or --seeds",
         ),
-        (["train"], "name one experiment, such as simple-cnn, or give --all"),
-        (
-            ["train", "simple-cnn", "--all"],
-            "name one experiment, such as simple-cnn, or give --all",
-        ),
+        (["train"], "needs one experiment or --all; got neither"),
+        (["train", "simple-cnn", "--all"], "needs one experiment or --all; got both"),
         (["train", "--all", "--shard", "3/2"], "i from 1 to n, such as 2/8"),
     ],
 )
