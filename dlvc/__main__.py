@@ -7,12 +7,10 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from dlvc.config import PROFILES, TrainConfig
-
-if TYPE_CHECKING:  # records need torch, which `list --help` and the like need not wait for
-    from dlvc.records import EpochRecord, RunRecord
+from dlvc.lines import print_epoch, say_failed, summarise
 
 REFUSED = (
     2  # the exit status where something is wrong with what was asked for, as for a wrong option
@@ -79,9 +77,12 @@ def build_parser() -> argparse.ArgumentParser:
     data.set_defaults(run=show_data)
 
     training = commands.add_parser(
-        "train", help="train one experiment and leave its record in runs/"
+        "train", help="train one experiment, or all, and leave the records in runs/"
     )
-    training.add_argument("key", metavar="KEY", help="an experiment of `python -m dlvc list`")
+    training.add_argument(
+        "key", nargs="?", metavar="KEY", help="an experiment of `python -m dlvc list`"
+    )
+    training.add_argument("--all", action="store_true", help="every experiment instead of one")
     training.add_argument(
         "--protocol",
         choices=("report", "tuned"),
@@ -98,6 +99,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--seeds", type=int, metavar="N", help="train with the seeds 0 to N-1, one after the other"
     )
     training.add_argument(
+        "--shard",
+        default="1/1",
+        metavar="I/N",
+        help="of all these runs only the I-th of N parts, for a cluster's job array",
+    )
+    training.add_argument(
         "--weights",
         default="auto",
         metavar="FILE",
@@ -109,7 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="from the start, even if the same run is finished or can go on from a checkpoint",
     )
     add_settings(training)
-    training.set_defaults(run=train_experiment)
+    training.set_defaults(run=train_experiments)
 
     table = commands.add_parser("table", help="the results as a table")
     table.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown")
@@ -189,13 +196,21 @@ def show_data(options: argparse.Namespace) -> None:
     print(describe_data())
 
 
-def train_experiment(options: argparse.Namespace) -> int:
-    """The exit status after training with one seed or several, a line an epoch."""
+def train_experiments(options: argparse.Namespace) -> int:
+    """The exit status after training each experiment with each seed that was asked for, a line an epoch."""
     from dlvc.data import load_data
-    from dlvc.experiments import config_for, data_for, get_experiment
+    from dlvc.distributed import processes_of_torchrun
+    from dlvc.experiments import EXPERIMENTS, config_for, data_for, get_experiment
+    from dlvc.interruption import stopped_by_sigterm
     from dlvc.running import run_experiment
+    from dlvc.sweeps import Job, jobs_of_shard, run_jobs
 
-    get_experiment(options.key)  # what is wrong is said before any data are loaded
+    # What is wrong is said before any data are loaded.
+    if options.all == (options.key is not None):
+        raise ValueError(
+            f"train needs one experiment or --all; got {'both' if options.all else 'neither'}. Try simple-cnn."
+        )
+    keys = list(EXPERIMENTS) if options.all else [get_experiment(options.key).key]
     changes = {
         each.name: getattr(options, each.name)
         for each in fields(TrainConfig)
@@ -211,56 +226,37 @@ def train_experiment(options: argparse.Namespace) -> int:
         raise FileNotFoundError(
             f"no weights at {options.weights}. Give a .safetensors or .pth file, none, or auto."
         )
-    data = load_data(options.data) if options.data else data_for(options.profile)
-    weights = None if options.weights == "none" else options.weights
-    for seed in range(options.seeds) if options.seeds else [changes.get("seed", 0)]:
-        config = config_for(
-            options.key,
-            data,
-            protocol=options.protocol,
-            profile=options.profile,
-            **{**changes, "seed": seed},
-        )
-        print(f"{options.key}, {options.protocol} protocol, seed {seed}, {data.title}")
-        run = run_experiment(
-            options.key,
-            data,
-            config,
-            protocol=options.protocol,
-            profile=options.profile,
-            weights=weights,
-            fresh=options.fresh,
-            on_epoch=print_epoch,
-        )
-        print(summarise(run.record, run.path))
-        if run.record.interrupted:
-            return STOPPED
-        if run.path is None:
-            return REFUSED  # why was said
-    return 0
+    seeds = range(options.seeds) if options.seeds else [changes.get("seed", 0)]
+    jobs = jobs_of_shard(keys, seeds, options.shard)
+    with (
+        processes_of_torchrun(changes.get("device", "auto")) as processes,
+        stopped_by_sigterm() as stop,
+    ):
+        data = load_data(options.data) if options.data else data_for(options.profile)
 
+        def run_job(job: Job) -> int:
+            about = {"protocol": options.protocol, "profile": options.profile}
+            config = config_for(job.key, data, **about, **{**changes, "seed": job.seed})
+            print(f"{job.key}, {options.protocol} protocol, seed {job.seed}, {data.title}")
+            run = run_experiment(
+                job.key,
+                data,
+                config,
+                **about,
+                weights=None if options.weights == "none" else options.weights,
+                fresh=options.fresh,
+                processes=processes,
+                stop=stop,
+                on_epoch=print_epoch,
+            )
+            print(summarise(run.record, run.path))
+            if run.record.interrupted:
+                return STOPPED
+            return 0 if run.path else REFUSED  # why was said
 
-def print_epoch(epoch: EpochRecord) -> None:
-    """Print one epoch as one line, above the progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(
-        f"epoch {epoch.epoch:3}: training loss {epoch.train_loss:.3f}, accuracy {epoch.train_accuracy:.3f}; "
-        f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.3f}; {epoch.seconds:.1f} s"
-    )
-
-
-def summarise(record: RunRecord, path: Path | None) -> str:
-    """What a run gave, in two lines."""
-    where = f"record: {path.parent.name}/{path.name}" if path else "record: not saved"
-    if record.test is None:
-        done = f"stopped after {len(record.epochs)} epochs, before its test was done"
-        return f"{done}; the same command goes on from there\n{where}"
-    return (
-        f"best epoch {record.best_epoch}: test accuracy {record.test.accuracy:.4f}, mean per-class accuracy "
-        f"{record.test.mean_per_class_accuracy:.4f} on {sum(map(sum, record.test.confusion)):,} images; "
-        f"trained in {record.train_seconds:.0f} s on {record.device['name']}\n{where}"
-    )
+        if len(jobs) == 1:
+            return run_job(jobs[0])
+        return run_jobs(jobs, run_job, say_failed, stopped=STOPPED)
 
 
 def print_table(options: argparse.Namespace) -> None:

@@ -212,6 +212,13 @@ class CheckpointFolder:
         self.removed = True
 
 
+def as_folder(checkpoints: CheckpointFolder | Path | str) -> CheckpointFolder:
+    """The folder itself if it is one for checkpoints already, else the one of that name."""
+    return (
+        checkpoints if isinstance(checkpoints, CheckpointFolder) else CheckpointFolder(checkpoints)
+    )
+
+
 class DamagedError(ValueError):
     """A file that is not what was written."""
 

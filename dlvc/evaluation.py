@@ -15,6 +15,7 @@ from dlvc.checks import check_kind, check_whole
 from dlvc.data import CLASSES, Split
 from dlvc.data.splits import check_labels
 from dlvc.device import autocast, memory_layout, model_device
+from dlvc.distributed import ALONE, OneProcess
 from dlvc.memory import in_smaller_parts
 from dlvc.metrics import (
     accuracy,
@@ -54,11 +55,12 @@ def evaluate(
     precision: str = "float32",
     progress: bool = True,
     stop: threading.Event | None = None,
+    processes: OneProcess = ALONE,
 ) -> Evaluation | None:
     """The model's score on all images of `split`, on the device where the model is; None if `stop` was set meanwhile.
 
     The model is in evaluation mode during and after. Neither `batch_size` nor the order changes the result, so where
-    memory is short the batches are halved without a word.
+    memory is short the batches are halved without a word. Several `processes` share the images and all get the score.
     Raises ValueError for an empty split, wrong labels, a model without ten scores an image, a loss that is not finite.
     """
     check_kind("split", split, Split, "Pass data.train, data.validation or data.test.")
@@ -66,7 +68,7 @@ def evaluate(
     check_not_empty(len(split), "evaluate")
     check_labels(split.labels)
     return in_smaller_parts(
-        lambda size: evaluate_in_batches(model, split, size, precision, progress, stop),
+        lambda size: evaluate_in_batches(model, split, size, precision, progress, stop, processes),
         min(batch_size, len(split)),
         lambda size: None,
     )
@@ -80,6 +82,7 @@ def evaluate_in_batches(
     precision: str,
     progress: bool,
     stop: threading.Event | None,
+    processes: OneProcess,
 ) -> Evaluation | None:
     """`evaluate`, with batches of a size that memory must suffice for."""
     started = time.perf_counter()
@@ -89,13 +92,15 @@ def evaluate_in_batches(
     images, labels = split.images.to(device), split.labels.to(device)
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
     confusion = torch.zeros(len(CLASSES), len(CLASSES), dtype=torch.int64, device=device)
-    correct = torch.empty(len(labels), dtype=torch.bool, device=device)
-    bar = tqdm(total=len(labels), unit="image", delay=1, disable=not progress)
-    with bar:
-        for start in range(0, len(labels), batch_size):
-            if stop is not None and stop.is_set():
-                return None
-            part = slice(start, start + batch_size)
+    correct = torch.zeros(len(labels), dtype=torch.bool, device=device)
+    own, stopped = processes.images(len(labels)), False
+    show = progress and processes.rank == 0
+    with tqdm(total=len(own), unit="image", delay=1, disable=not show) as bar:
+        for start in own[::batch_size]:
+            stopped = stop is not None and stop.is_set()
+            if stopped:
+                break
+            part = slice(start, min(start + batch_size, own.stop))
             with autocast(device, precision):
                 logits = model(to_float(images[part], layout)).float()
             check_scores(logits, len(labels[part]))
@@ -104,6 +109,9 @@ def evaluate_in_batches(
             add_to_confusion(confusion, labels[part], predictions)
             correct[part] = predictions == labels[part]
             bar.update(len(predictions))
+    if processes.agree(stopped):
+        return None
+    processes.add_up(loss_sum, confusion, correct.view(torch.uint8))
     loss = mean_loss(loss_sum, len(labels))
     return Evaluation(loss, confusion.cpu(), correct.cpu(), time.perf_counter() - started)
 

@@ -32,6 +32,20 @@ def end_at_step_border(stop: threading.Event | None) -> Iterator[threading.Event
 
 
 @contextmanager
+def stopped_by_sigterm() -> Iterator[threading.Event]:
+    """Inside, SIGTERM sets the event given out: torchrun and schedulers of clusters send it before they kill."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGTERM, lambda signal_number, frame: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+@contextmanager
 def own_random_numbers(seed: int, device: torch.device) -> Iterator[None]:
     """Inside, torch's global random numbers (dropout uses them) start from `seed`; outside, nothing has changed."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -7,8 +7,6 @@ same versions and threads). So nothing that a later step reads may be missing he
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from dlvc.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, check_same_tensors
-from dlvc.config import TrainConfig
+from dlvc.distributed import ALONE, OneProcess
 from dlvc.evaluation import Evaluation
 from dlvc.files import CannotWriteError
+from dlvc.identity import ANOTHER_FOLDER, check_same_training
 from dlvc.notices import say
 from dlvc.records import EpochRecord
-
-ANOTHER_FOLDER = "Give another folder, or empty this one to train from the start."
 
 
 class Stopwatch:
@@ -55,13 +52,18 @@ class TrainingState:
     """A training at the border between two steps. Order and augmentation follow from the epoch's number."""
 
     model: nn.Module
+    forward: nn.Module  # the model itself, or what wraps it for several processes
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     losses: Tensor  # (steps,) float32: the loss of each step of the epoch, summed over its images
     correct: Tensor  # (steps,) int64: how many of them were classified correctly
     micro_batch: int  # how many images are computed at once; fewer than a batch if memory is short
+    processes: OneProcess = ALONE
     epoch: int = 1  # the one at work
     step: int = 0  # its steps that are done
+    summed: int = (
+        0  # the first of them have losses and hits of all processes, the others of this one
+    )
     epochs: list[EpochRecord] = field(default_factory=list)  # those that are finished
     best_epoch: int = 0
     best_validation: Evaluation | None = None
@@ -78,11 +80,17 @@ class TrainingState:
             self.best_weights = {
                 name: value.clone() for name, value in self.model.state_dict().items()
             }
-        self.epoch, self.step = self.epoch + 1, 0
+        self.epoch, self.step, self.summed = self.epoch + 1, 0, 0
         self.epoch_watch = Stopwatch()
 
+    def add_up(self) -> None:
+        """Sum losses and hits of the steps that are done over all processes."""
+        new = slice(self.summed, self.step)
+        self.processes.add_up(self.losses[new], self.correct[new])
+        self.summed = self.step
+
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors of the state by name, the random numbers' state among them."""
+        """All tensors of the state by name, the random numbers' states of all processes among them."""
         found = {"losses": self.losses, "correct": self.correct}
         found |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
         found |= {f"best.{name}": value for name, value in (self.best_weights or {}).items()}
@@ -92,9 +100,12 @@ class TrainingState:
         if self.best_validation:
             found["best_validation.confusion"] = self.best_validation.confusion
             found["best_validation.correct"] = self.best_validation.correct
-        found["random.cpu"] = torch.get_rng_state()
+        states = {"random.cpu": torch.get_rng_state()}
         if self.losses.device.type == "cuda":
-            found["random.cuda"] = torch.cuda.get_rng_state(self.losses.device)
+            states["random.cuda"] = torch.cuda.get_rng_state(self.losses.device)
+        for name, state in states.items():
+            for rank, each in enumerate(self.processes.gather(state)):
+                found[name_of_rank(name, rank)] = each
         return found
 
     def numbers(self) -> dict[str, Any]:
@@ -135,11 +146,10 @@ class TrainingState:
         self.scaler.load_state_dict(about["scaler"])
         self.losses.copy_(tensors["losses"])
         self.correct.copy_(tensors["correct"])
-        self.micro_batch, self.epoch, self.step = (
-            about["micro_batch"],
-            about["epoch"],
-            about["step"],
-        )
+        if self.processes.size == 1:  # several compute no batch in parts
+            self.micro_batch = about["micro_batch"]
+        self.epoch, self.step = about["epoch"], about["step"]
+        self.summed = self.step
         self.epochs = [EpochRecord(**each) for each in about["epochs"]]
         self.best_epoch = about["best_epoch"]
         if about["best_validation"]:
@@ -150,9 +160,14 @@ class TrainingState:
             )
         self.watch = Stopwatch(about["seconds"])
         self.epoch_watch = Stopwatch(about["epoch_seconds"])
-        torch.set_rng_state(tensors["random.cpu"])
-        if device.type == "cuda" and "random.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random.cuda"], device)
+        # A process that had no part in the checkpoint keeps its own start.
+        on_cpu, on_gpu = (
+            name_of_rank(f"random.{kind}", self.processes.rank) for kind in ("cpu", "cuda")
+        )
+        if on_cpu in tensors:
+            torch.set_rng_state(tensors[on_cpu])
+        if device.type == "cuda" and on_gpu in tensors:
+            torch.cuda.set_rng_state(tensors[on_gpu], device)
 
     def _check_shapes(self, checkpoint: Checkpoint) -> None:
         """Raise CheckpointError for a tensor of a wrong shape: the optimizer would write beside its memory."""
@@ -183,6 +198,11 @@ def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {
         name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)
     }
+
+
+def name_of_rank(name: str, rank: int) -> str:
+    """What a tensor of which each process has one is called; the first one's has the plain name."""
+    return f"{name}.{rank}" if rank else name
 
 
 def like(pattern: Tensor, value: Tensor) -> Tensor:
@@ -218,7 +238,8 @@ class Saver:
 
         Raises CheckpointError, with nothing changed, if it belongs to another model or training, or to a newer dlvc.
         """
-        found = self.folder and self.folder.newest(say=say)
+        folder, processes = self.folder, self.state.processes
+        found = folder and processes.from_first(lambda: folder.newest(say=say))
         if found is None:
             return
         # First, because it says most about a difference.
@@ -236,14 +257,20 @@ class Saver:
             where = f"continues after the last of {len(state.epochs)} epochs"
         today = written.date() == datetime.now(written.tzinfo).date()
         line = f"{where}; checkpoint of {written:{'%H:%M' if today else '%Y-%m-%d %H:%M'}}"
-        changed = [name for name, value in made_with(state).items() if value != about[name]]
+        # Checkpoints of older versions do not say that they were made by one process.
+        changed = [name for name, value in made_with(state).items() if value != about.get(name, 1)]
         if changed:
             line += f" (made with another {', '.join(changed)}: the last digits may differ)"
         return line
 
     def is_due(self) -> bool:
-        """Whether it is time for a checkpoint in the middle of an epoch."""
-        return self.folder is not None and time.perf_counter() - self.last >= self.seconds
+        """Whether it is time for a checkpoint in the middle of an epoch, by the clock of the first process."""
+        if self.folder is None or self.state.processes.rank > 0:
+            return False
+        due = time.perf_counter() - self.last >= self.seconds
+        if due:
+            self.last = time.perf_counter()  # it is told only once
+        return due
 
     def save(self) -> None:
         """Write a checkpoint, unless the state is in one already.
@@ -260,37 +287,20 @@ class Saver:
             **self.state.numbers(),
         }
         with self.state.watch.paused(), self.state.epoch_watch.paused():
-            try:
-                self.folder.write(self.state.tensors(), about)
+            tensors = self.state.tensors()
+            if self.state.processes.from_first(lambda: self._write(tensors, about)):
                 self.saved = here
-            except CannotWriteError as error:
-                if not self.failed:
-                    say(f"training goes on without a new checkpoint: {error}")
-                self.failed = True
         self.last = time.perf_counter()
 
-
-def model_digest(model: nn.Module) -> str:
-    """The SHA-256 of what a model is besides its weights: each layer's class and options, and what is trained.
-
-    Names and shapes of weights would not do: a ViT with and without residual connections has the same.
-    """
-    layers = [
-        (
-            name,
-            type(layer).__qualname__,
-            {
-                option: value
-                for option, value in sorted(vars(layer).items())
-                if option != "training"
-                and not option.startswith("_")
-                and isinstance(value, (bool, int, float, str))
-            },
-        )
-        for name, layer in model.named_modules()
-    ]
-    trained = [name for name, each in model.named_parameters() if each.requires_grad]
-    return hashlib.sha256(json.dumps([layers, trained]).encode()).hexdigest()
+    def _write(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> bool:
+        try:
+            self.folder.write(tensors, about)
+        except CannotWriteError as error:
+            if not self.failed:
+                say(f"training goes on without a new checkpoint: {error}")
+            self.failed = True
+            return False
+        return True
 
 
 def made_with(state: TrainingState) -> dict[str, Any]:
@@ -299,27 +309,5 @@ def made_with(state: TrainingState) -> dict[str, Any]:
         "torch version": torch.__version__,
         "number of threads": torch.get_num_threads(),
         "device": state.losses.device.type,
+        "number of processes": state.processes.size,
     }
-
-
-def check_same_training(identity: dict[str, Any], checkpoint: Checkpoint) -> None:
-    """Raise CheckpointError naming the settings that differ if the checkpoint is of another training."""
-    here = identity["config"]
-    # A setting that there was not yet had what is now its default.
-    defaults = TrainConfig().as_dict()
-    there = {name: defaults.get(name) for name in here} | checkpoint.about["config"]
-    differing = [
-        f"{name} ({here.get(name)!r} here, {there.get(name)!r} there)"
-        for name in {**here, **there}
-        if here.get(name) != there.get(name)
-    ]
-    if identity["data"] != checkpoint.about["data"]:
-        differing.append("the training and validation images")
-    # Checkpoints of older versions do not say it.
-    if checkpoint.about.get("model", identity["model"]) != identity["model"]:
-        differing.append("the model (options of its layers, or what of it is trained)")
-    if differing:
-        raise CheckpointError(
-            f"{checkpoint.name} belongs to another training: different are {', '.join(differing)}. "
-            f"{ANOTHER_FOLDER}"
-        )

@@ -23,6 +23,7 @@ from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData
 from dlvc.data.download import resnet18_weights
 from dlvc.device import pick_device
+from dlvc.distributed import ALONE, OneProcess
 from dlvc.evaluation import Evaluation, evaluate
 from dlvc.experiments import Experiment, build_model, config_for, get_experiment
 from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
@@ -66,6 +67,7 @@ def run_experiment(
     save: bool = True,
     fresh: bool = False,
     folder: Path | None = None,
+    processes: OneProcess = ALONE,
     **training: Any,
 ) -> Run:
     """Train one experiment, test it once, and leave record and best weights in `folder` (default: runs/).
@@ -78,6 +80,7 @@ def run_experiment(
     The same call again goes on where the run was stopped or killed, and gives back a finished run as it is; it says so
     in one line, and calls `on_epoch` for the epochs that are done. `fresh=True` trains from the start in any case.
     If the disk refuses the finished run, that is said, and the run comes back without a path.
+    Several `processes` must all call this alike; the first alone writes, and what it has in `folder` counts for all.
     Raises ValueError for what cannot be run, DownloadError without ImageNet weights, NonFiniteLoss,
     AlreadyRunningError if the very same run is going on elsewhere, CannotWriteError if `folder` cannot be used.
     """
@@ -97,6 +100,7 @@ def run_experiment(
     architecture = chosen_options(experiment.build, options)
     start = {"options": architecture, "weights": weights_name or "random"}
     about = {**named, "seed": config.seed, "config": config.as_dict()}
+    training = {**training, "processes": processes}
     with end_at_step_border(training.pop("stop", None)) as stop:
         if not save:
             now = datetime.now(timezone.utc)
@@ -105,22 +109,26 @@ def run_experiment(
         runs = folder or RUNS
         digest, described = run_digest(model, data, config, **named, **start)
         stem = f"{key}_{protocol}_{chosen}_seed{config.seed}"
-        with checkpoint_folder(runs, stem, digest) as checkpoints:
-            remove_stale_parts(runs)
-            finished = None if fresh else find_finished(runs, digest)
-            run = finished and give_back(*finished, model, config, training.get("on_epoch"))
-            if run:
-                checkpoints.remove()
-                return run
+        with processes.held_by_first(checkpoint_folder(runs, stem, digest)) as checkpoints:
             if fresh:
-                checkpoints.clear()
-            started = first_started(checkpoints, described)
-            about["run_digest"] = digest
-            kept = {**training, "checkpoints": checkpoints}
-            done = train_and_test(model, data, config, about, start, started, stop, kept)
-            run = save_run(*done, runs, f"{stem}_{started:%Y%m%d-%H%M%S}")
+                processes.from_first(checkpoints.clear)
+            found = processes.from_first(
+                lambda: None if fresh else find_usable(runs, digest, model)
+            )
+            if found:
+                processes.copy_from_first(*model.state_dict().values())
+                run = give_back(*found, model, config, training.get("on_epoch"))
+            else:
+                started = processes.from_first(lambda: first_started(checkpoints, described))
+                about["run_digest"] = digest
+                kept = {**training, "checkpoints": checkpoints}
+                model, record = train_and_test(
+                    model, data, config, about, start, started, stop, kept
+                )
+                stem += f"_{started:%Y%m%d-%H%M%S}"
+                run = Run(model, *processes.from_first(lambda: save_run(model, record, runs, stem)))
             if run.path and not run.record.interrupted:
-                checkpoints.remove()
+                processes.from_first(checkpoints.remove)
             return run
 
 
@@ -139,8 +147,14 @@ def train_and_test(
     result = fit(model, data, config, stop=stop, **training)
     test = None
     if not result.interrupted:
-        split, show = data.test.first(config.evaluation_size), training.get("progress", True)
-        test = evaluate(model, split, precision=result.precision, progress=show, stop=stop)
+        test = evaluate(
+            model,
+            data.test.first(config.evaluation_size),
+            precision=result.precision,
+            progress=training.get("progress", True),
+            stop=stop,
+            processes=training["processes"],
+        )
     record = RunRecord(
         **about,
         model={**describe_model(model, data.test), **start},
@@ -151,7 +165,7 @@ def train_and_test(
             "digest": data.digest,
             "sizes": data.sizes,
         },
-        device=describe_device(result.device),
+        device={**describe_device(result.device), "processes": training["processes"].size},
         precision=result.precision,
         versions=versions(),
         git_commit=git_commit(),
@@ -167,22 +181,41 @@ def train_and_test(
     return model, record
 
 
-def save_run(model: nn.Module, record: RunRecord, runs: Path, stem: str) -> Run:
-    """The run after writing weights and record; if the disk refuses, that is said and the run has no path."""
+def save_run(
+    model: nn.Module, record: RunRecord, runs: Path, stem: str
+) -> tuple[RunRecord, Path | None]:
+    """The record and its path, after writing it with its weights; if the disk refuses, that is said: no path."""
     path = None
     try:
         path = record_path(runs, stem, record.run_digest)
         weights_path = path.with_suffix(".safetensors")
         digest = save_weights(model, weights_path)
         record = replace(record, weights_file=weights_path.name, weights_sha256=digest)
-        return Run(model, record, save_record(record, path))
+        return record, save_record(record, path)
     except CannotWriteError as error:
         say(f"THE RUN IS NOT SAVED: {error} Then run the same again: what is done is kept.")
-        return Run(model, record, None)
+        return record, None
     finally:
         if path and not path.exists():
             with suppress(OSError):
                 path.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
+def find_usable(runs: Path, digest: str, model: nn.Module) -> tuple[Path, RunRecord] | None:
+    """The finished run with this digest and where its record lies, after loading its weights into `model`.
+
+    None if there is none, or its weights are lost or damaged, which is said.
+    """
+    remove_stale_parts(runs)
+    found = find_finished(runs, digest)
+    if found:
+        path, record = found
+        try:
+            load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
+        except (OSError, ValueError) as error:
+            say(f"finished before, but what is left cannot be used: {error}")
+            return None
+    return found
 
 
 def give_back(
@@ -191,17 +224,9 @@ def give_back(
     model: nn.Module,
     config: TrainConfig,
     on_epoch: Callable[[EpochRecord], None] | None,
-) -> Run | None:
-    """The finished run of the record at `path`, with its weights in `model`; says that nothing was trained.
-
-    None if its weights are lost or damaged, which is said too.
-    """
-    try:
-        load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
-    except (OSError, ValueError) as error:
-        say(f"finished before, but what is left cannot be used: {error}")
-        return None
-    model.to(pick_device(config.device))
+) -> Run:
+    """The finished run of the record at `path`, whose weights `model` has; says that nothing was trained."""
+    model.to(pick_device(config.device)).eval()
     say(
         f"finished before, nothing is trained: {path.parent.name}/{path.name} of {record.started:.10}, "
         f"test accuracy {record.test.accuracy:.4f}. fresh=True (--fresh) trains again."

@@ -1,4 +1,4 @@
-"""Training on one device, CPU or CUDA, with one loop that can be read in one sitting.
+"""Training on one device or several, CPU or CUDA, with one loop that can be read in one sitting.
 
 Knows no particular model and no notebook: a model is anything that turns float images (B, 3, H, W) in [0, 1] into class
 scores (B, 10). The data lie on the device as a whole, a batch is an index, and nothing waits for a GPU inside an epoch.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,21 +18,22 @@ from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
 from dlvc.augment import crop_and_mirror, epoch_generator, random_draws
-from dlvc.checkpoint import CheckpointFolder
+from dlvc.checkpoint import CheckpointFolder, as_folder
 from dlvc.checks import check_kind
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
-from dlvc.data.splits import content_digest
 from dlvc.device import autocast, memory_layout, pick_device, pick_precision
+from dlvc.distributed import ALONE, OneProcess
 from dlvc.evaluation import Evaluation, evaluate
+from dlvc.identity import training_identity
 from dlvc.interruption import end_at_step_border, own_random_numbers
-from dlvc.memory import in_smaller_parts
+from dlvc.memory import NotEnoughMemoryError, in_smaller_parts
 from dlvc.metrics import NotFiniteError, check_scores, mean_loss
 from dlvc.models.normalize import to_float
 from dlvc.notices import say
 from dlvc.optimization import learning_rate_at, make_optimizer
 from dlvc.records import EpochRecord
-from dlvc.resume import Saver, Stopwatch, TrainingState, model_digest
+from dlvc.resume import Saver, Stopwatch, TrainingState
 
 
 class NonFiniteLoss(RuntimeError):
@@ -65,6 +65,7 @@ def train(
     stop: threading.Event | None = None,
     checkpoints: CheckpointFolder | Path | str | None = None,
     checkpoint_seconds: float = 60.0,
+    processes: OneProcess = ALONE,
 ) -> TrainResult:
     """Train `model` in place and say how it went; it ends in evaluation mode with the weights of its best epoch.
 
@@ -79,7 +80,8 @@ def train(
     `checkpoint_seconds` within one, and at a stop; the same call again goes on from it, to the same bits on a CPU, and
     calls `on_epoch` for the epochs that are finished already.
 
-    Where memory is short, a batch is computed in parts, which is said.
+    Where memory is short, a batch is computed in parts, which is said. Several `processes` share each batch: all must
+    call this alike, the first alone writes, and their number hardly changes the result (`dlvc.distributed` says how).
     Raises ValueError for wrong data or a checkpoint of another training, NonFiniteLoss if the loss is not finite,
     AlreadyRunningError if another uses the folder.
     """
@@ -94,6 +96,8 @@ def train(
     steps = len(split_batches(torch.arange(len(labels)), config.batch_size))
     state = TrainingState(
         model=model,
+        processes=processes,
+        forward=processes.wrap(model),
         optimizer=make_optimizer(model, config),
         # float16 has too small a range for most gradients; the other formats need no scaling.
         scaler=torch.amp.GradScaler(device.type, enabled=precision == "float16"),
@@ -101,8 +105,9 @@ def train(
         correct=torch.zeros(steps, dtype=torch.int64, device=device),
         micro_batch=min(config.batch_size, config.train_size),
     )
-    folder = nullcontext() if checkpoints is None else as_folder(checkpoints)
-    bar = tqdm(total=config.epochs * steps, unit="step", delay=1, disable=not progress)
+    folder = None if checkpoints is None else as_folder(checkpoints)
+    show = progress and processes.rank == 0
+    bar = tqdm(total=config.epochs * steps, unit="step", delay=1, disable=not show)
 
     def count_step() -> None:
         bar.update()
@@ -112,13 +117,14 @@ def train(
     try:
         with (
             bar,
-            own_random_numbers(config.seed, device),
+            own_random_numbers(processes.seed(config.seed), device),
             end_at_step_border(stop) as stop,
-            folder as folder,
+            processes.held_by_first(folder) as folder,
         ):
-            identity = folder and training_identity(
+            identity = (folder or processes.size > 1) and training_identity(
                 model, config, precision, train_split, validation
             )
+            processes.check_same(**(identity or {}))
             saver = Saver(folder, state, identity, checkpoint_seconds)
             saver.resume()
             bar.update((state.epoch - 1) * steps + state.step)
@@ -133,12 +139,10 @@ def train(
                         state, images, labels, config, size, precision, count_step, stop, saver
                     ),
                     state.micro_batch,
-                    lambda size: say(batch_in_parts(model, config.batch_size, size)),
+                    lambda size: say(batch_in_parts(state, config.batch_size, size)),
                 )
                 seconds = state.epoch_watch.seconds
-                score = passed and evaluate_finite(
-                    model, validation, precision, stop, epoch, passed
-                )
+                score = passed and evaluate_finite(state, validation, precision, stop, passed)
                 if score is None:
                     saver.save()
                     break
@@ -201,6 +205,7 @@ def train_epoch(
     Raises NonFiniteLoss naming epoch, step and learning rate.
     """
     model, optimizer, scaler, epoch = state.model, state.optimizer, state.scaler, state.epoch
+    processes = state.processes
     device, layout = images.device, memory_layout(model, images.device)
     # All random numbers of an epoch, by image: neither batch size nor device changes them.
     generator = epoch_generator(config.seed, epoch)
@@ -216,35 +221,42 @@ def train_epoch(
     state.correct[state.step :] = 0
     model.train()
     for step in range(state.step, len(batches)):
-        if stop.is_set():
+        stopping, due = processes.agree_soon(stop.is_set(), saver.is_due())
+        if stopping:
+            state.add_up()
             check_finite(state.losses[:step], epoch, rates)  # what goes into a checkpoint is finite
             return None
         for group in optimizer.param_groups:
             group["lr"] = rates[step]
         optimizer.zero_grad(set_to_none=True)
-        for index in split_batches(batches[step], micro_batch):  # one part, unless memory is short
+        own, counts = processes.share(batches[step])
+        for index in split_batches(own, micro_batch):  # one part, unless memory is short
             batch, targets = images[index], labels[index]
             if config.augmentation == "crop-and-mirror":
                 batch = crop_and_mirror(batch, draws.take(index), padding=padding)
             with autocast(device, precision):
-                logits = model(to_float(batch, layout)).float()
+                logits = state.forward(to_float(batch, layout)).float()
                 check_scores(logits, len(index))
                 loss = cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
-            share = len(index) / len(batches[step])
+            # Times the number of processes, because their gradients are averaged.
+            share = processes.size * len(index) / len(batches[step]) if counts else 0.0
             scaler.scale(loss if share == 1 else loss * share).backward()
-            state.losses[step] += loss.detach() * len(index)
-            state.correct[step] += (logits.detach().argmax(dim=1) == targets).sum()
+            if counts:
+                state.losses[step] += loss.detach() * len(index)
+                state.correct[step] += (logits.detach().argmax(dim=1) == targets).sum()
         scaler.step(optimizer)
         scaler.update()
         state.step = step + 1
         count_step()
-        due = saver.is_due()
-        # On a CPU the value is there at once; on a GPU looking at it would wait, so that is done once an epoch.
-        if due or device.type == "cpu":
+        if due:
+            state.add_up()
+        # On a CPU the value is there at once; to look at another device's or process's all would have to wait.
+        if due or (device.type == "cpu" and processes.size == 1):
             first = 0 if due else step
             check_finite(state.losses[first : step + 1], epoch, rates[first:], first_step=first + 1)
         if due:
             saver.save()
+    state.add_up()
     check_finite(state.losses, epoch, rates)
     return Pass(
         mean_loss(state.losses.double().sum(), len(labels)),
@@ -265,44 +277,35 @@ def split_batches(order: Tensor, batch_size: int) -> list[Tensor]:
 
 
 def evaluate_finite(
-    model: nn.Module, split: Split, precision: str, stop: threading.Event, epoch: int, passed: Pass
+    state: TrainingState, split: Split, precision: str, stop: threading.Event, passed: Pass
 ) -> Evaluation | None:
     """`evaluate` after an epoch; a loss that is not finite names the epoch and its last learning rate."""
+    model, processes = state.model, state.processes
+    processes.copy_from_first(*model.buffers())
     try:
-        return evaluate(model, split, precision=precision, progress=False, stop=stop)
+        return evaluate(
+            model, split, precision=precision, progress=False, stop=stop, processes=processes
+        )
     except NotFiniteError as error:
         raise NonFiniteLoss(
-            f"the validation loss is not finite after epoch {epoch}'s last step, with learning rate "
+            f"the validation loss is not finite after epoch {state.epoch}'s last step, with learning rate "
             f"{passed.learning_rate:.2g}. Try a tenth of the learning rate."
         ) from error
 
 
-def as_folder(checkpoints: CheckpointFolder | Path | str) -> CheckpointFolder:
-    """The folder itself if it is one for checkpoints already, else the one of that name."""
-    return (
-        checkpoints if isinstance(checkpoints, CheckpointFolder) else CheckpointFolder(checkpoints)
-    )
-
-
-def training_identity(
-    model: nn.Module, config: TrainConfig, precision: str, train_split: Split, validation: Split
-) -> dict[str, Any]:
-    """What a checkpoint must agree in with the training that goes on from it."""
-    # Where it runs may change, and "auto" may then mean another precision.
-    settings = {**config.as_dict(), "precision": precision}
-    del settings["device"]
-    data = content_digest(train_split, validation)
-    return {"config": settings, "data": data, "model": model_digest(model)}
-
-
-def batch_in_parts(model: nn.Module, batch_size: int, size: int) -> str:
-    """What is said when memory does not suffice for a whole batch."""
+def batch_in_parts(state: TrainingState, batch_size: int, size: int) -> str:
+    """What is said when memory is short for a whole batch. Raises NotEnoughMemoryError with several processes."""
+    if state.processes.size > 1:  # the others would wait for parts that they do not have
+        raise NotEnoughMemoryError(
+            "memory does not suffice for this process's slice of a batch. Start more processes, or take a smaller "
+            "batch_size; in parts, a batch is computed by a single process only."
+        )
     line = (
         f"memory is short: from here on at most {size} images are computed at once. "
         f"A step still sees batches of {batch_size}"
     )
     # The base class of all batch norms; it has no public name.
-    if any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in model.modules()):
+    if any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in state.model.modules()):
         line += ", but batch normalisation takes its statistics over each part, so results differ"
     return f"{line}."
 

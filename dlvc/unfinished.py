@@ -29,7 +29,15 @@ from dlvc.records import RunRecord, load_record
 FOLDER = "unfinished"  # in runs/; it may be deleted at any time, then those runs start anew
 PACKAGE = Path(__file__).resolve().parent
 # The code that decides what a training computes; what it is given is in the digest itself.
-CODE = ("augment.py", "device.py", "evaluation.py", "metrics.py", "training.py", "models/*.py")
+CODE = (
+    "augment.py",
+    "device.py",
+    "distributed.py",
+    "evaluation.py",
+    "metrics.py",
+    "training.py",
+    "models/*.py",
+)
 
 
 def run_digest(

@@ -163,6 +163,27 @@ FAULTS = (
         "test_training_steps.py",
     ),
     Fault(
+        "slices weigh alike",
+        "training.py",
+        "processes.size * len(index) / len(batches[step])",
+        "1.0",
+        "test_distributed.py",
+    ),
+    Fault(
+        "losses of one process only",
+        "resume.py",
+        "self.processes.add_up(self.losses[new], self.correct[new])",
+        "self.processes.add_up(self.losses[new])",
+        "test_distributed.py",
+    ),
+    Fault(
+        "a slice twice",
+        "distributed.py",
+        "(slices[self.rank], True)",
+        "(slices[0], True)",
+        "test_distributed.py",
+    ),
+    Fault(
         "gradients pile up",
         "training.py",
         "        optimizer.zero_grad(set_to_none=True)\n",

@@ -17,6 +17,8 @@ from dlvc import (
     records,
     run_files,
     running,
+    scaling,
+    sweeps,
     traces,
     evaluation,
     training,
@@ -104,6 +106,10 @@ REFUSED = [
     ("augment.random_draws(4, GENERATOR, padding=-1)", "got -1", "at least 0", "Try 4"),
     ("augment.epoch_generator(0, 0)", "got 0", "from 1 to 100,002", "The first epoch is 1"),
     ("augment.epoch_generator(2**62, 1)", "got 4611686018427387904", "from 0 to", "Try 0"),
+    # sweeps and several processes
+    ("sweeps.jobs_of_shard(['a'], [0], '0/4')", "got '0/4'", "i from 1 to n", "such as 2/8"),
+    ("sweeps.jobs_of_shard(['a'], [0], 2)", "got 2", "i from 1 to n", "such as 2/8"),
+    ("scaling.sum_seconds(0, 1, 1.0, 1.0)", "got 0", "at least 1", "Try 2"),
     # models
     ("cnn.SimpleCNN(dropout=1.5)", "got 1.5", "from 0 to 1", "Try 0.5"),
     ("cnn.DeepCNN(num_classes=0)", "got 0", "at least 1", "Try 10"),
@@ -255,7 +261,7 @@ def test_the_table_has_sixty_different_calls_and_more():
 COMMANDS = [
     ("", "COMMAND", "required", "See python -m dlvc --help"),
     ("trian", "'trian'", "choose from 'list'", "See python -m dlvc --help"),
-    ("train", "KEY", "required", "See python -m dlvc train --help"),
+    ("train", "got neither", "one experiment or --all", "Try simple-cnn"),
     ("train cnn", "'cnn'", "choose one of majority", "choose"),
     ("train simple-cnn --epochs many", "'many'", "int", "See python -m dlvc train --help"),
     ("train simple-cnn --epochs 0", "got 0", "between 1 and 1000", "Try 10"),

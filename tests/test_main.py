@@ -51,6 +51,9 @@ def test_train_has_one_option_for_each_setting():
             ["train", "simple-cnn", "--seed", "1", "--seeds", "2"],
             "either --seed (one run) or --seeds",
         ),
+        (["train"], "needs one experiment or --all; got neither"),
+        (["train", "simple-cnn", "--all"], "needs one experiment or --all; got both"),
+        (["train", "--all", "--shard", "3/2"], "i from 1 to n, such as 2/8"),
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_line_without_a_traceback(

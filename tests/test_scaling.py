@@ -1,0 +1,56 @@
+"""What is told of more processes follows from the formula that is printed beside it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlvc import scaling
+from dlvc.distributed import ALONE
+from dlvc.scaling import Measured, expected_table, slice_size, sum_seconds, told
+
+# A step of 64 images takes 65 ms; a hop 1 ms; 8 MB at 1 GB/s are 8 ms.
+MEASURED = Measured(
+    batch_size=64,
+    steps={64: 0.065, 32: 0.033, 16: 0.017, 8: 0.009},
+    gradient_bytes=8_000_000,
+    hop=0.001,
+    bandwidth=1e9,
+    processes=2,
+    together=0.044,
+)
+
+
+def test_a_sum_over_a_ring_takes_its_hops_and_nearly_twice_its_bytes():
+    assert sum_seconds(1, 8_000_000, 0.001, 1e9) == 0
+    assert sum_seconds(2, 8_000_000, 0.001, 1e9) == pytest.approx(0.002 + 0.008)
+    assert sum_seconds(8, 8_000_000, 0.001, 1e9) == pytest.approx(0.014 + 0.014)
+    # With ever more processes: never more than twice the bytes, but a hop more for each.
+    assert sum_seconds(1000, 8_000_000, 0.0, 1e9) == pytest.approx(0.016, rel=2e-3)
+
+
+def test_the_table_is_the_step_of_a_slice_and_the_sum():
+    table = expected_table(MEASURED).set_index("processes")
+    assert table.loc["1"].tolist() == ["0.00", "65.00", "1.00", "65.00", "1.00"]
+    # 33 + 10 = 43 ms; 65 / 43; 65 + 10 = 75 ms; 2 * 65 / 75
+    assert table.loc["2"].tolist() == ["10.00", "43.00", "1.51", "75.00", "1.73"]
+    # 9 + 28 = 37 ms; 65 / 37; 65 + 28 = 93 ms; 8 * 65 / 93
+    assert table.loc["8"].tolist() == ["28.00", "37.00", "1.76", "93.00", "5.59"]
+
+
+def test_what_is_printed_says_what_is_computed_and_what_was_measured():
+    text = told("deep-cnn", MEASURED, {"type": "cpu", "name": "a machine", "threads": 1})
+    assert "measured with 2 processes (gloo)" in text
+    assert "COMPUTED, NOT MEASURED" in text
+    assert "2 processes with 32 images each: measured 44.00 ms, computed 43.00 ms" in text
+
+
+def test_a_batch_that_does_not_divide_is_as_slow_as_its_largest_slice():
+    assert [slice_size(65, count) for count in (1, 2, 4, 8)] == [65, 33, 17, 9]
+
+
+def test_a_single_process_is_told_how_to_start_two(capsys):
+    with pytest.raises(SystemExit) as ended:
+        scaling.main(["deep-cnn", "--device", "cpu"])
+    assert ended.value.code == 2
+    assert "Start with torchrun --nproc-per-node 2" in capsys.readouterr().err
+    assert ALONE.size == 1
