@@ -158,8 +158,8 @@ FAULTS = (
     Fault(
         "crops by place in the batch, not by image",
         "training.py",
-        "crop_and_mirror(batch, draws.take(index))",
-        "crop_and_mirror(batch, draws.take(torch.arange(len(index))))",
+        "draws.take(index), padding=padding",
+        "draws.take(torch.arange(len(index))), padding=padding",
         "test_training_steps.py",
     ),
     Fault(
