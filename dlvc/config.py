@@ -172,7 +172,7 @@ def check_setting(about: dataclasses.Field, value: Any) -> None:
             allowed = ", ".join(meta["choices"])
             raise ValueError(
                 f"{name} must be one of {allowed}; got {value!r}. "
-                f"It says: {meta['help']}. Try {default!r}."
+                f"Meaning: {meta['help']}. Try {default!r}."
             )
         return
     if isinstance(default, bool):
@@ -187,7 +187,7 @@ def check_setting(about: dataclasses.Field, value: Any) -> None:
     if not meta["low"] <= value <= meta["high"]:
         raise ValueError(
             f"{name} must be between {meta['low']} and {meta['high']}; got {brief(value)}. "
-            f"It says: {meta['help']}. Try {default}."
+            f"Meaning: {meta['help']}. Try {default}."
         )
 
 

@@ -25,8 +25,9 @@ def summarise(record: RunRecord, path: Path | None) -> str:
     """What a run gave, in two lines."""
     where = f"record: {path.parent.name}/{path.name}" if path else "record: not saved"
     if record.test is None:
-        done = f"stopped after {len(record.epochs)} epochs, before its test was done"
-        return f"{done}; the same command goes on from there\n{where}"
+        epochs = len(record.epochs)
+        finished = "no epoch" if not epochs else "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        return f"stopped with {finished} finished and no test; the same command goes on from there\n{where}"
     return (
         f"best epoch {record.best_epoch}: test accuracy {record.test.accuracy:.4f}, mean per-class accuracy "
         f"{record.test.mean_per_class_accuracy:.4f} on {sum(map(sum, record.test.confusion)):,} images; "

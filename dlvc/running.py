@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,7 @@ def give_back(
     model.to(pick_device(config.device)).eval()
     say(
         f"finished before, nothing is trained: {path.parent.name}/{path.name} of {record.started:.10}, "
-        f"test accuracy {record.test.accuracy:.4f}. fresh=True (--fresh) trains again."
+        f"test accuracy {record.test.accuracy:.4f}. To train again: fresh=True, or --fresh on the command line."
     )
     for epoch in record.epochs if on_epoch else ():
         on_epoch(epoch)
@@ -275,7 +276,13 @@ def fit_majority(
     on_epoch: Callable[[EpochRecord], None] | None = None,
     **options: Any,
 ) -> TrainResult:
-    """Count the training labels: the majority model's whole training, told as one epoch of `training.train`."""
+    """Count the training labels: the majority model's whole training, told as one epoch of `training.train`.
+
+    Of the other `options` of `train` none changes anything here. Raises TypeError for what is no option of it.
+    """
+    for name in options:
+        if name not in signature(train).parameters:
+            raise TypeError(f"train() got an unexpected keyword argument {name!r}")
     started = time.perf_counter()
     model.fit(data.train.first(config.train_size).labels)
     seconds = time.perf_counter() - started

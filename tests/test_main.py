@@ -3,11 +3,12 @@
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from dlvc import __main__ as command_line
+from dlvc import lines
 from dlvc.config import TrainConfig
 from dlvc.experiments import EXPERIMENTS
 from dlvc.records import load_records
@@ -118,3 +119,16 @@ def test_a_reader_who_has_seen_enough_is_no_error():
         program.stdout.close()
         said = program.stderr.read()
     assert (program.returncode, said) == (0, b"")
+
+
+def test_a_stopped_run_is_told_with_the_right_number_of_epochs():
+    record = load_records()[1]
+    said = [
+        lines.summarise(replace(record, test=None, epochs=record.epochs[:count]), None)
+        for count in (0, 1, 2)
+    ]
+    assert [each.split(" finished")[0] for each in said] == [
+        "stopped with no epoch",
+        "stopped with 1 epoch",
+        "stopped with 2 epochs",
+    ]

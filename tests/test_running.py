@@ -135,3 +135,10 @@ def test_a_state_dict_must_be_named(sketches):
     config = config_for("resnet18", sketches, **QUICK)
     with pytest.raises(ValueError, match="a state dict needs weights_name"):
         run_experiment("resnet18", sketches, config, weights={}, save=False)
+
+
+@pytest.mark.parametrize("key", ["majority", "simple-cnn"])
+def test_a_misspelt_option_is_refused_for_every_model(key, sketches, tmp_path):
+    config = config_for(key, sketches, **QUICK)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'on_epochs'"):
+        run_experiment(key, sketches, config, folder=tmp_path, on_epochs=print)
