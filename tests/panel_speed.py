@@ -103,7 +103,7 @@ MEASURE = """async (control, [acts, answer, count]) => {
       requestAnimationFrame(frame);
     });
     taken.push(value);
-    await new Promise((resolve) => setTimeout(resolve, 100 + 100 * Math.random()));
+    await new Promise((resolve) => setTimeout(resolve, 60 + 60 * Math.random()));
   }
   return taken;
 }"""
@@ -216,8 +216,8 @@ def find_control(output: Any, label: str, act: str) -> Any:
     return rows.filter(has=text).first.locator(".noUi-handle")
 
 
-def browser_answers(folder: Path) -> list[str]:
-    """How long each control takes to be answered in a JupyterLab: median and 95th percentile, idle and in training."""
+def browser_answers(folder: Path) -> None:
+    """Print how long each control takes to be answered in a JupyterLab, idle and in training."""
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook
     from playwright.sync_api import sync_playwright
@@ -228,7 +228,6 @@ def browser_answers(folder: Path) -> list[str]:
     made = new_notebook(cells=[new_code_cell(source) for source in CELLS])
     made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(made, folder / "speed.ipynb")
-    taken: dict[str, list[list[float]]] = {name: [] for name in CONTROLS}
     with sync_playwright() as playwright, Lab(folder) as lab:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1700})
@@ -245,10 +244,12 @@ def browser_answers(folder: Path) -> list[str]:
                 outputs = page.locator(".jp-CodeCell").nth(cell).locator(".jp-OutputArea-output")
                 control = find_control(outputs.first, label, acts[0])
                 control.scroll_into_view_if_needed()
-                taken[name].append(control.evaluate(MEASURE, [acts, answer, CHANGES]))
+                show(name, control.evaluate(MEASURE, [acts, answer, CHANGES]))
             return (int(ask(page, steps)) - before) / (time.perf_counter() - began)
 
+        print("idle")
         measure()
+        print("in training")
         page.locator(".dlvc-panel").get_by_role("button", name="Run").click()
         page.get_by_text("images/s").wait_for(timeout=60_000)
         page.wait_for_timeout(2_000)
@@ -256,19 +257,19 @@ def browser_answers(folder: Path) -> list[str]:
         steps = measure()
         ask(page, "panel.stop(); panel.wait()")
         browser.close()
-    heads = " ".join(f"{each:>16}" for each in ("idle", "in training"))
-    lines = [f"{'median, p95 in ms':26}{heads}"]
-    for name, columns in taken.items():
-        shown = (f"{median(each):7.0f} {quantiles(each, n=20)[-1]:7.0f} " for each in columns)
-        lines.append(f"{name:26}" + " ".join(shown))
-    lines.append(f"images/s: {float(pace):.0f} before, {64 * steps:.0f} while controls are worked")
-    return lines
+    print(f"images/s: {float(pace):.0f} before, {64 * steps:.0f} while controls are worked")
+
+
+def show(name: str, taken: list[float]) -> None:
+    """Print the median and the 95th percentile of milliseconds."""
+    late = quantiles(taken, n=20)[-1]
+    print(f"{name:26} median {median(taken):5.0f} ms, 95% within {late:5.0f} ms", flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--browser"]:
         with tempfile.TemporaryDirectory() as name:
-            print("\n".join(browser_answers(Path(name))))
+            browser_answers(Path(name))
         sys.exit()
     with tempfile.TemporaryDirectory() as name:
         print(slowdown(Path(name)))
