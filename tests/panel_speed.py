@@ -3,18 +3,23 @@
 1. How much slower a training is in the panel's thread, with its live curves, than in a plain call.
 2. How long each kind of interaction takes while a training goes on.
 3. What so many starts and stops leave of threads and memory.
+
+`python tests/panel_speed.py --browser` measures in a JupyterLab of its own, inside the page, how long each control of
+the panel and of the explorers takes from the learner's event to its answer: idle, and while a training goes on.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
+from typing import Any
 
 from dlvc.data import load_data
 from dlvc.experiments import config_for
@@ -22,6 +27,86 @@ from dlvc.running import run_experiment
 from dlvc.widgets import TrainingPanel
 
 KEY, EPOCHS, ROUNDS = "deep-cnn-bn", 4, 3
+CHANGES = 20  # of each control in the browser
+CELLS = [
+    """import torch
+from dlvc.data import load_data
+from dlvc.widgets import TrainingPanel
+from dlvc.widgets.augmentation import augmentation_explorer
+from dlvc.widgets.kernel import kernel_explorer
+from dlvc.widgets.layer_size import layer_explorer
+from dlvc.widgets.positions import position_explorer
+from dlvc.widgets.schedule import schedule_explorer
+
+data = load_data("sketch10", sizes=(2_000, 500, 500), quiet=True)
+panel = TrainingPanel("deep-cnn", data, profile="smoke")
+panel.form.rows["epochs"].control.value = "900"
+panel""",
+    "augmentation_explorer(data.train, torch.arange(8))",
+    "kernel_explorer()",
+    "layer_explorer()",
+    "position_explorer()",
+    "schedule_explorer()",
+]
+# Where the answer to a control is read.
+NOTE = "control.closest('.dlvc-row').querySelector('.widget-html').textContent"
+BESIDE = "control.closest('.dlvc-row').querySelector('input').value"
+COST = "control.closest('.dlvc-panel').querySelector('p').textContent"
+LABELS = "[...control.closest('.dlvc-panel').querySelectorAll('select')].map((each) => each.value).join()"
+CODE = "getComputedStyle(control.closest('.dlvc-panel').querySelector('.widget-textarea')).display"
+DRAWN = "control.closest('.jp-OutputArea-output').querySelector('svg[role=img]').getAttribute('aria-label')"
+# Each control: its cell, its label, what is done to it in turn, and where its answer is read.
+CONTROLS = {
+    "type a learning rate": (0, "Learning rate", ["3", "0.002"], NOTE),
+    "type epochs": (0, "Epochs", ["800", "900"], COST),
+    "type a width": (0, "Width", ["8", "16"], COST),
+    "move a slider": (0, "Dropout", ["ArrowLeft", "ArrowRight"], BESIDE),
+    "choose a protocol": (0, "Protocol", ["tuned", "report"], LABELS),
+    "Copy as code": (0, "Copy as code", ["click"], CODE),
+    "augmentation: epoch": (1, "Epoch", ["ArrowRight", "ArrowLeft"], DRAWN),
+    "augmentation: mirrored": (1, "Mirrored", ["no image", "every image"], DRAWN),
+    "filter: step": (2, "Step", ["ArrowRight", "ArrowLeft"], DRAWN),
+    "filter: another": (2, "Filter", ["blur", "sharpen"], DRAWN),
+    "layer: stride": (3, "Stride", ["ArrowRight", "ArrowLeft"], DRAWN),
+    "positions: patch": (4, "Chosen patch", ["ArrowRight", "ArrowLeft"], DRAWN),
+    "positions: numbers": (4, "Numbers in a code", ["ArrowRight", "ArrowLeft"], DRAWN),
+    "schedule: epochs": (5, "Epochs", ["ArrowRight", "ArrowLeft"], DRAWN),
+}
+# Looks at each change of the page and at each frame, as the value of a field can change without the page's changing.
+MEASURE = """async (control, [acts, answer, count]) => {
+  const read = new Function('control', `return ${answer}`), taken = [];
+  for (let number = 0; number < count; number++) {
+    const act = acts[number % acts.length], before = read(control), began = performance.now();
+    if (act === 'click') control.click();
+    else if (act.startsWith('Arrow')) control.dispatchEvent(new KeyboardEvent('keydown', {key: act, bubbles: true}));
+    else {
+      const same = (option) => option.text.replaceAll('\\u00a0', ' ') === act; // ipywidgets' blanks do not break
+      control.value = control.tagName === 'SELECT' ? [...control.options].find(same).value : act;
+      for (const kind of ['input', 'change']) control.dispatchEvent(new Event(kind, {bubbles: true}));
+    }
+    const value = await new Promise((resolve, reject) => {
+      let ended = false;
+      const watcher = new MutationObserver(look);
+      function look() {
+        if (ended || read(control) === before) return;
+        ended = true;
+        watcher.disconnect();
+        resolve(performance.now() - began);
+      }
+      const frame = () => {
+        look();
+        if (performance.now() - began > 10000) reject(new Error(`no answer to ${act}`));
+        if (!ended) requestAnimationFrame(frame);
+      };
+      watcher.observe(control.closest('.jp-OutputArea-output'),
+        {subtree: true, childList: true, characterData: true, attributes: true});
+      requestAnimationFrame(frame);
+    });
+    taken.push(value);
+    await new Promise((resolve) => setTimeout(resolve, 60 + 60 * Math.random()));
+  }
+  return taken;
+}"""
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -120,7 +205,72 @@ def leaks(folder: Path, cycles: int) -> str:
     return f"{cycles} starts and stops: {more:+} threads, {memory() - before:+.1f} MB"
 
 
+def find_control(output: Any, label: str, act: str) -> Any:
+    """The element of a cell's output that `act` is done to: a slider's knob, a field, a list or a button."""
+    if act == "click":
+        return output.get_by_role("button", name=label)
+    if not act.startswith("Arrow"):
+        return output.get_by_label(label, exact=True)
+    rows = output.locator(".dlvc-row, .widget-slider")
+    text = output.page.locator(".widget-label").get_by_text(label, exact=True)
+    return rows.filter(has=text).first.locator(".noUi-handle")
+
+
+def browser_answers(folder: Path) -> None:
+    """Print how long each control takes to be answered in a JupyterLab, idle and in training."""
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+    from playwright.sync_api import sync_playwright
+    from widgets.browser import Lab, ask, find_browser
+
+    os.environ.pop("OMP_NUM_THREADS", None)  # as many threads as a learner's kernel would take
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+    made = new_notebook(cells=[new_code_cell(source) for source in CELLS])
+    made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(made, folder / "speed.ipynb")
+    with sync_playwright() as playwright, Lab(folder) as lab:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1700})
+        lab.open(page, "speed.ipynb")
+        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        page.locator("svg[role=img]").nth(5).wait_for(timeout=120_000)
+        page.get_by_text("on this device").first.wait_for(timeout=60_000)
+
+        def measure() -> float:
+            """Work every control in turn; the panel's steps in a second meanwhile."""
+            steps = "print(panel._progress.finished_steps if panel._progress else 0)"
+            began, before = time.perf_counter(), int(ask(page, steps))
+            for name, (cell, label, acts, answer) in CONTROLS.items():
+                outputs = page.locator(".jp-CodeCell").nth(cell).locator(".jp-OutputArea-output")
+                control = find_control(outputs.first, label, acts[0])
+                control.scroll_into_view_if_needed()
+                show(name, control.evaluate(MEASURE, [acts, answer, CHANGES]))
+            return (int(ask(page, steps)) - before) / (time.perf_counter() - began)
+
+        print("idle")
+        measure()
+        print("in training")
+        page.locator(".dlvc-panel").get_by_role("button", name="Run").click()
+        page.get_by_text("images/s").wait_for(timeout=60_000)
+        page.wait_for_timeout(2_000)
+        pace = ask(page, "print(panel._progress.images_per_second)")
+        steps = measure()
+        ask(page, "panel.stop(); panel.wait()")
+        browser.close()
+    print(f"images/s: {float(pace):.0f} before, {64 * steps:.0f} while controls are worked")
+
+
+def show(name: str, taken: list[float]) -> None:
+    """Print the median and the 95th percentile of milliseconds."""
+    late = quantiles(taken, n=20)[-1]
+    print(f"{name:26} median {median(taken):5.0f} ms, 95% within {late:5.0f} ms", flush=True)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--browser"]:
+        with tempfile.TemporaryDirectory() as name:
+            browser_answers(Path(name))
+        sys.exit()
     with tempfile.TemporaryDirectory() as name:
         print(slowdown(Path(name)))
         print("\n".join(interactions(Path(name))))

@@ -6,6 +6,7 @@ beside the setting that it names. What is a waste is a short list with reasons. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import Field
 from typing import Any
@@ -21,13 +22,17 @@ from dlvc.training import check_sizes
 # Adam moves each weight by about the learning rate in each step, and first weights are about as large as this.
 LARGE_RATE = 0.05
 FEW_TOKENS = 4
+THOUSANDS = re.compile(
+    r"\d{1,3}(,\d{3})+"
+)  # as in 40,000; any other comma may stand for a decimal point
 
 
 def read_setting(about: Field, text: str) -> Any:
     """The value that `text` says for the setting `about`. Raises ValueError in the words of the setting's help."""
     value: Any = text.strip()
     if not about.metadata["choices"]:
-        plain = value.replace(",", "") if isinstance(about.default, int) else value
+        grouped = isinstance(about.default, int) and THOUSANDS.fullmatch(value)
+        plain = value.replace(",", "") if grouped else value
         for kind in (int, float):
             try:
                 value = kind(plain)

@@ -230,6 +230,8 @@ class TrainingPanel:
         self._changed()
 
     def _pressed_run(self) -> None:
+        if self._worker.busy:  # a double click: what it asks for is going on
+            return
         try:
             self.start()
         except (ValueError, BusyError) as error:

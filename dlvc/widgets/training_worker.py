@@ -43,7 +43,7 @@ class TrainingWorker:
         """
         if not _TRAINING.acquire(blocking=False):
             raise BusyError(
-                "a training is going on in this notebook already. Wait for its end, or stop it, and press Run again."
+                "A training is going on in this notebook already. Wait for its end, or stop it, and press Run again."
             )
         self._stop, self.error = threading.Event(), None
         # A daemon, as Python waits for others before it asks anybody to stop.

@@ -120,6 +120,7 @@ def test_every_kind_of_option_that_is_changed_is_in_the_options(name, text, valu
         ("learning_rate", "", "must be a finite number"),
         ("learning_rate", "0.2", "learning_rate 0.2 is too large: Adam moves"),
         ("epochs", "2.5", "epochs must be a whole number; got 2.5."),
+        ("epochs", "2,5", "epochs must be a whole number; got"),  # never 25
         ("train_size", "301", "train_size is 301, but Sketch-10 has only 300"),
         ("batch_size", "61", "batch_size 61 is more than the 60 training images"),
         ("num_heads", "3", "num_heads must divide embed_dim; got 3 heads"),
@@ -281,7 +282,7 @@ def test_run_returns_at_once_and_stop_leaves_a_model_and_a_state_to_go_on_from(m
     while not panel._progress or panel._progress.finished_steps < 8:
         assert not panel.wait(0.01)
     panel.controls.run.click()  # a second press of a button that a slow page still shows
-    assert "going on in this notebook already" in said(panel)
+    assert "Training." in said(panel)  # which is what was asked for
     panel.controls.stop.click()
     assert panel.wait(60)
     record = panel.run.record
