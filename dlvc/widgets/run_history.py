@@ -188,7 +188,7 @@ class RunHistory:
                 failed.append(str(error))
         self.load()
         done = len(files) - len(failed)
-        self._say(" ".join([f"{done} put away in {self.folder.name}/{DELETED}/.", *failed]))
+        self._say(" ".join([f"{_runs(done)} put away in {self.folder.name}/{DELETED}/.", *failed]))
 
     def _export(self) -> None:
         path = self.folder / EXPORT
@@ -197,10 +197,16 @@ class RunHistory:
         except CannotWriteError as error:
             self._say(str(error))
             return
-        self._say(f"{len(self.chosen)} written to {self.folder.name}/{EXPORT}, a row an epoch.")
+        self._say(
+            f"{_runs(len(self.chosen))} written to {self.folder.name}/{EXPORT}, a row for each epoch."
+        )
 
     def _say(self, text: str) -> None:
         self.message.value = f'<span role="status">{html.escape(text)}</span>'
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _short(value: object) -> str:

@@ -21,6 +21,7 @@ class RunProgress:
         self.records: list[EpochRecord] = []
         self.epoch, self.done, self.steps = 1, 0, 0
         self.images_per_second = 0.0
+        self.ended = False  # at its end or stopped
         self._begun: tuple[float, int] | None = None  # when and where this part of the run began
         self._epoch_begun = (0.0, 0, 0)  # when, epoch, step
         self._shown = -UPDATE_SECONDS
@@ -77,15 +78,17 @@ class RunProgress:
     def text(self) -> str:
         """Epoch, batch, speed and time left in a line."""
         if not self.steps:
-            return "preparing"
+            return "no step done" if self.ended else "preparing"
         parts = [
             f"epoch {self.epoch} of {self.config.epochs}",
             f"batch {self.done} of {self.steps}",
         ]
-        if self.images_per_second:
+        if self.images_per_second and not self.ended:
             parts.append(f"{self.images_per_second:,.0f} images/s")
         if self.finished_steps == self.config.epochs * self.steps:
             parts.append("all steps done")
+        elif self.ended:
+            parts.append("stopped here")
         elif self.seconds_left is not None:
             parts.append(f"{duration(self.seconds_left)} left")
         return " · ".join(parts)

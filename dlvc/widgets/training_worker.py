@@ -17,6 +17,11 @@ class BusyError(RuntimeError):
     """A training is going on in this program already."""
 
 
+def training_goes_on() -> bool:
+    """Whether any worker of this program trains, this panel's or another one's."""
+    return _TRAINING.locked()
+
+
 class TrainingWorker:
     """Does some work in a thread: idle, running, stopping, then stopped, finished or failed; and again.
 

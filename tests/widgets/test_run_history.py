@@ -147,6 +147,7 @@ def test_export_writes_every_epoch_of_the_chosen_runs(history):
     choose(history, "one.json", "two.json")
     history.export.click()
     table = pd.read_csv(history.folder / "epochs.csv")
+    assert "2 runs written to" in history.message.value
     assert len(table) == 20
     assert table["validation_loss"].tolist()[:10] == [each.validation_loss for each in DEEP.epochs]
 

@@ -292,6 +292,7 @@ def test_run_returns_at_once_and_stop_leaves_a_model_and_a_state_to_go_on_from(m
     assert [each.epoch for each in record.epochs] == list(range(1, len(record.epochs) + 1))
     assert panel.controls.run.description == "Go on"
     assert f"Stopped after {len(record.epochs)} of 400 epochs" in said(panel)
+    assert panel._progress.text().endswith("stopped here")  # and not how long it would still take
 
     before = panel._progress.finished_steps
     panel.controls.run.click()
@@ -320,7 +321,7 @@ def test_a_stopped_and_continued_run_is_the_same_as_one_without_a_stop(make, ske
     run_to_its_end(panel)
     whole = run_experiment("simple-cnn", sketches, panel.config, save=False, progress=False)
     assert numbers(panel.run.record.epochs) == numbers(whole.record.epochs)
-    assert "continues at epoch" in said(panel)
+    assert "Continues at epoch" in said(panel)  # a sentence of its own
 
 
 def test_a_finished_run_is_given_back_unless_it_is_to_start_anew(make):
@@ -329,7 +330,7 @@ def test_a_finished_run_is_given_back_unless_it_is_to_start_anew(make):
     first = panel.run.path
     run_to_its_end(panel)
     assert panel.run.path == first
-    assert "finished before, nothing is trained" in said(panel)
+    assert "Finished before, nothing is trained" in said(panel)
     panel.controls.fresh.value = True
     run_to_its_end(panel)
     assert panel.run.path != first
@@ -398,6 +399,20 @@ def test_the_cost_is_told_before_a_run(make):
     text = panel.controls._cost.value
     assert "62,006 parameters, 651,720 multiply-adds per image; about" in text
     assert "on this device" in text
+
+
+def test_a_second_panel_neither_measures_nor_renames_while_the_first_trains(make):
+    first, second = make(**{**QUICK, "epochs": 400, "train_size": 300}), make()
+    first.controls.run.click()
+    try:
+        second._first_seen()
+        second._cost._thread.shutdown(wait=True)
+        assert "not measured while a training goes on" in second.controls._cost.value
+        assert second.history._is_busy()
+    finally:
+        first.stop()
+        assert first.wait(60)
+    assert not second.history._is_busy()
 
 
 def test_finding_out_the_cost_draws_no_random_numbers(make):
