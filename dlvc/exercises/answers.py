@@ -18,6 +18,7 @@ from torch import Tensor
 from dlvc.checks import brief
 
 LARGEST = 1e15  # beyond it no answer of a lesson lies, and floats no longer count in ones
+MOST_VALUES = 100  # of an array that stands for a tuple
 LONGEST = 200  # letters of somebody else's error message that are repeated
 
 
@@ -60,20 +61,28 @@ def read_number(answer: Any) -> float:
     return answer if isinstance(answer, int) else float(answer)
 
 
+def read_values(answer: Any) -> tuple[Any, ...] | None:
+    """Return the values of a tuple, a list, or a tensor or array, which unpacks as they do; None for anything else."""
+    if isinstance(answer, (Tensor, np.ndarray)) and answer.ndim >= 1 and len(answer) <= MOST_VALUES:
+        return tuple(answer)
+    return tuple(answer) if isinstance(answer, (tuple, list)) else None
+
+
 def read_shape(answer: Any, *, axes: int) -> tuple[int, ...]:
     """Return the shape that was given as a tuple of whole numbers.
 
     Raises: Wrong, saying what came instead; NotAttempted if an entry is still empty.
     """
-    if not isinstance(answer, (tuple, list)):
+    given = read_values(answer)
+    if given is None:
         raise Wrong(
             f"a shape is asked for, a tuple of {axes} whole numbers; this is {brief(answer)}."
         )
-    if len(answer) != axes:
-        raise Wrong(f"the shape has {axes} axes; yours has {len(answer)}.")
-    if any(map(is_blank, answer)):
+    if len(given) != axes:
+        raise Wrong(f"the shape has {axes} axes; yours has {len(given)}.")
+    if any(map(is_blank, given)):
         raise NotAttempted("an entry of the shape is still empty")
-    numbers = [read_number(entry) for entry in answer]
+    numbers = [read_number(entry) for entry in given]
     if any(number != int(number) for number in numbers):
         raise Wrong(
             "every entry of a shape is a whole number: round down where a step does not fit."

@@ -122,7 +122,7 @@ convolve = judges.function(
             lambda x, w: _convolve(x, w)[:-1, :-1]
         ),
         "you padded the image: without padding the result is smaller than the image.": lambda x, w: (
-            conv2d(x[None, None], w[None, None], padding="same")[0, 0]
+            conv2d(x[None, None], w[None, None], padding=len(w) // 2)[0, 0]
         ),
         "you took the mean of the products, not their sum.": lambda x, w: (
             _convolve(x, w) / w.numel()

@@ -24,6 +24,7 @@ from dlvc.exercises.answers import (
     read_choice,
     read_number,
     read_shape,
+    read_values,
 )
 
 TOLERANCE = 1e-4  # of a function's result: float32 in another order of steps, and nothing else
@@ -121,8 +122,9 @@ def function(
 def agree(result: Any, wanted: Any) -> bool:
     """Return whether two results are equal: collections entry by entry, numbers up to rounding."""
     if isinstance(wanted, (tuple, list)):
-        same_length = isinstance(result, (tuple, list)) and len(result) == len(wanted)
-        return same_length and all(map(agree, result, wanted))
+        values = read_values(result)
+        same_length = values is not None and len(values) == len(wanted)
+        return same_length and all(map(agree, values, wanted))
     given, target = as_tensor(result), as_tensor(wanted)
     if given is None or target is None:
         return bool(type(result) is type(wanted) and result == wanted)
@@ -134,9 +136,10 @@ def agree(result: Any, wanted: Any) -> bool:
 def difference(result: Any, wanted: Any) -> str:
     """Return in words how a result of a function differs from the one that is wanted."""
     if isinstance(wanted, (tuple, list)):
-        if not isinstance(result, (tuple, list)) or len(result) != len(wanted):
+        values = read_values(result)
+        if values is None or len(values) != len(wanted):
             return f"it should return {len(wanted)} values; it returned {brief(result)}."
-        pairs = enumerate(zip(result, wanted, strict=True))
+        pairs = enumerate(zip(values, wanted, strict=True))
         number, pair = next((i, pair) for i, pair in pairs if not agree(*pair))
         return f"value {number} (counted from 0) is wrong: {difference(*pair)}"
     given, target = as_tensor(result), as_tensor(wanted)

@@ -11,9 +11,11 @@ from types import CodeType
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 from IPython.core.formatters import DisplayFormatter
+from scipy.stats import binomtest
 
 from dlvc.exercises import EXERCISES, judges
 from dlvc.exercises.checker import Check
@@ -186,6 +188,19 @@ def test_a_list_that_holds_itself_is_called_wrong() -> None:
     answer: list[Any] = []
     answer.append(answer)
     assert SMALL.assess(answer).heading == WRONG
+
+
+def test_an_array_of_values_is_as_good_as_a_tuple() -> None:
+    from dlvc.exercises import cnns, comparison
+
+    def bounds(right: int, images: int) -> np.ndarray:
+        found = binomtest(right, images).proportion_ci(method="wilson")
+        return np.array([found.low, found.high])
+
+    assert "right" in str(comparison.check.wilson(bounds))
+    for shape in (np.array([64, 64, 16, 16]), torch.tensor([64, 64, 16, 16])):
+        assert "right" in str(cnns.check.stem_shape(shape))
+    assert "not yet" in str(cnns.check.stem_shape(np.array([64, 64, 17, 17])))
 
 
 def test_a_function_cannot_change_the_numbers_that_it_is_judged_with() -> None:
