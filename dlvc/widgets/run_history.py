@@ -168,7 +168,7 @@ class RunHistory:
     def _ask(self) -> None:
         if not self._refused():
             count = len(self._files())
-            runs = "this run" if count == 1 else f"these {count} runs"
+            runs = "this run" if count == 1 else f"these {_runs(count)}"
             self._asking.layout.display = "flex"
             self._say(f"Put {runs} away, with the weights, into {self.folder.name}/{DELETED}/?")
 
@@ -188,7 +188,7 @@ class RunHistory:
                 failed.append(str(error))
         self.load()
         done = len(files) - len(failed)
-        self._say(" ".join([f"{done} put away in {self.folder.name}/{DELETED}/.", *failed]))
+        self._say(" ".join([f"{_runs(done)} put away in {self.folder.name}/{DELETED}/.", *failed]))
 
     def _export(self) -> None:
         path = self.folder / EXPORT
@@ -197,10 +197,16 @@ class RunHistory:
         except CannotWriteError as error:
             self._say(str(error))
             return
-        self._say(f"{len(self.chosen)} written to {self.folder.name}/{EXPORT}, a row an epoch.")
+        self._say(
+            f"{_runs(len(self.chosen))} written to {self.folder.name}/{EXPORT}, a row an epoch."
+        )
 
     def _say(self, text: str) -> None:
         self.message.value = f'<span role="status">{html.escape(text)}</span>'
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"
 
 
 def _short(value: object) -> str:

@@ -24,6 +24,7 @@ class RunProgress:
         self._begun: tuple[float, int] | None = None  # when and where this part of the run began
         self._epoch_begun = (0.0, 0, 0)  # when, epoch, step
         self._shown = -UPDATE_SECONDS
+        self.ended = False  # stopped, failed or finished
 
     def step(self, epoch: int, done: int, steps: int) -> None:
         """Take down that `done` of the epoch's `steps` are done."""
@@ -82,6 +83,8 @@ class RunProgress:
             f"epoch {self.epoch} of {self.config.epochs}",
             f"batch {self.done} of {self.steps}",
         ]
+        if self.ended and self.fraction < 1:
+            return " · ".join([*parts, "not running"])  # no speed, and no time left
         if self.images_per_second:
             parts.append(f"{self.images_per_second:,.0f} images/s")
         if self.finished_steps == self.config.epochs * self.steps:

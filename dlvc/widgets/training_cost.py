@@ -84,7 +84,7 @@ class CostEstimate:
         if cost is None:
             self._show("Counting…")
         elif pace is None:
-            later = "after this training" if self._is_busy() else "now"
+            later = "when no training is going on" if self._is_busy() else "now"
             self._show(f"{cost}; the time is measured {later}.")
         else:
             self._show(f"{cost}; about {duration(pace.seconds(config))} on this device.")

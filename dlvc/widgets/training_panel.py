@@ -36,6 +36,7 @@ from dlvc.widgets.training_worker import (
     STOPPING,
     BusyError,
     TrainingWorker,
+    training_goes_on,
 )
 
 NO_RUN = "no run of this panel has ended yet. Press Run, then wait for its end or press Stop."
@@ -93,10 +94,8 @@ class TrainingPanel:
         self.controls = PanelControls(title, protocol=protocol, profile=profile)
         groups, fixed = self._settings.groups, self._settings.fixed
         self.form = TrainingForm(groups, preset, self._changed, fixed=fixed)
-        self.history = RunHistory(self.folder, is_busy=lambda: self._worker.busy)
-        self._cost = CostEstimate(
-            key, data, self.controls.show_cost, is_busy=lambda: self._worker.busy
-        )
+        self.history = RunHistory(self.folder, is_busy=training_goes_on)
+        self._cost = CostEstimate(key, data, self.controls.show_cost, is_busy=training_goes_on)
         self.widget = self.controls.put_together(self.form.widget, self.history.widget)
         for choice in (self.controls.profile, self.controls.protocol):
             choice.observe(lambda change: self._use_preset(), "value")
@@ -294,7 +293,9 @@ class TrainingPanel:
                 self.controls.draw(progress)
 
         def listen(line: str) -> None:
-            self._notices.append(line)
+            self._notices.append(
+                f"{line[:1].upper()}{line[1:].rstrip('.')}."
+            )  # a sentence among others
             self._show_state()
 
         with told_to(listen):
@@ -319,6 +320,7 @@ class TrainingPanel:
         self._show_state()
         if self._worker.busy:
             return
+        self._progress.ended = True
         self.controls.draw(self._progress)
         if self._seen and not self._problems:
             self._cost.ask(*self._read())
