@@ -347,7 +347,7 @@ def test_a_finished_run_is_given_back_unless_it_is_to_start_anew(make):
     first = panel.run.path
     run_to_its_end(panel)
     assert panel.run.path == first
-    assert "finished before, nothing is trained" in said(panel)
+    assert "Finished before, nothing is trained" in said(panel)
     panel.controls.fresh.value = True
     run_to_its_end(panel)
     assert panel.run.path != first
