@@ -52,7 +52,10 @@ panel""",
 NOTE = "control.closest('.dlvc-row').querySelector('.widget-html').textContent"
 BESIDE = "control.closest('.dlvc-row').querySelector('input').value"
 COST = "control.closest('.dlvc-panel').querySelector('p').textContent"
-LABELS = "[...control.closest('.dlvc-panel').querySelectorAll('select')].map((each) => each.value).join()"
+OTHERS = (
+    "[...control.closest('.dlvc-panel').querySelectorAll('select')].filter((each) => each !== control)"
+    ".map((each) => each.value).join()"
+)
 CODE = "getComputedStyle(control.closest('.dlvc-panel').querySelector('.widget-textarea')).display"
 DRAWN = "control.closest('.jp-OutputArea-output').querySelector('svg[role=img]').getAttribute('aria-label')"
 # Each control: its cell, its label, what is done to it in turn, and where its answer is read.
@@ -61,7 +64,7 @@ CONTROLS = {
     "type epochs": (0, "Epochs", ["800", "900"], COST),
     "type a width": (0, "Width", ["8", "16"], COST),
     "move a slider": (0, "Dropout", ["ArrowLeft", "ArrowRight"], BESIDE),
-    "choose a protocol": (0, "Protocol", ["tuned", "report"], LABELS),
+    "choose a protocol": (0, "Protocol", ["tuned", "report"], OTHERS),
     "Copy as code": (0, "Copy as code", ["click"], CODE),
     "augmentation: epoch": (1, "Epoch", ["ArrowRight", "ArrowLeft"], DRAWN),
     "augmentation: mirrored": (1, "Mirrored", ["no image", "every image"], DRAWN),
@@ -103,7 +106,7 @@ MEASURE = """async (control, [acts, answer, count]) => {
       requestAnimationFrame(frame);
     });
     taken.push(value);
-    await new Promise((resolve) => setTimeout(resolve, 60 + 60 * Math.random()));
+    await new Promise((resolve) => setTimeout(resolve, 80 + 40 * Math.random()));
   }
   return taken;
 }"""

@@ -55,7 +55,9 @@ def _draw_numbers(
         x, y = corner[0] + column, corner[1] + row
         fill = "white" if fills is None else str(fills[row][column])
         square = {"facecolor": fill, "edgecolor": "#AAAAAA", "linewidth": 0.9}
-        axes.add_patch(Rectangle((x, y), 1, 1, **square))
+        axes.add_artist(
+            Rectangle((x, y), 1, 1, **square)
+        )  # add_patch would find new limits each time
         if shown is None or shown[row, column]:
             text = _number(values[row, column])
             # Black: it stands on a fill, which stays light where a page is dark.

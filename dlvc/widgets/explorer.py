@@ -30,6 +30,7 @@ class Explorer:
     ) -> None:
         self.name, self.controls, self._draw = name, dict(controls), draw
         self._moving = False
+        self._drawn: dict[str, Any] | None = None  # the values that the drawing shows
         for control in self.controls.values():
             if control.description:
                 control.style = {"description_width": "initial"}
@@ -91,8 +92,9 @@ class Explorer:
         return widget_bundle(self.widget, picture, f"{self.name}: {picture.description}")
 
     def _redraw(self, _: Any = None) -> None:
-        if self._moving:
+        if self._moving or self._drawn == self.values():
             return
+        self._drawn = self.values()
         picture = self.picture()
         if len(picture.axes) == len(self._places):
             # All stays where the first drawing had it, and laying out would take as long as drawing.

@@ -83,13 +83,13 @@ def kernel_explorer(images: Mapping[str, Any] = IMAGES) -> Explorer:
         rows = [ipywidgets.HBox(shown[start : start + 3]) for start in (3, 6, 9)]
         return [ipywidgets.VBox(shown[:3]), ipywidgets.VBox(rows)]
 
-    explorer = Explorer("Filter explorer", controls, partial(draw_step, images), arrange=arrange)
-
     def take_numbers(change: Mapping[str, Any]) -> None:
         for cell in cells.values():
             cell.disabled = change["new"] != OWN
         if change["new"] != OWN:
             explorer.set(**weights_by_name(change["new"]))
 
+    # Before the explorer observes it: the numbers are to be there when it draws.
     controls["kernel"].observe(take_numbers, names="value")
+    explorer = Explorer("Filter explorer", controls, partial(draw_step, images), arrange=arrange)
     return explorer

@@ -34,20 +34,24 @@ def draw_positions(*, side: int, embed_dim: int, base: float, position: int) -> 
     left.set(
         xlabel="place in the code",
         ylabel="number of the patch",
-        title="codes (dashed: the chosen patch)",
     )
+    # With a fixed height matplotlib need not measure each tick's label to place the title.
+    left.set_title("codes (dashed: the chosen patch)", y=1)
     drawn = right.imshow(as_array(similarity.view(side, side)), **colors)
     row, column = divmod(position, side)
     right.plot(column, row, "o", color="white", markeredgecolor="black", markersize=9)
     ticks = range(0, side, 1 + side // 9)
     for axis in (right.xaxis, right.yaxis):
         axis.set_ticks(ticks, [tick + 1 for tick in ticks])  # counted from 1, as in the viewer
-    right.set(xlabel="column", ylabel="row", title=f"similarity to patch {position} (the dot)")
+    right.set(xlabel="column", ylabel="row")
+    right.set_title(f"similarity to patch {position} (the dot)", y=1)
     for axes in (left, right):
         axes.grid(visible=False)
     for axis in (left.xaxis, left.yaxis):
         axis.get_major_locator().set_params(integer=True)
-    picture.colorbar(drawn, ax=right, label="value, or cosine similarity")
+    picture.colorbar(
+        drawn, ax=right, label="value, or cosine similarity", ticks=(-1, -0.5, 0, 0.5, 1)
+    )
     of = f"{side * side} codes of {embed_dim} numbers with base {base:,.0f}"
     return set_description(picture, f"{of}. {_in_words(similarity, position, side)}")
 

@@ -168,7 +168,7 @@ class RunHistory:
     def _ask(self) -> None:
         if not self._refused():
             count = len(self._files())
-            runs = "this run" if count == 1 else f"these {count} runs"
+            runs = "this run" if count == 1 else f"these {_runs(count)}"
             self._asking.layout.display = "flex"
             self._say(f"Put {runs} away, with the weights, into {self.folder.name}/{DELETED}/?")
 

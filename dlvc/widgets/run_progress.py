@@ -21,10 +21,10 @@ class RunProgress:
         self.records: list[EpochRecord] = []
         self.epoch, self.done, self.steps = 1, 0, 0
         self.images_per_second = 0.0
-        self.ended = False  # at its end or stopped
         self._begun: tuple[float, int] | None = None  # when and where this part of the run began
         self._epoch_begun = (0.0, 0, 0)  # when, epoch, step
         self._shown = -UPDATE_SECONDS
+        self.ended = False  # stopped, failed or finished
 
     def step(self, epoch: int, done: int, steps: int) -> None:
         """Take down that `done` of the epoch's `steps` are done."""
@@ -83,12 +83,12 @@ class RunProgress:
             f"epoch {self.epoch} of {self.config.epochs}",
             f"batch {self.done} of {self.steps}",
         ]
-        if self.images_per_second and not self.ended:
+        if self.ended and self.fraction < 1:
+            return " · ".join([*parts, "not running"])  # no speed, and no time left
+        if self.images_per_second:
             parts.append(f"{self.images_per_second:,.0f} images/s")
         if self.finished_steps == self.config.epochs * self.steps:
             parts.append("all steps done")
-        elif self.ended:
-            parts.append("stopped here")
         elif self.seconds_left is not None:
             parts.append(f"{duration(self.seconds_left)} left")
         return " · ".join(parts)

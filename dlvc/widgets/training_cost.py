@@ -84,8 +84,8 @@ class CostEstimate:
         if cost is None:
             self._show("Counting…")
         elif pace is None:
-            later = "not measured while a training goes on" if self._is_busy() else "measured now"
-            self._show(f"{cost}; the time is {later}.")
+            later = "when no training is going on" if self._is_busy() else "now"
+            self._show(f"{cost}; the time is measured {later}.")
         else:
             self._show(f"{cost}; about {duration(pace.seconds(config))} on this device.")
         return pace is not None

@@ -13,13 +13,13 @@ EXIT_SECONDS = 10.0  # how long the end of the program waits for a step and a ch
 _TRAINING = threading.Lock()  # held by the one worker of this program that trains
 
 
+def training_goes_on() -> bool:
+    """Whether some worker of this program is at work, be it of this panel or of another."""
+    return _TRAINING.locked()
+
+
 class BusyError(RuntimeError):
     """A training is going on in this program already."""
-
-
-def training_goes_on() -> bool:
-    """Whether any worker of this program trains, this panel's or another one's."""
-    return _TRAINING.locked()
 
 
 class TrainingWorker:

@@ -215,6 +215,13 @@ def test_a_step_adds_up_to_torchs_output(kernel: str, image: str) -> None:
         assert said == pytest.approx(output[position - 1].item(), rel=0.005, abs=1e-6)
 
 
+def test_another_filter_with_its_nine_numbers_is_drawn_once() -> None:
+    explorer, drawn = kernel_explorer(), []
+    explorer.drawing.observe(lambda change: drawn.append(change["new"]), "value")
+    explorer.controls["kernel"].value = "sharpen"
+    assert len(drawn) == 1
+
+
 def test_a_filter_of_ones_own_starts_from_the_named_one_and_is_used() -> None:
     explorer = kernel_explorer().set(kernel="sharpen")
     boxes = [explorer.controls[f"w{row}{column}"] for row in range(3) for column in range(3)]

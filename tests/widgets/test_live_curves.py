@@ -84,7 +84,7 @@ def test_progress_in_numbers_counted_by_hand():
     assert progress.text() == "epoch 1 of 2 · batch 4 of 10 · 100 images/s · 8.0 s left"
     assert progress.position == 0.4 and progress.fraction == 0.2
     progress.ended = True
-    assert progress.text() == "epoch 1 of 2 · batch 4 of 10 · stopped here"
+    assert progress.text() == "epoch 1 of 2 · batch 4 of 10 · not running"
 
 
 def test_a_run_that_goes_on_is_not_as_fast_as_if_it_had_begun_there():

@@ -176,7 +176,7 @@ def test_stop_leaves_a_model_and_go_on_ends_the_same_run(learner):
     assert learner.ask("panel.state, panel.model.training") == "stopped False"
     learner.button("Go on").click()
     learner.wait_for("Finished: 3 of 3 epochs", seconds=120)
-    assert "continues at epoch" in learner.panel.locator("[role=status]").first.text_content()
+    assert "Continues at epoch" in learner.panel.locator("[role=status]").first.text_content()
 
 
 def test_the_figure_of_the_run_stands_below_the_panel_and_in_the_saved_notebook(learner):

@@ -292,7 +292,8 @@ def test_run_returns_at_once_and_stop_leaves_a_model_and_a_state_to_go_on_from(m
     assert [each.epoch for each in record.epochs] == list(range(1, len(record.epochs) + 1))
     assert panel.controls.run.description == "Go on"
     assert f"Stopped after {len(record.epochs)} of 400 epochs" in said(panel)
-    assert panel._progress.text().endswith("stopped here")  # and not how long it would still take
+    live = panel.controls._live.value
+    assert "not running" in live and "left" not in live
 
     before = panel._progress.finished_steps
     panel.controls.run.click()
@@ -310,6 +311,22 @@ def test_run_returns_at_once_and_stop_leaves_a_model_and_a_state_to_go_on_from(m
     assert panel.controls.run.description == "Run"
 
 
+def test_a_panel_beside_one_that_trains_measures_nothing_and_changes_no_run(make):
+    first, second = make(epochs=400), make("deep-cnn")
+    first.controls.run.click()
+    try:
+        second._first_seen()
+        second._cost._thread.shutdown()  # when it has found out what it may
+        assert "measured when no training is going on" in second.controls._cost.value
+        assert second.history._refused()
+        second.controls.run.click()
+        assert "A training is going on in this notebook already." in said(second)
+    finally:
+        first.stop()
+        assert first.wait(60)
+    assert not second.history._refused()
+
+
 def test_a_stopped_and_continued_run_is_the_same_as_one_without_a_stop(make, sketches, tmp_path):
     panel = make(**{**QUICK, "epochs": 6, "train_size": 300})
     panel.controls.run.click()
@@ -321,7 +338,7 @@ def test_a_stopped_and_continued_run_is_the_same_as_one_without_a_stop(make, ske
     run_to_its_end(panel)
     whole = run_experiment("simple-cnn", sketches, panel.config, save=False, progress=False)
     assert numbers(panel.run.record.epochs) == numbers(whole.record.epochs)
-    assert "Continues at epoch" in said(panel)  # a sentence of its own
+    assert "Continues at epoch" in said(panel)
 
 
 def test_a_finished_run_is_given_back_unless_it_is_to_start_anew(make):
@@ -399,20 +416,6 @@ def test_the_cost_is_told_before_a_run(make):
     text = panel.controls._cost.value
     assert "62,006 parameters, 651,720 multiply-adds per image; about" in text
     assert "on this device" in text
-
-
-def test_a_second_panel_neither_measures_nor_renames_while_the_first_trains(make):
-    first, second = make(**{**QUICK, "epochs": 400, "train_size": 300}), make()
-    first.controls.run.click()
-    try:
-        second._first_seen()
-        second._cost._thread.shutdown(wait=True)
-        assert "not measured while a training goes on" in second.controls._cost.value
-        assert second.history._is_busy()
-    finally:
-        first.stop()
-        assert first.wait(60)
-    assert not second.history._is_busy()
 
 
 def test_finding_out_the_cost_draws_no_random_numbers(make):
