@@ -42,11 +42,12 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
 def differing_settings(records: Sequence[RunRecord]) -> pd.DataFrame:
     """The settings in which the runs differ: a row each, a column for each run, in its order, from 1.
 
-    "-" stands for an option that the run leaves at the default of its model's class.
+    "-" stands for an option that the run leaves at the default of its model's class. The title is left out:
+    it is a name, made from the settings or given by the learner, and decided nothing.
     """
     check_records(records)
     told = [settings_of(each) for each in records]
-    names = dict.fromkeys(name for each in told for name in each)
+    names = dict.fromkeys(name for each in told for name in each if name != "title")
     rows = {
         name: [each.get(name, "-") for each in told]
         for name in names

@@ -48,6 +48,10 @@ def test_only_what_differs_is_in_the_table_and_options_of_the_model_are_too():
     assert differing_settings([RECORD, RECORD]).empty
 
 
+def test_another_title_alone_is_no_difference_of_settings():
+    assert differing_settings([RECORD, replace(RECORD, title="The one I liked")]).empty
+
+
 def test_the_table_of_epochs_has_every_number_of_every_epoch():
     table = epochs_table([RECORD, replace(RECORD, epochs=RECORD.epochs[:2])])
     assert len(table) == len(RECORD.epochs) + 2

@@ -204,11 +204,11 @@ class TrainingPanel:
     def _changed(self) -> None:
         """Say what is wrong with what the form says now, or what it will cost."""
         with self._lock:
-            problems = self.form.read()[1]
-            if not problems:
-                config, options = self._read()
-                problems = find_problems(self.experiment.key, self.data, config, options)
-            self._problems = problems
+            values, unreadable = self.form.read()
+            # What cannot be read counts as the preset here, so that the other rows go on being checked.
+            config, options = self._settings.run(self.form.preset, values)
+            problems = find_problems(self.experiment.key, self.data, config, options)
+            self._problems = problems = {**problems, **unreadable}
             self.form.show_problems(problems)
             if problems:
                 self._cost.forget()

@@ -147,6 +147,13 @@ def test_what_cannot_be_or_is_a_waste_is_explained_beside_the_field(name, text, 
     assert not panel.controls.run.disabled
 
 
+def test_a_value_that_cannot_be_read_hides_no_other_problem(make):
+    panel = make()
+    type_in(panel, train_size="301", epochs="")
+    assert "only 300" in note(panel, "train_size")
+    assert "must be a whole number" in note(panel, "epochs")
+
+
 def test_a_config_of_which_a_part_is_none_is_refused_and_not_guessed(make):
     panel = make()
     type_in(panel, epochs="many")
