@@ -25,13 +25,14 @@ class BusyError(RuntimeError):
 class TrainingWorker:
     """Does some work in a thread: idle, running, stopping, then stopped, finished or failed; and again.
 
-    `on_change` is called after each change of `state`, by the thread that changed it.
+    `on_change` is called after each change of `state`, by the thread that changed it; never twice at a time.
     """
 
     def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
         self.state = IDLE
         self.error: BaseException | None = None
         self._on_change = on_change
+        self._lock = threading.RLock()  # a stop and the work's own end may come at once
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -50,23 +51,26 @@ class TrainingWorker:
             raise BusyError(
                 "A training is going on in this notebook already. Wait for its end, or stop it, and press Run again."
             )
-        self._stop, self.error = threading.Event(), None
-        # A daemon, as Python waits for others before it asks anybody to stop.
-        self._thread = threading.Thread(target=self._do, args=(work,), name="training", daemon=True)
-        try:
-            self._change(RUNNING)
-            self._thread.start()
-        except BaseException:
-            self.state = IDLE
-            _TRAINING.release()
-            raise
-        atexit.register(self.close)
+        with self._lock:
+            self._stop, self.error = threading.Event(), None
+            # A daemon, as Python waits for others before it asks anybody to stop.
+            thread = threading.Thread(target=self._do, args=(work,), name="training", daemon=True)
+            try:
+                self._change(RUNNING)
+                thread.start()
+            except BaseException:
+                self.state = IDLE
+                _TRAINING.release()
+                raise
+            self._thread = thread
+            atexit.register(self.close)
 
     def stop(self) -> None:
         """Ask the work to stop at its next step; it goes on to `stopped` by itself."""
-        if self.state == RUNNING:
-            self._stop.set()
-            self._change(STOPPING)
+        with self._lock:
+            if self.state == RUNNING:
+                self._stop.set()
+                self._change(STOPPING)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Whether the work has ended, after waiting for it so long at most."""
@@ -84,10 +88,10 @@ class TrainingWorker:
             state = FINISHED if work(self._stop) else STOPPED
         except BaseException as error:  # nobody above would see it: it is shown, and kept
             self.error, state = error, FAILED
-        finally:
+        with self._lock:
             _TRAINING.release()
-        self._change(state)
-        atexit.unregister(self.close)
+            atexit.unregister(self.close)
+            self._change(state)
 
     def _change(self, state: str) -> None:
         self.state = state

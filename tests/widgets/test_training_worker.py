@@ -45,6 +45,44 @@ def test_states_follow_one_another():
     assert seen == ["running", "stopping", "stopped", "running", "finished"]
 
 
+def test_a_stop_at_the_moment_of_the_works_own_end_leaves_no_stopping_for_good():
+    seen = []
+    worker = TrainingWorker(lambda: seen.append(worker.state))
+    worker.start(until_stopped)
+    ask, thread = worker._stop.set, worker._thread
+
+    def ask_and_let_it_end() -> None:
+        ask()
+        thread.join(0.2)  # time enough for a thread that nothing holds back
+
+    worker._stop.set = ask_and_let_it_end
+    worker.stop()
+    assert worker.wait(10)
+    assert seen == ["running", "stopping", "stopped"]
+
+
+def test_a_start_at_the_moment_of_an_end_waits_until_that_is_told():
+    seen = []
+    worker, begun = TrainingWorker(), threading.Event()
+
+    def change() -> None:
+        if worker.state == "finished" and not begun.is_set():
+            begun.set()
+            again.join(0.2)  # the other training may begin now, but not be told of
+        seen.append(worker.state)
+
+    worker._on_change = change
+    again = threading.Thread(
+        target=lambda: begun.wait(10) and worker.start(until_stopped), daemon=True
+    )
+    again.start()
+    worker.start(lambda stop: True)
+    again.join(10)
+    assert seen == ["running", "finished", "running"]
+    worker.stop()
+    assert worker.wait(10)
+
+
 def test_an_error_is_kept_and_a_new_start_forgets_it():
     worker = TrainingWorker()
     worker.start(lambda stop: 1 / 0)
