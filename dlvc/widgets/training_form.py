@@ -23,8 +23,9 @@ CHECKED = {True: "on", False: "off"}
 
 
 def as_text(value: Any) -> str:
-    """A setting's value as one types it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A setting's value as one types it, short, and with as many digits as it takes to be read as the same."""
+    short = f"{value:g}" if isinstance(value, float) else ""
+    return short if short and float(short) == value else str(value)
 
 
 class SettingRow:

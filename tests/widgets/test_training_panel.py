@@ -236,6 +236,12 @@ def test_the_call_counts_more_than_the_form_and_the_form_more_than_the_profile(m
     assert panel.config.learning_rate == TrainConfig().learning_rate
 
 
+def test_a_number_with_many_digits_is_not_rounded(make):
+    panel = make(learning_rate=0.0012345678)
+    assert panel.config.learning_rate == 0.0012345678
+    assert make(weight_decay=1e-5).form.rows["weight_decay"].control.value == "1e-05"
+
+
 def test_copy_as_code_shows_code_that_runs_and_says_the_same(make, sketches, tmp_path):
     panel = make("deep-cnn")
     type_in(panel, **{name: str(value) for name, value in QUICK.items()}, depth="2")
