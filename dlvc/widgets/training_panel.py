@@ -120,7 +120,8 @@ class TrainingPanel:
     def code(self) -> str:
         """Python that trains what the form says. Raises ValueError as `config` does."""
         config, options = self._read()
-        return as_code(self.experiment.key, config, options, **self._chosen())
+        more = {**self._chosen(), "weights": self._weights}
+        return as_code(self.experiment.key, config, options, **more)
 
     @property
     def state(self) -> str:

@@ -13,7 +13,13 @@ from dlvc.widgets.training_form import as_text, help_text
 
 
 def as_code(
-    key: str, config: TrainConfig, options: Mapping[str, Any], *, protocol: str, profile: str
+    key: str,
+    config: TrainConfig,
+    options: Mapping[str, Any],
+    *,
+    protocol: str,
+    profile: str,
+    weights: Any = "auto",
 ) -> str:
     """Python that trains the same, naming only what is not a default; `data` is a name that it expects."""
     default = TrainConfig()
@@ -27,6 +33,8 @@ def as_code(
     arguments += [f"protocol={protocol!r}"] if protocol != "report" else []
     arguments += [f"profile={profile!r}"]
     arguments += [f"options={dict(options)!r}"] if options else []
+    file = None if weights is None else str(weights)
+    arguments += [f"weights={file!r}"] if weights != "auto" else []
     return (
         "from dlvc.config import TrainConfig\nfrom dlvc.running import run_experiment\n\n"
         + (f"config = TrainConfig(\n{wrapped})\n" if settings else "config = TrainConfig()\n")

@@ -265,6 +265,14 @@ def test_copy_as_code_shows_code_that_runs_and_says_the_same(make, sketches, tmp
     }
 
 
+@pytest.mark.parametrize(
+    ("weights", "written"), [(None, "weights=None"), (Path("own.safetensors"), "'own.safetensors'")]
+)
+def test_copied_code_starts_from_the_weights_of_the_panel(weights, written, make):
+    assert written in make("resnet18", weights=weights).code
+    assert "weights" not in make("resnet18").code
+
+
 def test_a_training_from_the_panel_is_the_one_of_the_config(make, sketches):
     panel = make("deep-cnn", **QUICK)
     type_in(panel, learning_rate="0.002", width="8")
