@@ -104,6 +104,13 @@ def wasteful(key: str, config: TrainConfig, options: Mapping[str, Any]) -> dict[
     return found
 
 
+def why_off(problems: Mapping[str, str]) -> list[str]:
+    """Why such problems turn Run off, in sentences; none if there are none."""
+    marked = len(problems) - ("" in problems)
+    see = f": see the setting{'s' * (marked > 1)} marked ⚠" if marked else ""
+    return [f"Run is off{see}.", problems.get("", "")] if problems else []
+
+
 def said_in_words(error: BaseException) -> str:
     """Why a training failed, and what to do, for the panel."""
     text = str(error) or type(error).__name__

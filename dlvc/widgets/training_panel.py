@@ -24,7 +24,7 @@ from dlvc.widgets.page import figure
 from dlvc.widgets.panel_controls import PanelControls
 from dlvc.widgets.run_history import RunHistory
 from dlvc.widgets.run_progress import RunProgress
-from dlvc.widgets.training_advice import find_problems, said_in_words
+from dlvc.widgets.training_advice import find_problems, said_in_words, why_off
 from dlvc.widgets.training_cost import CostEstimate, cost_text
 from dlvc.widgets.training_form import TrainingForm
 from dlvc.widgets.training_settings import TrainingSettings
@@ -39,6 +39,7 @@ from dlvc.widgets.training_worker import (
     training_goes_on,
 )
 
+Asked = tuple[TrainConfig, dict[str, Any], dict[str, str]]  # config, options, protocol and profile
 NO_RUN = "no run of this panel has ended yet. Press Run, then wait for its end or press Stop."
 
 
@@ -78,9 +79,8 @@ class TrainingPanel:
         self._settings = TrainingSettings(key, data, settings, options or {})
         preset = self._settings.preset(protocol, profile)
         self.run: Run | None = None  # the newest that has ended
-        self._begun: tuple[TrainConfig, dict[str, Any]] | None = (
-            None  # config, options of the newest
-        )
+        self._begun: Asked | None = None  # by the newest run
+        self._told: Asked | None = None  # by the form, when it was last read
         self._problems: dict[str, str] = {}
         self._progress: RunProgress | None = None
         self._notices: list[str] = []
@@ -152,7 +152,11 @@ class TrainingPanel:
 
         def work(stop: threading.Event) -> bool:
             # Only now is it certain that no other training of this panel is going on.
-            self._progress, self._notices, self._begun = progress, notices, (config, options)
+            self._progress, self._notices, self._begun = (
+                progress,
+                notices,
+                (config, options, chosen),
+            )
             return self._train(config, options, chosen, fresh, stop)
 
         self._worker.start(work)
@@ -208,6 +212,7 @@ class TrainingPanel:
             values, unreadable = self.form.read()
             # What cannot be read counts as the preset here, so that the other rows go on being checked.
             config, options = self._settings.run(self.form.preset, values)
+            self._told = (config, options, self._chosen())
             problems = find_problems(self.experiment.key, self.data, config, options)
             self._problems = problems = {**problems, **unreadable}
             self.form.show_problems(problems)
@@ -249,7 +254,8 @@ class TrainingPanel:
     def _can_go_on(self) -> bool:
         """Whether Run would go on with the run that was stopped."""
         possible = self.state == STOPPED and not self._problems and not self.controls.fresh.value
-        return possible and self._begun == self._read()
+        # Not the form itself: at this moment, the learner may be typing in another thread.
+        return possible and self._begun == self._told
 
     def _sentences(self) -> list[str]:
         """What there is to say of the newest run, and of the form."""
@@ -257,17 +263,11 @@ class TrainingPanel:
             return ["Training.", *self._notices]
         if self.state == STOPPING:
             return ["Stopping at the next step."]
-        wrong = len(self._problems)
-        off = (
-            f"Run is off: see the {'settings' if wrong > 1 else 'setting'} marked ⚠."
-            if wrong
-            else ""
-        )
-        form = [off, self._problems.get("", "")]
+        form = why_off(self._problems)
         if self.state == FAILED:
             return ["The training failed.", said_in_words(self.error), *form]
         if self.run is None:
-            return [*form, "" if wrong else "Ready."]
+            return form or ["Ready."]
         ended = result_sentences(self.run.record, can_go_on=self._can_go_on())
         return [*ended, *self._notices, *form]
 
@@ -323,7 +323,7 @@ class TrainingPanel:
             self._progress.ended = True
         self.controls.draw(self._progress)
         if self._seen and not self._problems:
-            self._cost.ask(*self._read())
+            self._cost.ask(*self._told[:2])
         if self.state != FAILED:
             self.history.add(self.run.record, self.run.path)
             with suppress(RuntimeError):  # the notebook is being shut down

@@ -332,6 +332,42 @@ def test_run_returns_at_once_and_stop_leaves_a_model_and_a_state_to_go_on_from(m
     assert panel.controls.run.description == "Run"
 
 
+def stop_early(panel: TrainingPanel) -> None:
+    """Start a training and stop it after its first steps."""
+    panel.start()
+    while panel._progress is None or panel._progress.finished_steps < 3:
+        assert not panel.wait(0.01)
+    panel.stop()
+    assert panel.wait(60)
+
+
+def test_what_is_typed_at_the_moment_of_a_stop_loses_no_run(make):
+    panel = make(train_size=300, device="cpu")
+    panel._first_seen()
+    type_in(panel, epochs="400")
+    control = panel.form.rows["epochs"].control
+    control.unobserve_all("value")  # the training's thread comes before what the change calls
+
+    panel.start()
+    control.value = "4x"
+    while panel._progress is None or panel._progress.finished_steps < 3:
+        assert not panel.wait(0.01)
+    panel.stop()
+    assert panel.wait(60)
+    assert list(panel.history.records) == [str(panel.run.path)]
+
+
+def test_another_profile_is_another_run_even_with_equal_settings(make):
+    panel = make(**{**QUICK, "epochs": 400})
+    stop_early(panel)
+    assert panel.controls.run.description == "Go on"
+    panel.controls.profile.value = "class"
+    assert panel.controls.run.description == "Run"
+    assert "Go on" not in said(panel)
+    panel.controls.profile.value = "smoke"
+    assert panel.controls.run.description == "Go on"
+
+
 def test_a_panel_beside_one_that_trains_measures_nothing_and_changes_no_run(make):
     first, second = make(epochs=400), make("deep-cnn")
     first.controls.run.click()
