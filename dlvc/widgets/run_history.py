@@ -36,11 +36,18 @@ def run_label(record: RunRecord) -> str:
 class RunHistory:
     """The runs in `folder` with those that `add` brings, as a list to choose from; a widget.
 
-    `is_busy` says whether a training is going on, during which no run is renamed or put away.
+    `on_delete` is called after runs have been put away. `is_busy` says whether a training is going on, during which no
+    run is renamed or put away.
     """
 
-    def __init__(self, folder: Path, *, is_busy: Callable[[], bool] = lambda: False) -> None:
-        self.folder, self._is_busy = folder, is_busy
+    def __init__(
+        self,
+        folder: Path,
+        on_delete: Callable[[], None] = lambda: None,
+        *,
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.folder, self._on_delete, self._is_busy = folder, on_delete, is_busy
         self.records: dict[str, RunRecord] = {}  # by path, or by number for those without a file
         self._unsaved: dict[str, RunRecord] = {}
         self.list = ipywidgets.SelectMultiple(
@@ -189,6 +196,7 @@ class RunHistory:
         self.load()
         done = len(files) - len(failed)
         self._say(" ".join([f"{_runs(done)} put away in {self.folder.name}/{DELETED}/.", *failed]))
+        self._on_delete()
 
     def _export(self) -> None:
         path = self.folder / EXPORT

@@ -94,7 +94,7 @@ class TrainingPanel:
         self.controls = PanelControls(title, protocol=protocol, profile=profile)
         groups, fixed = self._settings.groups, self._settings.fixed
         self.form = TrainingForm(groups, preset, self._changed, fixed=fixed)
-        self.history = RunHistory(self.folder, is_busy=training_goes_on)
+        self.history = RunHistory(self.folder, self._show_state, is_busy=training_goes_on)
         self._cost = CostEstimate(key, data, self.controls.show_cost, is_busy=training_goes_on)
         self.widget = self.controls.put_together(self.form.widget, self.history.widget)
         for choice in (self.controls.profile, self.controls.protocol):
@@ -152,11 +152,8 @@ class TrainingPanel:
 
         def work(stop: threading.Event) -> bool:
             # Only now is it certain that no other training of this panel is going on.
-            self._progress, self._notices, self._begun = (
-                progress,
-                notices,
-                (config, options, chosen),
-            )
+            self._progress, self._notices = progress, notices
+            self._begun = (config, options, chosen)
             return self._train(config, options, chosen, fresh, stop)
 
         self._worker.start(work)
@@ -254,8 +251,10 @@ class TrainingPanel:
     def _can_go_on(self) -> bool:
         """Whether Run would go on with the run that was stopped."""
         possible = self.state == STOPPED and not self._problems and not self.controls.fresh.value
+        if not possible or (self.run.path and not self.run.path.is_file()):  # put away meanwhile
+            return False
         # Not the form itself: at this moment, the learner may be typing in another thread.
-        return possible and self._begun == self._told
+        return self._begun == self._told
 
     def _sentences(self) -> list[str]:
         """What there is to say of the newest run, and of the form."""

@@ -368,6 +368,17 @@ def test_another_profile_is_another_run_even_with_equal_settings(make):
     assert panel.controls.run.description == "Go on"
 
 
+def test_a_stopped_run_that_was_put_away_does_not_go_on(make):
+    panel = make(**{**QUICK, "epochs": 400})
+    stop_early(panel)
+    panel.history.list.value = (str(panel.run.path),)
+    panel.history.delete.click()
+    assert panel.controls.run.description == "Go on"
+    panel.history.yes.click()
+    assert panel.controls.run.description == "Run"
+    assert "Go on" not in said(panel)
+
+
 def test_a_panel_beside_one_that_trains_measures_nothing_and_changes_no_run(make):
     first, second = make(epochs=400), make("deep-cnn")
     first.controls.run.click()
