@@ -79,7 +79,6 @@ def test_two_chosen_runs_are_drawn_over_one_another_with_what_differs(history):
         "setting", "run 1", "run 2",
         "learning_rate", "0.005", "0.001",
         "optimizer", HOSTILE, "adam",
-        "title", "Deep CNN", HOSTILE,
         "model.depth", "2", "-",
     ]  # fmt: skip
     assert not page.tags & {"img", "script"}
