@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import Field
 from typing import Any
 
+from torch import nn
+
 from dlvc.checks import brief
 from dlvc.config import TrainConfig, check_setting
 from dlvc.data import ImageData
@@ -55,7 +57,7 @@ def find_problems(
     checks = (
         lambda: check_sizes(data, config, splits=("train", "validation", "test")),
         lambda: pick_device(config.device),
-        lambda: outline_model(key, config, options=options),
+        lambda: check_batch(outline_model(key, config, options=options), config),
     )
     for check in checks:
         try:
@@ -64,6 +66,17 @@ def find_problems(
             named = str(error).partition(" ")[0]  # sentences begin with what they are about
             found.setdefault(named if named in known else "", str(error))
     return {**wasteful(key, config, options), **found}
+
+
+def check_batch(model: nn.Module, config: TrainConfig) -> None:
+    """Raise ValueError for batches of one image if `model` normalises over the batch: one has no spread."""
+    # The base class of all batch norms; it has no public name. A frozen one is in evaluation.
+    norms = [m for m in model.train().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if config.batch_size == 1 and any(each.training for each in norms):
+        raise ValueError(
+            "batch_size 1 is too small: batch normalisation needs the mean and the spread of a batch, and one image "
+            "has no spread. Try 64."
+        )
 
 
 def wasteful(key: str, config: TrainConfig, options: Mapping[str, Any]) -> dict[str, str]:

@@ -174,6 +174,18 @@ def test_a_one_cycle_of_two_steps_is_a_waste(make):
     assert "this training has 2" in note(panel, "schedule")
 
 
+def test_a_batch_of_one_image_is_explained_where_the_batch_is_normalised(make):
+    panel = make("resnet18")
+    type_in(panel, batch_size="1")
+    assert "batch normalisation needs the mean and the spread" in note(panel, "batch_size")
+    assert panel.controls.run.disabled
+    type_in(panel, frozen=True)  # then it uses the statistics that it came with
+    assert not panel.controls.run.disabled
+    simple = make("simple-cnn")
+    type_in(simple, batch_size="1")
+    assert not simple.controls.run.disabled
+
+
 def test_an_image_size_that_the_model_ignores_is_explained(make):
     panel = make(image_size=64)
     assert "image_size is ignored: Simple CNN" in note(panel, "image_size")
