@@ -230,7 +230,8 @@ def give_back(
     model.to(pick_device(config.device)).eval()
     say(
         f"finished before, nothing is trained: {path.parent.name}/{path.name} of {record.started:.10}, "
-        f"test accuracy {record.test.accuracy:.4f}. To train again: fresh=True, or --fresh on the command line."
+        f"test accuracy {record.test.accuracy:.4f}. To train again: "
+        "fresh=True, --fresh on the command line, or the box beside a panel's Run."
     )
     for epoch in record.epochs if on_epoch else ():
         on_epoch(epoch)

@@ -100,7 +100,7 @@ def test_a_finished_run_is_given_back_and_says_so(train_it, monkeypatch, capsys)
     assert same_weights(first, again)
     (said,) = capsys.readouterr().out.splitlines()
     assert said.startswith(f"finished before, nothing is trained: {first.path.parent.name}/simple-")
-    assert "To train again: fresh=True, or --fresh" in said
+    assert "To train again: fresh=True, --fresh" in said
 
 
 def test_fresh_trains_again_and_keeps_the_old_record(train_it, tmp_path, capsys):

@@ -78,7 +78,10 @@ class RunProgress:
     def text(self) -> str:
         """Epoch, batch, speed and time left in a line."""
         if not self.steps:
-            return "no step done" if self.ended else "preparing"
+            if not self.ended:
+                return "preparing"
+            before = f"{len(self.records)} of {self.config.epochs} epochs, done before"
+            return before if self.records else "no step done"
         parts = [
             f"epoch {self.epoch} of {self.config.epochs}",
             f"batch {self.done} of {self.steps}",

@@ -428,6 +428,7 @@ def test_a_finished_run_is_given_back_unless_it_is_to_start_anew(make):
     run_to_its_end(panel)
     assert panel.run.path == first
     assert "Finished before, nothing is trained" in said(panel)
+    assert "2 of 2 epochs, done before" in panel.controls._live.value
     panel.controls.fresh.value = True
     run_to_its_end(panel)
     assert panel.run.path != first
