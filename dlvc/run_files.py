@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from dlvc.checkpoint import CheckpointFolder
 from dlvc.checks import check_kind
 from dlvc.files import said_in_words
 from dlvc.records import RunRecord, check_records, load_record, save_record, what_was_run
@@ -88,19 +88,21 @@ def rename_run(path: Path, title: str) -> RunRecord:
 def put_away(path: Path) -> list[Path]:
     """Where the record at `path` and its weights are now: in the folder `deleted` beside it.
 
-    The checkpoints of a run that was stopped are deleted, so that the same run starts anew. Raises CannotWriteError.
+    The checkpoints of a run that was stopped are deleted, so that the same run starts anew. Raises CannotWriteError,
+    AlreadyRunningError if the run is going on again, here or in another notebook: then nothing is moved.
     """
     record = load_record(path)
     target = path.parent / DELETED
     moved = []
     with said_in_words(path):
+        unfinished = path.parent / FOLDER
+        if record.interrupted and len(record.run_digest) == 64 and unfinished.is_dir():
+            for left in list(unfinished.iterdir()):
+                if left.name.endswith(f"_{record.run_digest[:12]}"):
+                    with CheckpointFolder(left) as checkpoints:
+                        checkpoints.remove()
         target.mkdir(exist_ok=True)
         for each in (path, path.with_suffix(".safetensors")):
             if each.is_file():
                 moved.append(each.replace(target / each.name))
-        unfinished = path.parent / FOLDER
-        if record.interrupted and len(record.run_digest) == 64 and unfinished.is_dir():
-            for left in unfinished.iterdir():
-                if left.name.endswith(f"_{record.run_digest[:12]}"):
-                    shutil.rmtree(left, ignore_errors=True)
     return moved

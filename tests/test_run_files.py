@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from dlvc.checkpoint import AlreadyRunningError, CheckpointFolder
 from dlvc.experiments import config_for
 from dlvc.records import group_by_experiment, load_record, load_records, save_record
 from dlvc.run_files import differing_settings, epochs_table, find_runs, put_away, rename_run
@@ -95,6 +96,20 @@ def test_with_a_stopped_run_its_checkpoints_go_and_nobody_elses(sketches, tmp_pa
     put_away(paths[0])
     left = [path.name for path in (tmp_path / "unfinished").iterdir()]
     assert len(left) == 1 and left[0].startswith(paths[1].name.split("_2")[0])
+
+
+def test_a_run_that_goes_on_again_elsewhere_is_not_put_away(stored):
+    digest = "ab" * 32
+    save_record(replace(RECORD, interrupted=True, test=None, run_digest=digest), stored)
+    name = f"deep-cnn_report_full_seed0_{digest[:12]}"
+    checkpoint = stored.parent / "unfinished" / name / "checkpoint-000000001.safetensors"
+    with CheckpointFolder(checkpoint.parent):  # as the training of another notebook holds it
+        checkpoint.write_bytes(b"what it has learned")
+        with pytest.raises(AlreadyRunningError, match="this very training is going on already"):
+            put_away(stored)
+        assert checkpoint.exists() and stored.exists()
+    put_away(stored)
+    assert not checkpoint.parent.exists() and not stored.exists()
 
 
 def test_a_record_from_elsewhere_cannot_name_a_folder_to_delete(stored):

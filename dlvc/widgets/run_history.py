@@ -8,6 +8,7 @@ from pathlib import Path
 
 import ipywidgets
 
+from dlvc.checkpoint import AlreadyRunningError
 from dlvc.files import CannotWriteError, write_whole
 from dlvc.records import RunRecord
 from dlvc.run_files import (
@@ -191,7 +192,7 @@ class RunHistory:
         for path in files:
             try:
                 put_away(path)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, AlreadyRunningError) as error:
                 failed.append(str(error))
         self.load()
         done = len(files) - len(failed)
