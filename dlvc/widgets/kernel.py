@@ -16,6 +16,7 @@ from dlvc.plots.style import Picture, set_description
 from dlvc.widgets.explorer import Explorer, choice, slider
 
 OWN = "own numbers"
+LARGEST = 1000.0  # of these: the drawing has room for no larger ones
 KERNELS = {
     "vertical edges": LEFT_EDGE,
     "horizontal edges": tuple(zip(*LEFT_EDGE, strict=True)),
@@ -35,11 +36,16 @@ def draw_step(
 ) -> Picture:
     """One step of the convolution of an image, by its name, with the nine `numbers` w00 to w22.
 
-    Positions count row by row, from 1; `kernel` only names the numbers.
+    Positions count row by row, from 1; `kernel` only names the numbers. Raises ValueError for numbers beyond LARGEST.
     """
     check_choice("image", image, tuple(images))
     pixels = np.asarray(images[image])
     weights = np.array([[numbers[f"w{row}{column}"] for column in range(3)] for row in range(3)])
+    if not (np.abs(weights) <= LARGEST).all():
+        raise ValueError(
+            f"The filter's numbers must be between -{LARGEST:g} and {LARGEST:g}; got "
+            f"{', '.join(f'{each:g}' for each in weights.flat if not abs(each) <= LARGEST)}. Type a smaller one."
+        )
     rows, columns = (side - 2 for side in pixels.shape)
     check_whole("position", position, low=1, high=rows * columns, hint="Choose an earlier one.")
     row, column = divmod(position - 1, columns)

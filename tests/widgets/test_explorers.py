@@ -222,6 +222,17 @@ def test_another_filter_with_its_nine_numbers_is_drawn_once() -> None:
     assert len(drawn) == 1
 
 
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan, 1e308])
+@pytest.mark.filterwarnings("error")
+def test_a_number_that_no_drawing_can_hold_is_refused_in_words(number: float) -> None:
+    explorer = kernel_explorer()
+    explorer.set(kernel=OWN)
+    explorer.controls["w11"].value = number
+    assert explorer.picture().description == (
+        f"The filter's numbers must be between -1000 and 1000; got {number:g}. Type a smaller one."
+    )
+
+
 def test_a_filter_of_ones_own_starts_from_the_named_one_and_is_used() -> None:
     explorer = kernel_explorer().set(kernel="sharpen")
     boxes = [explorer.controls[f"w{row}{column}"] for row in range(3) for column in range(3)]
