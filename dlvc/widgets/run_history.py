@@ -171,7 +171,8 @@ class RunHistory:
             return
         self.title.value = ""
         self.load()
-        self._say(f"The run is now called {record.title}. Its files keep their names.")
+        later = " If it goes on, it gets back its own title." if record.interrupted else ""
+        self._say(f"The run is now called {record.title}. Its files keep their names.{later}")
 
     def _ask(self) -> None:
         if not self._refused():

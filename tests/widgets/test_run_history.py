@@ -101,6 +101,16 @@ def test_rename_gives_the_chosen_run_another_title(history):
     assert load_record(history.folder / "two.json").title == "Half the depth"
     assert "Half the depth" in history.list.options[0][0]
     assert "now called Half the depth" in history.message.value
+    assert "gets back" not in history.message.value
+
+
+def test_the_new_title_of_a_stopped_run_is_said_to_end_when_it_goes_on(history):
+    stopped = replace(load_record(history.folder / "two.json"), interrupted=True, test=None)
+    save_record(stopped, history.folder / "two.json")
+    choose(history, "two.json")
+    history.title.value = "Half the way"
+    history.rename.click()
+    assert "If it goes on, it gets back its own title." in history.message.value
 
 
 def test_delete_asks_first_and_no_keeps_the_run(history):
