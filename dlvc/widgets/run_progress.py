@@ -80,8 +80,10 @@ class RunProgress:
         if not self.steps:
             if not self.ended:
                 return "preparing"
-            before = f"{len(self.records)} of {self.config.epochs} epochs, done before"
-            return before if self.records else "no step done"
+            before = (
+                f"{len(self.records)} of {self.config.epochs} epochs · " if self.records else ""
+            )
+            return f"{before}no step done now"
         parts = [
             f"epoch {self.epoch} of {self.config.epochs}",
             f"batch {self.done} of {self.steps}",

@@ -70,12 +70,12 @@ class TrainingPanel:
         profile: str | None = None,
         options: Mapping[str, Any] | None = None,
         weights: Any = "auto",
-        folder: Path | None = None,
+        folder: Path | str | None = None,
         **settings: Any,
     ) -> None:
         profile = current_profile(profile).name
         self.experiment, self.data = get_experiment(key), data
-        self.folder, self._weights = folder or records.RUNS, weights
+        self.folder, self._weights = Path(folder or records.RUNS), weights
         self._settings = TrainingSettings(key, data, settings, options or {})
         preset = self._settings.preset(protocol, profile)
         self.run: Run | None = None  # the newest that has ended

@@ -25,10 +25,10 @@ class TrainingSettings:
         self, key: str, data: ImageData, settings: Mapping[str, Any], options: Mapping[str, Any]
     ) -> None:
         self.key, self.data = key, data
-        self._settings, self._options = dict(settings), dict(options)
         experiment = get_experiment(key)
         self._build = experiment.build
-        chosen_options(self._build, options)
+        chosen_options(self._build, options)  # refused now, if at all
+        self._settings, self._options = dict(settings), dict(options)
         training = {each.name: each for each in fields(TrainConfig)}
         rest = {name: training.pop(name) for name in DATA_AND_DEVICE}
         model = option_fields(self._build)

@@ -428,7 +428,7 @@ def test_a_finished_run_is_given_back_unless_it_is_to_start_anew(make):
     run_to_its_end(panel)
     assert panel.run.path == first
     assert "Finished before, nothing is trained" in said(panel)
-    assert "2 of 2 epochs, done before" in panel.controls._live.value
+    assert "2 of 2 epochs · no step done now" in panel.controls._live.value
     panel.controls.fresh.value = True
     run_to_its_end(panel)
     assert panel.run.path != first
@@ -467,6 +467,19 @@ def test_a_folder_that_cannot_be_used_is_told_in_words(sketches, tmp_path):
     run_to_its_end(panel)
     assert panel.state == "failed"
     assert "could not be written" in said(panel)
+
+
+def test_a_folder_may_be_given_as_text(sketches, tmp_path):
+    panel = TrainingPanel(
+        "simple-cnn", sketches, folder=str(tmp_path / "own"), profile="smoke", **QUICK
+    )
+    run_to_its_end(panel)
+    assert panel.run.path.parent == tmp_path / "own"
+
+
+def test_options_that_are_no_mapping_are_refused_in_words(make):
+    with pytest.raises(ValueError, match=r"options must be of type Mapping; got .*Give a dict"):
+        make("deep-cnn", options=["depth"])
 
 
 def test_the_live_part_moves_and_keeps_its_height(make, monkeypatch):
