@@ -154,7 +154,7 @@ class RunHistory:
         files = self._files()
         self.rename.disabled = len(files) != 1 or not self.title.value.strip()
         self.delete.disabled = not files
-        self.export.disabled = not self.chosen
+        self.export.disabled = not any(each.epochs for each in self.chosen)
 
     def _refused(self) -> bool:
         if self._is_busy():

@@ -166,3 +166,12 @@ def test_a_file_that_is_no_record_is_named_as_text(history):
     history.refresh.click()
     assert "x&lt;b&gt;.json is not a run record" in history.message.value
     assert len(history.list.options) == 2
+
+
+def test_a_run_without_an_epoch_is_not_exported_as_an_empty_table(history):
+    none = replace(DEEP, epochs=(), best_epoch=0, interrupted=True, validation=None, test=None)
+    history.add(none, None)
+    history.list.value = ("unsaved 1",)
+    assert history.export.disabled
+    history.list.value = ("unsaved 1", str(history.folder / "one.json"))
+    assert not history.export.disabled
