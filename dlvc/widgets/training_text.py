@@ -75,5 +75,11 @@ def result_sentences(record: RunRecord, *, can_go_on: bool) -> list[str]:
             f"{record.best.validation_accuracy:.1%}."
         )
     if record.test is None:
-        return [f"Stopped after {epochs}.", kept, "Go on takes it up there." if can_go_on else ""]
+        trained = len(record.epochs) == record.config["epochs"]
+        where = "in its test, " if trained else ""
+        return [
+            f"Stopped {where}after {epochs}.",
+            kept,
+            "Go on takes it up there." if can_go_on else "",
+        ]
     return [f"Finished: {epochs}, test accuracy {record.test.accuracy:.1%}.", kept]

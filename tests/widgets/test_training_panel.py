@@ -23,6 +23,7 @@ from dlvc.records import EpochRecord
 from dlvc.running import run_experiment
 from dlvc.training import NonFiniteLoss, train
 from dlvc.widgets import TrainingPanel
+from dlvc.widgets.training_text import result_sentences
 
 QUICK = {"epochs": 2, "train_size": 100, "evaluation_size": 40, "device": "cpu"}
 CYCLES = int(os.environ.get("DLVC_PANEL_CYCLES", "25"))  # starts and stops
@@ -526,6 +527,16 @@ def test_the_model_and_the_figure_of_no_run_are_refused_in_words(make):
     for read in (lambda: panel.model, panel.picture):
         with pytest.raises(ValueError, match="no run of this panel has ended yet"):
             read()
+
+
+def test_a_run_that_was_stopped_in_its_test_says_so(make):
+    panel = make(**QUICK)
+    run_to_its_end(panel)
+    record = replace(panel.run.record, test=None, interrupted=True)
+    told = result_sentences(record, can_go_on=True)
+    assert told[0] == "Stopped in its test, after 2 of 2 epochs."
+    unfinished = replace(record, epochs=record.epochs[:1], best_epoch=1)
+    assert result_sentences(unfinished, can_go_on=True)[0] == "Stopped after 1 of 2 epochs."
 
 
 def test_the_figure_of_a_run_has_its_curves(make):
