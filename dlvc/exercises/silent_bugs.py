@@ -134,7 +134,7 @@ first_loss = math.log(200)""",
             },
             within=0.006,
         ),
-        after="5.30 although there are ten classes: the first loss counts the outputs of the head.",
+        after="5.30, even if the data have ten classes only: the first loss counts the outputs of the head.",
     ),
     silent_exercise(
         name="honest_row",
