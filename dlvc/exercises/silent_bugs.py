@@ -204,7 +204,7 @@ def independent(scores, images):
         hints=(
             "Ask twice: once about the batch, once about the first image.",
             "images[:1] is a batch of one; images[0] has no batch axis.",
-            "Compare scores(images)[:1] and scores(images[:1]) with torch.allclose.",
+            "Compare scores(images)[:1] and scores(images[:1]) with torch.allclose, after `import torch`.",
         ),
         judge=judges.function(
             independent,
