@@ -4,9 +4,11 @@
 `editions` how the blank and the solved notebook are made. To add an exercise, add it to its module's `EXERCISES`.
 """
 
-from dlvc.exercises import cnns, comparison, data, silent_bugs, transfer, vits
+from dlvc.exercises import cnns, comparison, data, silent_bugs, silent_cases, transfer, vits
 
 EXERCISES = {
     each.EXERCISES[0].notebook: each.EXERCISES
     for each in (data, cnns, vits, transfer, comparison, silent_bugs)
 }
+# Exercises whose cells are written in the notebook by hand, beside what they ask about.
+BESIDE_THE_TEXT = {"06_silent_bugs": silent_cases.CASES}

@@ -71,6 +71,17 @@ def with_exercises(
     return notebook
 
 
+def solve_starters(notebook: NotebookNode, exercises: Sequence[Exercise]) -> NotebookNode:
+    """Return the notebook, changed in place: solutions for starters, and no output of a check from before."""
+    solutions = {each.starter: each.solution for each in exercises}
+    checks = {f"check.{each.name}({each.name})" for each in exercises}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.source in checks | set(solutions):
+            cell.source = solutions.get(cell.source, cell.source)
+            cell.outputs, cell.execution_count = [], None
+    return notebook
+
+
 def _is_exercise_cell(identifier: str) -> bool:
     """Return whether a cell belongs to an exercise, perhaps one that no longer exists."""
     return identifier.startswith("exercise-") and identifier.rpartition("-")[2] in ROLES
@@ -86,7 +97,7 @@ def sync_notebooks(
     """
     import nbformat
 
-    from dlvc.exercises import EXERCISES
+    from dlvc.exercises import BESIDE_THE_TEXT, EXERCISES
 
     if solved_into and solved_into.resolve() == folder.resolve():
         raise NotebookError(
@@ -97,6 +108,8 @@ def sync_notebooks(
         if exercises := EXERCISES.get(path.stem):
             notebook = nbformat.read(path, as_version=4)
             with_exercises(notebook, exercises, solved=bool(solved_into))
+            if solved_into:
+                solve_starters(notebook, [*exercises, *BESIDE_THE_TEXT.get(path.stem, ())])
             target = (solved_into or folder) / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             write_notebook(notebook, target)

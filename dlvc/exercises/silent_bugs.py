@@ -134,7 +134,7 @@ first_loss = math.log(200)""",
             },
             within=0.006,
         ),
-        after="5.30 although there are ten classes: the first loss counts the outputs of the head.",
+        after="5.30, even if the data have ten classes only: the first loss counts the outputs of the head.",
     ),
     silent_exercise(
         name="honest_row",
@@ -204,7 +204,7 @@ def independent(scores, images):
         hints=(
             "Ask twice: once about the batch, once about the first image.",
             "images[:1] is a batch of one; images[0] has no batch axis.",
-            "Compare scores(images)[:1] and scores(images[:1]) with torch.allclose.",
+            "Compare scores(images)[:1] and scores(images[:1]) with torch.allclose, after `import torch`.",
         ),
         judge=judges.function(
             independent,

@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from dlvc import __main__ as command_line
-from dlvc.exercises import EXERCISES
+from dlvc.exercises import BESIDE_THE_TEXT, EXERCISES
 from dlvc.exercises.editions import (
     LIST_CELL,
     exercise_cells,
@@ -97,8 +97,17 @@ def test_the_command_writes_the_solved_edition_and_leaves_the_blank_one(
     assert capsys.readouterr().out.split() == [str(path) for path in written]
     for path in written:
         code = [source for _, kind, source in sources(path) if kind == "code"]
-        assert all(each.solution in code for each in EXERCISES[path.stem])
+        exercises = [*EXERCISES[path.stem], *BESIDE_THE_TEXT.get(path.stem, ())]
+        assert all(each.solution in code for each in exercises)
+        assert not any(each.starter in code for each in exercises)
         assert not any("<details><summary>Solution" in source for _, _, source in sources(path))
+
+
+def test_the_solved_edition_keeps_no_verdict_on_the_starters(tmp_path: Path) -> None:
+    (path,) = sync_notebooks(["06"], solved_into=tmp_path)
+    checks = [cell for cell in nbformat.read(path, 4).cells if cell.id.endswith("-check")]
+    assert len(checks) == len(EXERCISES[path.stem]) + len(BESIDE_THE_TEXT[path.stem])
+    assert not any(cell.outputs for cell in checks)
 
 
 def test_the_solved_edition_is_not_written_over_the_notebooks() -> None:
