@@ -110,8 +110,9 @@ def call(function: Any, *arguments: Any) -> Any:
         raise Wrong(
             f"a function is asked for, its name without brackets; this is {brief(function)}."
         )
-    arrays = (Tensor, np.ndarray)
-    copies = [copy.deepcopy(each) if isinstance(each, arrays) else each for each in arguments]
+    # What the function changes must not change what it is compared with, now or at the next answer.
+    data = (Tensor, np.ndarray, list, dict)
+    copies = [copy.deepcopy(each) if isinstance(each, data) else each for each in arguments]
     try:
         result = function(*copies)
     except (Exception, SystemExit) as error:
@@ -139,6 +140,13 @@ def named(error: BaseException) -> str:
     first = next(iter(text.strip().splitlines()), "")
     first = first if len(first) <= LONGEST else first[:LONGEST] + " ..."
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def read_truth(value: Any) -> bool | None:
+    """Return True or False, also out of a tensor or an array with a single entry; None for anything else."""
+    if isinstance(value, (Tensor, np.ndarray, np.bool_)) and math.prod(value.shape) == 1:
+        value = value.item()
+    return value if isinstance(value, bool) else None
 
 
 def as_tensor(value: Any) -> Tensor | None:

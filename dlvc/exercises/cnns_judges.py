@@ -153,6 +153,18 @@ normalise_batch = judges.function(
         "that is the sample variance, divided by the count less 1. Divide by the count: `correction=0`.": (
             lambda x, g, b: _over(x, g, b, correction=1)
         ),
+        "epsilon is missing under the root: a channel that hardly varies would blow up.": lambda x, g, b: (
+            g[:, None, None]
+            * (x - x.mean((0, 2, 3), keepdim=True))
+            / x.std((0, 2, 3), keepdim=True, correction=0)
+            + b[:, None, None]
+        ),
+        "epsilon is added to the variance, before the root.": lambda x, g, b: (
+            g[:, None, None]
+            * (x - x.mean((0, 2, 3), keepdim=True))
+            / (x.std((0, 2, 3), keepdim=True, correction=0) + 1e-5)
+            + b[:, None, None]
+        ),
         "divide by the standard deviation, not by the variance: the root is missing.": lambda x, g, b: (
             _over(x, g, b, power=1)
         ),
@@ -178,6 +190,12 @@ normalise_batch = judges.function(
             10 * random_numbers(3, 2, 4, 4, seed=4),
             random_numbers(2, seed=5),
             random_numbers(2, seed=6),
+        ),
+        # So faint that epsilon matters.
+        (
+            0.01 * random_numbers(3, 2, 4, 4, seed=7),
+            random_numbers(2, seed=8),
+            random_numbers(2, seed=9),
         ),
     ],
 )

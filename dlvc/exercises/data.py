@@ -39,7 +39,7 @@ def repair(pictures):
         hints=(
             "Three things are wrong: the order of the axes, the range and the type.",
             "`permute` takes the old numbers of the axes in their new order. The colours are axis 3 and become axis 1.",
-            "`pictures.permute(0, 3, 1, 2)`, then `.float()`, then divide by the largest value.",
+            "`pictures.permute(0, 3, 1, 2)`, then `.float()`, then divide by 255, the largest value a pixel can have.",
         ),
         judge=judge.repair,
         after="""\

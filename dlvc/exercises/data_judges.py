@@ -30,6 +30,9 @@ _repaired_values = judges.function(
         "the shape is right and the picture is not: `reshape` keeps the order of the numbers, and so mixes rows, "
         "columns and colours. `permute` moves the axes.": _reshaped,
         "the values still lie in 0 to 255: divide.": lambda x: x.permute(0, 3, 1, 2),
+        "divide by 255, whatever the largest value of these pictures is: else a dark picture becomes a bright one.": (
+            lambda x: x.permute(0, 3, 1, 2).float() / x.max()
+        ),
         "rows and columns are exchanged: the order of the axes is pictures, channels, rows, columns.": lambda x: (
             _repaired(x).transpose(2, 3)
         ),
@@ -46,10 +49,14 @@ _repaired_values = judges.function(
 def repair(answer: Any) -> str | None:
     """Judge the values, then the type, which comparing numbers does not look at."""
     reason = _repaired_values(answer)
-    kind = None if reason else call(answer, PICTURES).dtype
-    if kind in (None, torch.float32):
+    if reason:
         return reason
-    return f"the values are right, but their type is {kind}; the models want torch.float32."
+    result = call(answer, PICTURES)
+    if not isinstance(result, Tensor):
+        return "the values are right, but a model wants a tensor: `torch.from_numpy` makes one of an array."
+    if result.dtype != torch.float32:
+        return f"the values are right, but their type is {result.dtype}; the models want torch.float32."
+    return None
 
 
 def _class_mean(counts: Tensor) -> Tensor:

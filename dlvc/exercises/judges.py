@@ -24,6 +24,7 @@ from dlvc.exercises.answers import (
     read_choice,
     read_number,
     read_shape,
+    read_truth,
     read_values,
 )
 
@@ -121,6 +122,8 @@ def function(
 
 def agree(result: Any, wanted: Any) -> bool:
     """Return whether two results are equal: collections entry by entry, numbers up to rounding."""
+    if isinstance(wanted, bool):
+        return read_truth(result) is wanted
     if isinstance(wanted, (tuple, list)):
         values = read_values(result)
         same_length = values is not None and len(values) == len(wanted)
@@ -146,7 +149,9 @@ def difference(result: Any, wanted: Any) -> str:
     if target is None:
         return f"it returned {brief(result)}, which is not right."
     if given is None:
-        kind = "a tensor" if isinstance(wanted, Tensor) else "a number"
+        kind = (
+            "a tensor" if isinstance(wanted, Tensor) else "an array" if target.ndim else "a number"
+        )
         return f"it should return {kind}; it returned {brief(result)}."
     if given.shape != target.shape:
         return (

@@ -42,6 +42,16 @@ def mixed(images: Tensor) -> Tensor:
     return images.flatten(1)[:, :3] - images.flatten(1)[:, :3].mean(dim=0)
 
 
+def rounded(images: Tensor) -> Tensor:
+    """The same, with a rounding error that depends on the number of images, as real models have."""
+    return each_alone(images) + 1e-6 * len(images)
+
+
+def leaking(images: Tensor) -> Tensor:
+    """Scores of a model that lets a little of the others through."""
+    return each_alone(images) + 0.01 * mixed(images)
+
+
 BATCH = torch.linspace(0, 1, 4 * 3 * 2 * 2).view(4, 3, 2, 2) ** 2
 CURVES = (
     ([0.2, 0.5, 0.4], [0.25, 0.45, 0.48]),
@@ -218,8 +228,16 @@ def independent(scores, images):
                 "True and False are the wrong way round.": (
                     lambda scores, images: not independent(scores, images)
                 ),
+                "it does not allow for rounding: differences up to 0.00001 mean nothing.": (
+                    lambda scores, images: torch.equal(scores(images)[:1], scores(images[:1]))
+                ),
+                "it overlooks small differences: anything above 0.00001 counts.": (
+                    lambda scores, images: torch.allclose(
+                        scores(images)[:1], scores(images[:1]), atol=0.05
+                    )
+                ),
             },
-            ((each_alone, BATCH), (mixed, BATCH)),
+            ((each_alone, BATCH), (mixed, BATCH), (rounded, BATCH), (leaking, BATCH)),
         ),
         after="Two lines that would have caught attention over the batch before the first step.",
     ),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dlvc.checks import brief
 from dlvc.exercises import judges
-from dlvc.exercises.answers import call
+from dlvc.exercises.answers import as_tensor, call
 from dlvc.exercises.judges import random_numbers
 
 HEAD_MISTAKES = {
@@ -91,9 +91,10 @@ def linear_probe(answer: Any) -> str | None:
     """Judge the classes of new rows out of ten groups that a line can tell apart."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        result = call(answer, FEATURES, LABELS, NEW_FEATURES)
-    if not isinstance(result, Tensor):
-        return f"it should return a tensor of classes; it returned {brief(result)}."
+        returned = call(answer, FEATURES, LABELS, NEW_FEATURES)
+    result = as_tensor(returned)
+    if result is None or not result.ndim:
+        return f"it should return a tensor of classes; it returned {brief(returned)}."
     if result.shape == (20, 10):
         return (
             "these are ten scores for each row: return the class with the largest, `argmax(dim=1)`."
@@ -170,10 +171,11 @@ def freeze(answer: Any) -> str | None:
             f"{learning} of 4 tensors of the backbone still get a gradient. `backbone.requires_grad_(False)` reaches "
             "them all; setting an attribute of the backbone reaches none."
         )
-    if any(each.training for each in backbone.modules()):
+    # Only batch normalisation acts differently in training; other layers of the backbone may be in either mode.
+    if backbone[1].training:
         return (
             "batch normalisation still moves its running statistics: the backbone needs `eval()`."
         )
-    if not head.training:
+    if not head[0].training:
         return "the head is in evaluation mode, so its dropout is off: it should train as usual."
     return None

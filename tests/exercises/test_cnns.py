@@ -41,9 +41,16 @@ def full(image: Tensor, filter: Tensor) -> Tensor:
     return slide(image, filter, rows=image.shape[0] - k + 1, columns=image.shape[1] - k + 1)
 
 
-def normalised(x: Tensor, scale: Tensor, shift: Tensor, *axes: int, correction: int = 0) -> Tensor:
+def normalised(
+    x: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    *axes: int,
+    correction: int = 0,
+    epsilon: float = 1e-5,
+) -> Tensor:
     mean, variance = x.mean(axes, keepdim=True), x.var(axes, keepdim=True, correction=correction)
-    deviation = torch.sqrt(variance + 1e-5)
+    deviation = torch.sqrt(variance + epsilon)
     return scale.view(1, -1, 1, 1) * (x - mean) / deviation + shift.view(1, -1, 1, 1)
 
 
@@ -115,6 +122,7 @@ WRONG: Table = {
             lambda x, g, b: normalised(x, torch.ones_like(g), 0 * b, 0, 2, 3),
             "scale and shift are missing",
         ),
+        (lambda x, g, b: normalised(x, g, b, 0, 2, 3, epsilon=0.0), "epsilon is missing"),
     ],
 }
 

@@ -101,6 +101,7 @@ WRONG: Table = {
         (lambda x, y: y.diagonal() - x.diagonal(), "these are images"),
         (lambda x, y: 100 * (shares(y) / shares(x) - 1), "not a ratio"),
         (lambda x, y: 100 * (y.diagonal() - x.diagonal()) / x.sum(), "not by all images"),
+        (lambda x, y: (100 * (shares(y) - shares(x))).tolist(), "should return an array"),
     ],
 }
 

@@ -44,6 +44,8 @@ WRONG: Table = {
         (lambda x: x.permute(0, 3, 2, 1).float() / 255, "rows and columns are exchanged"),
         (lambda x: x.permute(0, 3, 1, 2) / 255, "their type is torch.float64"),
         (lambda x: x.float() / 255, "channels are still the last axis"),
+        (lambda x: x.permute(0, 3, 1, 2).float() / x.max(), "divide by 255, whatever"),
+        (lambda x: x.permute(0, 3, 1, 2).numpy() / 255, "a model wants a tensor"),
         (lambda x: x.permute(0, 3, 1, 2).long() // 255, "of the numbers are not"),
     ],
     "which_part": [

@@ -214,6 +214,22 @@ def test_a_function_cannot_change_the_numbers_that_it_is_judged_with() -> None:
     assert [exercise.assess(in_place).heading for _ in range(2)] == [RIGHT, RIGHT]
 
 
+def test_a_function_cannot_change_the_lists_and_dictionaries_that_it_is_judged_with() -> None:
+    named = {each.name: each for each in ALL}
+
+    def sorts_in_place(validation: list[float], test: list[float]) -> tuple[int, float, float]:
+        validation.sort()
+        test.sort()
+        return len(validation), validation[-1], test[-1]
+
+    def empties(in_file: dict[str, Any], in_model: dict[str, Any]) -> list[str]:
+        in_file.clear()
+        return list(in_model)
+
+    for name, answer in (("honest_row", sorts_in_place), ("not_loaded", empties)):
+        assert [named[name].assess(answer).heading for _ in range(2)] == [WRONG, WRONG]
+
+
 class Tags(html.parser.HTMLParser):
     """The tags and the text of a page."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 
 from dlvc.exercises.editions import exercise_cells
 from dlvc.exercises.silent_bugs import DATA, EXERCISES, MODEL, NONE, check
@@ -26,6 +28,10 @@ SEEN = {
 
 def best(validation, test):
     return validation.index(max(validation))
+
+
+def asked_twice(scores, images):
+    return scores(images)[:1], scores(images[:1])
 
 
 WRONG = [
@@ -55,6 +61,12 @@ WRONG = [
     ("independent", lambda scores, images: bool((scores(images) == scores(images)).all()), "twice"),
     ("independent", lambda scores, images: scores(images)[0] is scores(images[:1]), "up to round"),
     ("independent", lambda scores, images: scores(images[0]), "not right"),
+    ("independent", lambda scores, images: torch.equal(*asked_twice(scores, images)), "rounding"),
+    (
+        "independent",
+        lambda scores, images: torch.allclose(*asked_twice(scores, images), atol=0.1),
+        "overlooks small differences",
+    ),
     ("independent", 3, "a function is asked for"),
     ("who_sees_it", SEEN | {"shuffled labels": MODEL}, "by heart without complaint"),
     ("who_sees_it", SEEN | {"softmax twice": NONE}, "cannot be learned by heart"),
@@ -76,6 +88,15 @@ def test_a_wrong_answer_is_told_its_likely_reason(name: str, answer, reason: str
     note = getattr(check, name)(answer)
     assert note.heading == "not yet", note
     assert reason in note.text
+
+
+@pytest.mark.parametrize("kind", [bool, torch.as_tensor, np.asarray, np.bool_])
+def test_true_is_taken_as_python_torch_or_numpy_have_it(kind):
+    def independent(scores, images):
+        together, alone = asked_twice(scores, images)
+        return kind(bool((together - alone).abs().max() < 1e-5))
+
+    assert check.independent.exercise.assess(independent).heading == "right"
 
 
 def test_there_are_three_wrong_answers_for_each_exercise():

@@ -57,6 +57,21 @@ def all_in_evaluation(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
+def only_the_flag_of_the_head(model: nn.Module) -> nn.Module:
+    model.backbone.requires_grad_(False)
+    model.head.training = True
+    return model
+
+
+def only_batch_normalisation(model: nn.Module) -> nn.Module:
+    model.train()
+    model.backbone.requires_grad_(False)
+    for layer in model.backbone.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()
+    return model
+
+
 WRONG: Table = {
     "new_head": [
         (HEAD | {"parameters of the head": 18_944}, "has a bias, too"),
@@ -98,6 +113,7 @@ WRONG: Table = {
         (only_gradients, "still moves its running statistics"),
         (only_an_attribute, "4 of 4 tensors"),
         (all_in_evaluation, "dropout is off"),
+        (only_the_flag_of_the_head, "dropout is off"),
         (lambda model: model.requires_grad_(False), "so nothing learns"),
         (lambda model: model.backbone.requires_grad_(False), "return the model"),
     ],
@@ -122,3 +138,15 @@ def test_every_exercise_has_three_typical_mistakes() -> None:
 
 def test_a_loop_over_shape_and_numbers_finds_the_same_tensors() -> None:
     assert check.not_loaded.exercise.assess(differing).heading == "right"
+
+
+def test_a_backbone_whose_statistics_stand_still_is_frozen() -> None:
+    assert check.freeze.exercise.assess(only_batch_normalisation).heading == "right"
+
+
+@pytest.mark.parametrize("kind", [torch.as_tensor, torch.Tensor.numpy])
+def test_classes_are_taken_as_a_tensor_or_an_array(kind: Any) -> None:
+    def predicted(features: Tensor, labels: Tensor, new: Tensor) -> Any:
+        return kind(fit(features, labels, steps=100)(new).argmax(dim=1))
+
+    assert check.linear_probe.exercise.assess(predicted).heading == "right"
