@@ -35,10 +35,11 @@ def test_the_corpus_is_there_and_small():
 def test_each_input_is_read_or_refused(fuzz, tmp_path):
     for path in CORPUS:
         fuzz.read_one(path.read_bytes())  # an error that is not the reader's own ends the test
-    assert {each.name for each in tmp_path.iterdir()} <= {"cifar-10-python.tar.gz", "run.json"}
+    read = {"cifar-10-python.tar.gz", "run.json", "predictions.json", "trace.json"}
+    assert {each.name for each in tmp_path.iterdir()} <= read
 
 
-def test_the_fuzzers_seeds_are_right_where_they_should_be(fuzz):
+def test_the_fuzzers_seeds_are_right_where_they_should_be(fuzz, tmp_path):
     seeds = fuzz.seeds()
     pixels, labels = cifar10._read_batch("data_batch_1", seeds["batch"][1:])
     assert (pixels.shape, labels) == ((1, 3072), [3])
@@ -46,3 +47,8 @@ def test_the_fuzzers_seeds_are_right_where_they_should_be(fuzz):
     assert fuzz.records.record_from_json(seeds["record"][1:].decode()).key == "majority"
     for number in range(6):
         assert fuzz.plain_pickle.read_pickle(seeds[f"pickle-{number}"][1:])["key"] == {b"b": 10**30}
+    (tmp_path / "trace.json").write_bytes(seeds["trace"][1:])
+    assert fuzz.traces.load_trace("trace", tmp_path).model == "ResNet18"
+    (tmp_path / "predictions.json").write_bytes(seeds["guesses"][1:])
+    found = fuzz.predictions.load_predictions(tmp_path / "predictions.json")
+    assert not found.note and all(each.resolved for each in found.predictions.values())

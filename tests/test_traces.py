@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_an_unknown_trace_is_answered_with_those_there_are(tmp_path: Path):
         load_trace("x", tmp_path)
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"case": 1}', "not json"])
+@pytest.mark.parametrize("text", ["[]", "{}", '{"case": 1}', "not json", "[" * 20_000])
 def test_another_file_is_no_trace(text: str, tmp_path: Path):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match=r"x.json is not a trace: .* Record it again"):
@@ -40,3 +41,22 @@ def test_no_description_names_its_case():
         trace = load_trace(path.stem)
         if trace.case not in ("correct", "four patches"):
             assert trace.case not in describe(trace)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_loss": []}, "train_loss must be a list of at least one number"),
+        ({"validation_loss": [2.0]}, "validation_loss must be a list of 6 numbers"),
+        ({"step_losses": [2.3]}, "a step for each of 6 epochs"),
+        ({"kept_epoch": 7}, "kept_epoch must be a whole number from 1 to 6; got 7"),
+        ({"answers": [[0.1, 0.2]]}, "an entry of answers must be a list of 3 numbers"),
+        ({"test_accuracy": "0.5"}, "table row must be a list of 2 numbers"),
+        ({"attention_map": 8}, "attention_map must be a list of 2 numbers"),
+        ({"images": -1}, "images must be a whole number"),
+        ({"model": 3}, "model must be"),
+    ],
+)
+def test_what_is_no_log_is_named(change: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(load_trace("PlainTraining"), **change)

@@ -18,6 +18,8 @@ import contextlib
 import gzip
 import hashlib
 import io
+import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -69,7 +71,36 @@ def read_record_file(content: bytes) -> None:
         record.test.correct_images()
 
 
-READERS = (read_pickle_file, read_batch_file, read_tar_file, read_packed_file, read_record_file)
+def read_prediction_file(content: bytes) -> None:
+    """A learner's guesses; what is read can be scored and said. A damaged file has a note, never an error."""
+    path = FOLDER / "predictions.json"
+    path.write_bytes(content)
+    found = list(predictions.load_predictions(path).predictions.values())
+    for choices in (False, True):
+        predictions.calibration(found, choices=choices)
+
+
+def read_trace_file(content: bytes) -> None:
+    """The log of a training; what is read can be described and searched for clues."""
+    path = FOLDER / "trace.json"
+    path.write_bytes(content)
+    try:
+        trace = traces.load_trace("trace", FOLDER)
+    except ValueError:
+        return
+    traces.describe(trace)
+    clues.clues(trace)
+
+
+READERS = (
+    read_pickle_file,
+    read_batch_file,
+    read_tar_file,
+    read_packed_file,
+    read_record_file,
+    read_prediction_file,
+    read_trace_file,
+)
 
 
 def shrink_cifar10() -> None:
@@ -109,10 +140,17 @@ def seeds() -> dict[str, bytes]:
         )  # a long link: a GNU header
         file.addfile(link)
     tar = archive.getvalue()
-    record = (
-        Path(__file__).resolve().parents[2] / "figures" / "records" / "majority_report_seed0.json"
-    )
-    text = record.read_bytes()
+    stored = Path(__file__).resolve().parents[2] / "figures" / "records"
+    text = (stored / "majority_report_seed0.json").read_bytes()
+    trace = (stored / "silent_bugs" / "PretrainedTraining.json").read_bytes()
+    asked = {"notebook": "05", "question": "How much?", "measured": 1.5}
+    guesses = {
+        "format_version": 1,
+        "predictions": [
+            asked | {"name": "range", "guess": [1.0, 2.0]},
+            asked | {"name": "choice", "choices": ["a", "b"], "guess": "a", "measured": "b"},
+        ],
+    }
     found = {f"pickle-{number}": b"\x00" + pickle.dumps(values, number) for number in range(6)}
     return found | {
         "batch": b"\x01" + batch,
@@ -120,6 +158,13 @@ def seeds() -> dict[str, bytes]:
         "tar": b"\x02" + tar[:4096],
         "packed": b"\x03" + gzip.compress(tar, mtime=0),
         "record": b"\x04" + text,
+        "guesses": b"\x05" + json.dumps(guesses).encode(),
+        "guesses-wrong": b"\x05" + json.dumps(guesses).replace("[1.0, 2.0]", "[2.0, []]").encode(),
+        "trace": b"\x06" + trace,
+        "trace-no-epoch": b"\x06" + re.sub(rb'"train_loss": \[[^]]*\]', b'"train_loss": []', trace),
+        "trace-no-numbers": b"\x06"
+        + trace.replace(b'"test_accuracy": ', b'"test_accuracy": [], "x": '),
+        "trace-deep": b"\x06" + b"[" * 20_000,
         "record-empty": b'\x04{"format_version": 1, "epochs": [], "validation": null, "test": null}',
     }
 
@@ -138,15 +183,17 @@ if __name__ == "__main__":
     import atheris
 
     with atheris.instrument_imports(include=["dlvc", "pickletools", "tarfile", "gzip"]):
-        from dlvc import records
+        from dlvc import predictions, records, traces
         from dlvc.data import cifar10, plain_pickle
+        from dlvc.silent_bugs import clues
     with tempfile.TemporaryDirectory() as temporary:
         FOLDER = Path(temporary)
         shrink_cifar10()
         atheris.Setup(sys.argv, read_one)
         atheris.Fuzz()
 else:
-    from dlvc import records
+    from dlvc import predictions, records, traces
     from dlvc.data import cifar10, plain_pickle
+    from dlvc.silent_bugs import clues
 
     FOLDER = Path(tempfile.gettempdir())
