@@ -208,8 +208,15 @@ def load_study(name: str, folder: Path = FOLDER) -> list[StudyRun]:
 
 
 def run_study(study: Study, data: ImageData, seeds: int, folder: Path = FOLDER) -> list[StudyRun]:
-    """All runs of a study, those that are missing made now; the file is written after each."""
+    """All runs of a study, those that are missing made now; the file is written after each.
+
+    Raises ValueError if the file holds runs on other data.
+    """
     runs = load_study(study.name, folder)
+    if others := sorted({each.data for each in runs} - {data.title}):
+        raise ValueError(
+            f"{study.name}.json holds runs on {', '.join(others)}; data is {data.title}. Use another folder."
+        )
     for seed in range(seeds):
         for arm in study.arms:
             settings = {**study.common, **arm.settings, **arm.options, "key": arm.key, "l1": arm.l1}

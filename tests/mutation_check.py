@@ -246,6 +246,56 @@ FAULTS = (
         '" ".join(str(value).split())',
         "test_escaping.py",
     ),
+    # What is said about results, data and answers.
+    Fault(
+        "seeds forgotten in the interval",
+        "statistics.py",
+        "    drawn += seed_errors(per_run, draw)\n",
+        "",
+        "test_statistics.py",
+    ),
+    Fault(
+        "no degrees of freedom for seeds",
+        "statistics.py",
+        "draw.standard_t(freedom, size=RESAMPLES)",
+        "draw.standard_normal(size=RESAMPLES)",
+        "test_statistics.py",
+    ),
+    Fault(
+        "corrected p-values may fall",
+        "statistics.py",
+        "np.maximum.accumulate(values[order] * factors)",
+        "values[order] * factors",
+        "test_statistics.py",
+    ),
+    Fault(
+        "pre-flight overlooks gradients that are missing",
+        "diagnosis/model_checks.py",
+        "if each.grad is None or not each.grad.any()]",
+        "if each.grad is None]",
+        "diagnosis/test_preflight.py",
+    ),
+    Fault(
+        "pre-flight asks the same neighbours",
+        "diagnosis/model_checks.py",
+        "change = (together - scores(learner, batch.images[:half]))",
+        "change = (together - scores(learner, batch.images)[:half])",
+        "diagnosis/test_preflight.py",
+    ),
+    Fault(
+        "answers judged on the learner's copy",
+        "exercises/answers.py",
+        "data = (Tensor, np.ndarray, list, dict)",
+        "data = (Tensor, np.ndarray)",
+        "exercises/test_exercise.py",
+    ),
+    Fault(
+        "the first case of an exercise is enough",
+        "exercises/judges.py",
+        "pairs = list(zip(cases, results, strict=True))",
+        "pairs = list(zip(cases, results, strict=True))[:1]",
+        "exercises/test_silent_bugs.py exercises/test_comparison.py",
+    ),
 )
 
 

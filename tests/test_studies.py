@@ -79,6 +79,14 @@ def test_a_run_that_is_there_is_kept_and_a_missing_one_is_made(sketches, tmp_pat
     assert load_study("other", tmp_path) == []
 
 
+def test_runs_on_other_data_are_not_mixed_with_those_there_are(sketches, tmp_path):
+    run = run_study(replace(SMALL, arms=SMALL.arms[:1]), sketches, 1, tmp_path)[0]
+    text = (tmp_path / "small.json").read_text().replace(run.data, "Other data")
+    (tmp_path / "small.json").write_text(text)
+    with pytest.raises(ValueError, match=f"holds runs on Other data; data is {sketches.title}"):
+        run_study(SMALL, sketches, 1, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["regularisation", "training-size", "positions"])
 def test_the_stored_runs_are_those_of_the_study_of_today(name):
     study = STUDIES[name]

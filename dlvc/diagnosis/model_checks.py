@@ -110,6 +110,8 @@ def check_overfit(model: nn.Module, batch: Batch, loss: Loss) -> Finding:
     parameters = [each for each in learner.parameters() if each.requires_grad]
     if not parameters:
         return skipped(name, "the model has no weights to train")
+    if len(parameters) < len(list(learner.parameters())):
+        return skipped(name, "part of the model is frozen: the rest alone may need more steps")
     optimizer = torch.optim.Adam(parameters, STEP_SIZE)
     goal = FORGOTTEN * chance(batch)
     lowest, step = math.inf, 0
@@ -156,15 +158,18 @@ def check_modes(model: nn.Module, batch: Batch) -> Finding:
     name = "training and evaluation mode differ"
     first, second = evaluated(model, batch.inputs), evaluated(model, batch.inputs)
     steady = bool(torch.equal(first, second))
+    learner = copy.deepcopy(model).train()
     kinds = {
-        "dropout": any(isinstance(each, Dropout) and each.p > 0 for each in model.modules()),
-        "batch normalisation": any(isinstance(each, BatchNorm) for each in model.modules()),
+        "dropout": any(isinstance(each, Dropout) and each.p > 0 for each in learner.modules()),
+        "batch normalisation": any(
+            isinstance(each, BatchNorm) and not is_frozen(each) for each in learner.modules()
+        ),
     }
     there = [kind for kind, found in kinds.items() if found]
     if not there and steady:
         return skipped(name, "no dropout and no batch normalisation")
     with torch.no_grad():
-        moved = not close(first, copy.deepcopy(model).train()(batch.inputs))
+        moved = not close(first, learner(batch.inputs))
     return judged(
         name,
         steady and moved,
@@ -259,6 +264,11 @@ def close(first: Tensor, second: Tensor) -> bool:
     """Whether two sets of scores are the same up to rounding."""
     scale = max(1.0, first.abs().max().item())
     return bool((first - second).abs().max() <= ROUNDING * scale)
+
+
+def is_frozen(layer: nn.Module) -> bool:
+    """Whether a layer stays in evaluation mode on purpose: `train()` leaves it there, and its weights are fixed."""
+    return not layer.training and not any(each.requires_grad for each in layer.parameters())
 
 
 def finite(values: Tensor) -> bool:

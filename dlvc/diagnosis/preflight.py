@@ -52,13 +52,16 @@ def preflight(
     Hand in the parts of your own training code, or what is wrong with them goes unseen: `prepare` makes the model's
     inputs of uint8 images (N, 3, H, W), `loss` gets scores and labels, `scores(model, images)` is the evaluation of
     uint8 images. `train_size` and `pretrained` are what the text claims. The model stays as it is, and so do its mode
-    and torch's random numbers. Raises ValueError for a wrong type or a split without images.
+    and torch's random numbers. Raises ValueError for a wrong type or a split without images,
+    or with a single one to train on.
     """
     check_kind("model", model, nn.Module, "Build one with build_model(key, config).")
     check_kind("data", data, ImageData, "Get them with load_data().")
     for name, count in data.sizes.items():
         if count == 0:
             raise ValueError(f"preflight needs images in each split; {name} has none. Load more.")
+    if len(data.train) < 2:
+        raise ValueError("preflight compares training images; data has one only. Load more.")
     device = model_device(model)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)

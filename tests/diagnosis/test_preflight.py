@@ -18,6 +18,7 @@ from dlvc.diagnosis import preflight
 from dlvc.diagnosis.data_checks import chance_bound
 from dlvc.experiments import EXPERIMENTS, build_model, config_for
 from dlvc.models.cnn import DeepCNN, SimpleCNN
+from dlvc.models.resnet import ResNet18
 
 
 @pytest.fixture(autouse=True)
@@ -240,3 +241,24 @@ def test_text_of_a_report_stays_text(sketches: ImageData):
 def test_an_unknown_check_is_answered_with_those_there_are(sketches: ImageData):
     with pytest.raises(KeyError, match="no check is called 'loss'; there is training images"):
         preflight(DeepCNN(), sketches)["loss"]
+
+
+def test_a_frozen_backbone_raises_no_alarm(sketches: ImageData):
+    report = preflight(ResNet18(frozen=True, dropout=0.0), sketches)
+    assert report.ok, report
+    for name in ("a small batch can be overfitted", "training and evaluation mode differ"):
+        assert report[name].outcome == "not applicable"
+
+
+def test_batch_normalisation_that_never_trains_is_an_alarm_unless_it_is_frozen(sketches: ImageData):
+    class Stuck(DeepCNN):
+        def train(self, mode: bool = True) -> nn.Module:
+            return super().train(False)
+
+    report = preflight(Stuck(batch_norm=True, dropout=0.0), sketches)
+    assert report["training and evaluation mode differ"].outcome == "ALARM"
+
+
+def test_a_single_training_image_is_answered_in_words(sketches: ImageData):
+    with pytest.raises(ValueError, match="compares training images; data has one only"):
+        preflight(SimpleCNN(), replace(sketches, train=sketches.train.first(1)))
