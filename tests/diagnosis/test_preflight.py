@@ -262,3 +262,15 @@ def test_batch_normalisation_that_never_trains_is_an_alarm_unless_it_is_frozen(s
 def test_a_single_training_image_is_answered_in_words(sketches: ImageData):
     with pytest.raises(ValueError, match="compares training images; data has one only"):
         preflight(SimpleCNN(), replace(sketches, train=sketches.train.first(1)))
+
+
+def test_a_gradient_that_is_zero_throughout_reaches_no_parameter(sketches: ImageData):
+    class Silenced(SimpleCNN):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) + 0 * self.unused(images.mean(dim=(2, 3)))
+
+    model = Silenced()
+    model.unused = nn.Linear(3, 10)
+    found = preflight(model, sketches)["gradients reach every parameter"]
+    assert found.outcome == "ALARM"
+    assert "none for unused.weight, unused.bias" in found.measured
