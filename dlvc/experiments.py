@@ -77,7 +77,7 @@ def report_row(*values: float) -> dict[str, float]:
 
 
 vit = partial(VisionTransformer, patch_size=4, embed_dim=128, num_heads=4, mlp_ratio=2)
-# One hand-chosen recipe for each family, without a search.
+# One recipe for each family; what a search chose instead stands with the experiment.
 tuned_cnn = replace(
     REPORT,
     optimizer="adamw",
@@ -114,7 +114,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             notebook="02_cnns",
             build=SimpleCNN,
             budgets=CNN_BUDGETS,
-            tuned=replace(tuned_cnn, dropout=0.0),
+            tuned=replace(tuned_cnn, dropout=0.0, largest_shift=1),
             report_row=report_row(0.1886, 0.1895, 0.2730, 0.2730, 53.46, 1.18),
         ),
         Experiment(
@@ -123,7 +123,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             notebook="02_cnns",
             build=DeepCNN,
             budgets=CNN_BUDGETS,
-            tuned=replace(tuned_cnn, learning_rate=3e-3),
+            tuned=replace(tuned_cnn, learning_rate=3e-3, dropout=0.0, largest_shift=1),
             report_row=report_row(0.3798, 0.3797, 0.4625, 0.4625, 108.25, 2.62),
         ),
         Experiment(
