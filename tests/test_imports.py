@@ -56,6 +56,7 @@ LEVELS = [
     [
         "map_tests",
         "recordings",
+        "bench.*",
         "scaling",
         "search",
         "studies",

@@ -1,0 +1,5 @@
+"""How fast the training loop is, beside the machine's limit and beside the loops that others would write.
+
+`python -m dlvc bench` runs it. In reading order: `arms` (the loops), `measure` (one epoch of each, by turns), `limits`
+(what else a step could be), `curves` (data size, batch size, threads, start), `results` (record, targets, table).
+"""

@@ -1,0 +1,99 @@
+"""How time grows: with the number of images, the batch size and the threads; and what a start costs."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from dlvc.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config
+from dlvc.data import ImageData
+from dlvc.device import pick_device
+from dlvc.experiments import build_model
+from dlvc.training import train
+
+DATA_SIZES = (640, 1_280, 2_560, 5_120, 10_240)
+BATCH_SIZES = (32, 64, 128, 256, 512, 1_024)
+REPEATS = 3
+# What a learner waits for before the first step, in a process of its own: imports, then data on the device and a step.
+START = """
+import json, resource, sys, time
+started = time.perf_counter()
+from dlvc.bench.measure import bench_config
+from dlvc.data import load_data
+from dlvc.experiments import build_model
+from dlvc.training import train
+imported = time.perf_counter()
+data = load_data("sketch10", sizes=(640, 64, 64), quiet=True)
+loaded = time.perf_counter()
+from dataclasses import replace
+config = replace(bench_config(), train_size=64)
+train(build_model(sys.argv[1], config), data, config, progress=False)
+stepped = time.perf_counter()
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"import": imported - started, "first step": stepped - loaded, "peak memory (MB)": peak}))
+"""
+
+
+def data_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
+    """Seconds of a whole call of `train` with one epoch, by the number of training images."""
+    sizes = [each for each in DATA_SIZES if each <= len(data.train)]
+    seconds: dict[int, list[float]] = {each: [] for each in sizes}
+    for _ in range(REPEATS):
+        for size in sizes:
+            config = replace(bench_config(), train_size=size)
+            model = build_model(key, config)
+            started = time.perf_counter()
+            train(model, data, config, progress=False)
+            seconds[size].append(time.perf_counter() - started)
+    return {"images": sizes, "seconds": [statistics.median(seconds[size]) for size in sizes]}
+
+
+def fixed_and_per_image(curve: dict[str, list[float]]) -> tuple[float, float]:
+    """The a and b of seconds = a + b * images: least squares of the relative error, at least 0 for a."""
+    images, seconds = np.array(curve["images"]), np.array(curve["seconds"])
+    per_image, fixed = np.polyfit(images, seconds, 1, w=1 / seconds)
+    return max(0.0, float(fixed)), float(per_image)
+
+
+def batch_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
+    """Images a second in training steps, by batch size."""
+    sizes = [each for each in BATCH_SIZES if each <= len(data.train)]
+    rates: dict[int, list[float]] = {each: [] for each in sizes}
+    for _ in range(REPEATS):
+        for size in sizes:
+            steps = bare_steps(key, data, Step(batch_size=size), FEWEST_STEPS)
+            rates[size].append(size / statistics.median(steps))
+    return {
+        "batch sizes": sizes,
+        "images a second": [statistics.median(rates[size]) for size in sizes],
+    }
+
+
+def thread_curve(key: str, data: ImageData) -> dict[str, list[float]]:
+    """Milliseconds of a bare step, by the number of CPU threads; empty on a GPU."""
+    if pick_device().type != "cpu":
+        return {"threads": [], "seconds": []}
+    counts = range(1, torch.get_num_threads() + 1)
+    seconds = [
+        statistics.median(bare_steps(key, data, Step(threads=count), 3 * FEWEST_STEPS))
+        for count in counts
+    ]
+    return {"threads": list(counts), "seconds": seconds}
+
+
+def cold_start(key: str) -> dict[str, float]:
+    """Seconds of imports and until the first step is done, and the memory at its peak, in new processes."""
+    found = []
+    for _ in range(REPEATS):
+        done = subprocess.run(
+            [sys.executable, "-c", START, key], capture_output=True, text=True, check=True
+        )
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+    return {name: statistics.median(each[name] for each in found) for name in found[0]}

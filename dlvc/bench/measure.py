@@ -1,0 +1,160 @@
+"""One epoch of every arm, by turns, beside the bare step: the floor that no loop can go below."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import warnings
+from dataclasses import dataclass, replace
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from dlvc.augment import epoch_generator, random_draws
+from dlvc.bench.arms import ARMS, losses_on_record, run_arm
+from dlvc.config import TrainConfig
+from dlvc.data import ImageData
+from dlvc.device import autocast, memory_layout, pick_device
+from dlvc.experiments import EXPERIMENTS, build_model
+from dlvc.models.normalize import to_float
+from dlvc.optimization import make_optimizer
+from dlvc.training import prepare_batches, split_batches, train
+
+# One of those that have the same step: ResNet18 without augmentation has ResNet18's, the deep ViT without residual
+# connections that of the one with them, but for twelve additions.
+MODELS = tuple(key for key in EXPERIMENTS if key not in ("majority", "deep-vit", "resnet18-plain"))
+BARE_SECONDS = 0.4  # that many of bare steps make an epoch, but at least FEWEST_STEPS
+FEWEST_STEPS, MOST_STEPS = 8, 300
+WARM_UP = 3  # first steps are slower: memory is fetched, kernels are chosen
+
+
+@dataclass(frozen=True)
+class Step:
+    """A way to compute a step: number of images, layout, precision, threads (0: as they are)."""
+
+    batch_size: int = 64
+    layout: torch.memory_format | None = None  # None: as dlvc chooses
+    precision: str = "float32"
+    threads: int = 0
+
+
+def bench_config(batch_size: int = 64) -> TrainConfig:
+    """The report's settings in float32 and without dropout, whose random numbers would differ between the arms."""
+    return TrainConfig(
+        dropout=0.0, batch_size=batch_size, epochs=1, evaluation_size=10, precision="float32"
+    )
+
+
+def bare_steps(key: str, data: ImageData, step: Step, count: int) -> list[float]:
+    """Seconds of each of `count` steps on one batch that is there already: forward, backward, optimizer."""
+    config = bench_config(step.batch_size)
+    device = pick_device(config.device)
+    model = build_model(key, config).train()
+    layout = memory_layout(model, device) if step.layout is None else step.layout
+    model.to(device, memory_format=layout)
+    optimizer = make_optimizer(model, config)
+    images = to_float(data.train.images[: step.batch_size].to(device), layout)
+    labels = data.train.labels[: step.batch_size].to(device)
+    seconds, threads = [], torch.get_num_threads()
+    torch.set_num_threads(step.threads or threads)
+    try:
+        for _ in range(WARM_UP + count):
+            started = time.perf_counter()
+            optimizer.zero_grad(set_to_none=True)
+            with autocast(device, step.precision):
+                loss = cross_entropy(model(images).float(), labels)
+            loss.backward()
+            optimizer.step()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return seconds[WARM_UP:]
+
+
+def data_seconds(data: ImageData, config: TrainConfig, layout: torch.memory_format) -> float:
+    """Seconds of an epoch that dlvc needs to cut out, augment and convert its batches, with nothing trained."""
+    device = pick_device(config.device)
+    split = data.train.first(config.train_size)
+    images, labels = split.images.to(device), split.labels.to(device)
+    started = time.perf_counter()
+    generator = epoch_generator(config.seed, 1)
+    order = torch.randperm(len(labels), generator=generator).to(device)
+    draws = random_draws(len(labels), generator, padding=config.largest_shift).to(device)
+    indices = split_batches(order, config.batch_size)
+    for batch, _ in prepare_batches(images, labels, indices, draws, config):
+        to_float(batch, layout)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def host_syncs(key: str, data: ImageData, config: TrainConfig) -> int | None:
+    """How often an epoch of dlvc waits for the GPU; None on a CPU, where nothing has to be waited for."""
+    if pick_device(config.device).type != "cuda":
+        return None
+
+    def count(epochs: int) -> int:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                train(
+                    build_model(key, config), data, replace(config, epochs=epochs), progress=False
+                )
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        return sum("synchroniz" in str(each.message) for each in caught)
+
+    return (count(3) - count(1)) // 2  # an epoch more, without what a start waits for
+
+
+def equal_work(key: str, data: ImageData, steps: int = 20) -> float:
+    """The largest difference of a loss between dlvc and any arm, over `steps` steps on the same batches."""
+    config = replace(bench_config(), train_size=steps * 64)
+    found = {
+        name: losses_on_record(arm, build_model(key, config), data, config)
+        for name, arm in ARMS.items()
+        if arm.available
+    }
+    ours = found["dlvc"]
+    return max(
+        abs(one - other) for each in found.values() for one, other in zip(ours, each, strict=True)
+    )
+
+
+def measure_model(key: str, data: ImageData, rounds: int) -> dict:
+    """All measured of one model: by round the bare step and an epoch of each arm, in seconds a step."""
+    config, step = bench_config(), Step()
+    device = pick_device(config.device)
+    first = statistics.median(bare_steps(key, data, step, FEWEST_STEPS))
+    steps = min(max(FEWEST_STEPS, round(BARE_SECONDS / first)), MOST_STEPS, len(data.train) // 64)
+    config = replace(config, train_size=steps * config.batch_size)
+    layout = memory_layout(build_model(key, config), device)
+    arms = {name: arm for name, arm in ARMS.items() if arm.available}
+    difference = equal_work(key, data, min(steps, 20))
+    seconds: dict[str, list[float]] = {"bare step": [], "data": [], **{name: [] for name in arms}}
+    for _ in range(rounds):
+        # Two passes of an arm, of which the second counts: worker processes have started, memory is there.
+        for name, arm in arms.items():
+            if name == "dlvc":  # its floor right beside it
+                bare = bare_steps(key, data, step, steps)
+                # The mean, as an epoch has slow steps too: what disturbs the machine disturbs both.
+                seconds["bare step"].append(statistics.mean(bare))
+                seconds["data"].append(data_seconds(data, config, layout) / steps)
+            passes = run_arm(arm, build_model(key, config), data, replace(config, epochs=2))
+            seconds[name].append(passes[-1] / steps)
+    return {
+        "steps": steps,
+        "largest_loss_difference": difference,
+        "seconds_per_step": seconds,
+        "host_syncs": host_syncs(key, data, config),
+    }
+
+
+def ratio(seconds: dict[str, list[float]], above: str, below: str) -> float:
+    """Median over rounds of the ratio of two arms' seconds in the same round."""
+    return statistics.median(
+        one / other for one, other in zip(seconds[above], seconds[below], strict=True)
+    )
