@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from dlvc.checks import check_kind, check_whole
 from dlvc.data import CLASSES, Split
 from dlvc.data.splits import check_labels
-from dlvc.device import autocast, memory_layout, model_device
+from dlvc.device import autocast, input_layout, model_device
 from dlvc.distributed import ALONE, OneProcess
 from dlvc.memory import in_smaller_parts
 from dlvc.metrics import (
@@ -87,7 +87,7 @@ def evaluate_in_batches(
     """`evaluate`, with batches of a size that memory must suffice for."""
     started = time.perf_counter()
     device = model_device(model)
-    layout = memory_layout(model, device)
+    layout = input_layout(model, device)
     model.eval()
     images, labels = split.images.to(device), split.labels.to(device)
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
@@ -127,7 +127,7 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tenso
     check_whole("batch_size", batch_size, low=1, hint="Try 500.")
     check_not_empty(len(images), "predict")
     device = model_device(model)
-    layout = memory_layout(model, device)
+    layout = input_layout(model, device)
     model.eval()
     return in_smaller_parts(
         lambda size: torch.cat(

@@ -132,7 +132,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             notebook="02_cnns",
             build=partial(DeepCNN, batch_norm=True),
             budgets=CNN_BUDGETS,
-            tuned=replace(tuned_cnn, learning_rate=6e-3),
+            tuned=replace(tuned_cnn, learning_rate=3e-3, batch_size=32, largest_shift=1),
             report_row=report_row(0.4712, 0.4707, 0.5814, 0.5814, 113.07, 2.80),
         ),
         Experiment(

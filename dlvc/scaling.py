@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from dlvc.checks import check_whole
 from dlvc.config import TrainConfig
-from dlvc.device import autocast, memory_layout, pick_device, pick_precision
+from dlvc.device import autocast, input_layout, memory_layout, pick_device, pick_precision
 from dlvc.distributed import OneProcess, processes_of_torchrun
 from dlvc.experiments import build_model, get_experiment
 from dlvc.models.normalize import to_float
@@ -98,8 +98,8 @@ def measure(key: str, config: TrainConfig, processes: OneProcess) -> Measured:
 
     def step_of(images: int, *, together: bool = False) -> Callable[[], None]:
         model = build_model(key, config)
-        layout = memory_layout(model, device)
-        model.to(device, memory_format=layout).train()
+        layout = input_layout(model, device)
+        model.to(device, memory_format=memory_layout(model, device)).train()
         forward = processes.wrap(model) if together else model
         optimizer = make_optimizer(model, config)
         batch = torch.randint(0, 256, (images, 3, 32, 32), dtype=torch.uint8, device=device)

@@ -22,7 +22,7 @@ from dlvc.checkpoint import CheckpointFolder, as_folder
 from dlvc.checks import check_kind
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
-from dlvc.device import autocast, memory_layout, pick_device, pick_precision
+from dlvc.device import autocast, input_layout, memory_layout, pick_device, pick_precision
 from dlvc.distributed import ALONE, OneProcess
 from dlvc.evaluation import Evaluation, evaluate
 from dlvc.identity import training_identity
@@ -210,7 +210,7 @@ def train_epoch(
     """
     model, optimizer, scaler, epoch = state.model, state.optimizer, state.scaler, state.epoch
     processes = state.processes
-    device, layout = images.device, memory_layout(model, images.device)
+    device, layout = images.device, input_layout(model, images.device)
     # All random numbers of an epoch, by image: neither batch size nor device changes them.
     generator = epoch_generator(config.seed, epoch)
     order = torch.randperm(len(labels), generator=generator).to(device)

@@ -108,7 +108,7 @@ FAULTS = (
     Fault(
         "loss averaged over batches of one size",
         "training.py",
-        "state.losses[step] += loss.detach() * len(index)",
+        "state.losses[step] += loss.detach() * len(targets)",
         "state.losses[step] += loss.detach() * config.batch_size",
         "test_training.py",
     ),
@@ -158,14 +158,14 @@ FAULTS = (
     Fault(
         "crops by place in the batch, not by image",
         "training.py",
-        "draws.take(index), padding=padding",
-        "draws.take(torch.arange(len(index))), padding=padding",
+        "draws.take(index), padding=config.largest_shift",
+        "draws.take(torch.arange(len(index))), padding=config.largest_shift",
         "test_training_steps.py",
     ),
     Fault(
         "slices weigh alike",
         "training.py",
-        "processes.size * len(index) / len(batches[step])",
+        "processes.size * len(targets) / len(batches[step])",
         "1.0",
         "test_distributed.py",
     ),

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from dlvc.augment import epoch_generator, random_draws
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
-from dlvc.device import memory_layout, pick_device
+from dlvc.device import input_layout, memory_layout, pick_device
 from dlvc.models.normalize import to_float
 from dlvc.models.torchvision_check import import_torchvision
 from dlvc.optimization import make_optimizer
@@ -157,8 +157,8 @@ def tutorial_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> li
 def tuned_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> list[float]:
     """The same with one kernel for all of Adam, and sums that stay on the device until the pass is over."""
     device = pick_device(config.device)
-    layout = memory_layout(model, device)
-    model.to(device, memory_format=layout).train()
+    layout = input_layout(model, device)
+    model.to(device, memory_format=memory_layout(model, device)).train()
     optimizer = make_optimizer(model, config)
 
     def one_pass() -> None:
@@ -184,8 +184,8 @@ def timm_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> list[f
     from timm.utils import AverageMeter, accuracy
 
     device = pick_device(config.device)
-    layout = memory_layout(model, device)
-    model.to(device, memory_format=layout).train()
+    layout = input_layout(model, device)
+    model.to(device, memory_format=memory_layout(model, device)).train()
     optimizer = create_optimizer_v2(
         model,
         opt="adam",
@@ -215,8 +215,8 @@ def lightning_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> l
 
     seconds: list[float] = []
     device = pick_device(config.device)
-    layout = memory_layout(model, device)
-    model.to(memory_format=layout)
+    layout = input_layout(model, device)
+    model.to(memory_format=memory_layout(model, device))
 
     class Classifier(lightning.LightningModule):
         def __init__(self) -> None:

@@ -14,7 +14,7 @@ from dlvc.augment import epoch_generator, random_draws
 from dlvc.bench.arms import ARMS, losses_on_record, run_arm
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
-from dlvc.device import autocast, memory_layout, pick_device
+from dlvc.device import autocast, input_layout, memory_layout, pick_device
 from dlvc.experiments import EXPERIMENTS, build_model
 from dlvc.models.normalize import to_float
 from dlvc.optimization import make_optimizer
@@ -50,8 +50,9 @@ def bare_steps(key: str, data: ImageData, step: Step, count: int) -> list[float]
     config = bench_config(step.batch_size)
     device = pick_device(config.device)
     model = build_model(key, config).train()
-    layout = memory_layout(model, device) if step.layout is None else step.layout
-    model.to(device, memory_format=layout)
+    ours = step.layout is None
+    model.to(device, memory_format=memory_layout(model, device) if ours else step.layout)
+    layout = input_layout(model, device) if ours else step.layout
     optimizer = make_optimizer(model, config)
     images = to_float(data.train.images[: step.batch_size].to(device), layout)
     labels = data.train.labels[: step.batch_size].to(device)
@@ -131,7 +132,7 @@ def measure_model(key: str, data: ImageData, rounds: int) -> dict:
     first = statistics.median(bare_steps(key, data, step, FEWEST_STEPS))
     steps = min(max(FEWEST_STEPS, round(BARE_SECONDS / first)), MOST_STEPS, len(data.train) // 64)
     config = replace(config, train_size=steps * config.batch_size)
-    layout = memory_layout(build_model(key, config), device)
+    layout = input_layout(build_model(key, config), device)
     arms = {name: arm for name, arm in ARMS.items() if arm.available}
     difference = equal_work(key, data, min(steps, 20))
     seconds: dict[str, list[float]] = {"bare step": [], "data": [], **{name: [] for name in arms}}

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from dlvc.augment import crop_and_mirror, random_draws
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
-from dlvc.device import autocast, memory_layout, pick_device, pick_precision
+from dlvc.device import autocast, input_layout, memory_layout, pick_device, pick_precision
 from dlvc.experiments import outline_model
 from dlvc.models.normalize import to_float
 from dlvc.optimization import make_optimizer
@@ -51,8 +51,8 @@ def measure_pace(
     precision = pick_precision(config.precision, device)
     generator = torch.Generator().manual_seed(0)
     model = _with_made_up_weights(outline_model(key, config, options=options), device)
-    layout = memory_layout(model, device)
-    model.to(memory_format=layout)
+    layout = input_layout(model, device)
+    model.to(memory_format=memory_layout(model, device))
     first = data.train.first(min(config.batch_size, config.train_size))
     images, labels = first.images.to(device), first.labels.to(device)
     draws = random_draws(len(labels), generator, padding=config.largest_shift).to(device)
