@@ -9,11 +9,13 @@ from pathlib import Path
 
 import torch
 
+from dlvc.bench.results import BENCH_RECORD, load_bench
 from dlvc.data import CLASSES
 from dlvc.data.sketch10 import draw_sketches
 from dlvc.experiments import COMPARISONS, EXPERIMENTS
 from dlvc.plots import (
     accuracy_bars,
+    bench_figure,
     comparison_pairs,
     confusion_grid,
     cost_scatter,
@@ -71,6 +73,7 @@ def viewer_still() -> Picture:
 Records = Sequence[RunRecord]
 FIGURES: dict[str, Callable[[Records], Picture]] = {
     "attention-viewer.png": lambda records: viewer_still(),
+    "bench.png": lambda records: bench_figure(load_bench(BENCH_RECORD)),
     "comparisons.png": lambda records: comparison_pairs(
         records, COMPARISONS, reported=reported_accuracies()
     ),
@@ -81,7 +84,7 @@ FIGURES: dict[str, Callable[[Records], Picture]] = {
     "test-accuracy.png": lambda records: accuracy_bars(records, reported=reported_accuracies()),
     "training-behaviour.png": report_figure,
 }
-WITHOUT_RECORDS = ("attention-viewer.png", "sketch10.png")
+WITHOUT_RECORDS = ("attention-viewer.png", "bench.png", "sketch10.png")
 
 
 def missing_records(name: str, records: Records) -> str:

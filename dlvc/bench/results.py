@@ -27,6 +27,9 @@ from dlvc.provenance import describe_device, git_commit, versions
 from dlvc.records import REFERENCE_RECORDS
 
 FOLDER = REFERENCE_RECORDS / "bench"
+BENCH_RECORD = (
+    FOLDER / "cpu.json"
+)  # the one that README shows; others beside it are of further runs
 SMALL = "simple-cnn"  # the model for which the loop counts most
 CURVES_OF = (SMALL, "deep-cnn-bn", "resnet18")
 SAME_LOSS = 1e-4

@@ -4,12 +4,14 @@ Never sees a model and never shows a window. Each function returns the figure, a
 `Figure` that a notebook shows when it is the last value of a cell; `description(figure)` says in
 one sentence what is on it. Read on in `curves.py` and `results.py` (figures of records),
 `classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `explanations.py` (maps
-put to the test), `lines.py` (one factor measured), `guesses.py` (a learner's guesses), `traces.py`
+put to the test), `lines.py` (one factor measured), `bench.py` (what loops cost), `guesses.py`
+(a learner's guesses), `traces.py`
 (one training's log), `drawings.py` (one step of an operation) and `diagrams.py` (how parts are
 connected); `style.py` holds the common look.
 """
 
 from dlvc.plots.attention_maps import attention_overlay, position_similarity
+from dlvc.plots.bench import bench_figure, loop_bars
 from dlvc.plots.classes import (
     class_histogram,
     confusion_grid,
@@ -37,6 +39,7 @@ from dlvc.plots.traces import training_trace
 __all__ = [
     "accuracy_bars",
     "attention_overlay",
+    "bench_figure",
     "calibration_diagram",
     "calibration_figure",
     "class_histogram",
@@ -55,6 +58,7 @@ __all__ = [
     "image_patches",
     "interval_rows",
     "learning_curves",
+    "loop_bars",
     "map_mosaic",
     "mark_guess",
     "max_pooling",

@@ -4,9 +4,49 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from dlvc.plots.style import INK, MUTED, Picture, new_picture, set_description, styled
+from matplotlib.ticker import FuncFormatter
+
+from dlvc.plots.style import (
+    BLUE,
+    INK,
+    MUTED,
+    VERMILLION,
+    Picture,
+    new_picture,
+    set_description,
+    styled,
+)
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+@styled
+def loop_bars(seconds: Mapping[str, float], feeding: Mapping[str, float]) -> Picture:
+    """Return a bar for each loop: `seconds` of a pass, of which the part for the images, `feeding`, is hatched."""
+    picture = new_picture(9, 1.6 + 0.5 * len(seconds), title="Where the time of a pass goes")
+    axes = picture.subplots()
+    for place, (name, whole) in enumerate(seconds.items()):
+        images = min(feeding[name], whole)
+        label = ("images", "network, optimizer, counting") if place == 0 else (None, None)
+        axes.barh(
+            place, images, 0.6, color=VERMILLION, hatch="///", edgecolor="white", label=label[0]
+        )
+        axes.barh(place, whole - images, 0.6, left=images, color=BLUE, label=label[1])
+        times = next(iter(seconds.values())) / whole
+        axes.annotate(
+            f"{times:.1f} x", (whole, place), (6, 0), textcoords="offset points", va="center"
+        )
+    axes.set_yticks(range(len(seconds)), list(seconds))
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set_xlabel("seconds of a pass")
+    axes.legend(loc="lower right")
+    set_description(
+        picture,
+        "A bar for each loop: the seconds of one pass over the images, of which the hatched part goes into cutting out "
+        "and augmenting them. The number says how many times as fast as the first loop.",
+    )
+    return picture
 
 
 @styled
@@ -62,6 +102,9 @@ def bench_figure(found: Mapping[str, Any]) -> Picture:
         )
     rates.set_xscale("log", base=2)
     rates.set_yscale("log")
+    thousands = FuncFormatter(lambda value, _: f"{value:,.0f}")
+    rates.yaxis.set_major_formatter(thousands)
+    rates.yaxis.set_minor_formatter(thousands)
     rates.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     rates.set_xlabel("batch size (images)")
     rates.set_ylabel("images a second, bare step")
