@@ -155,7 +155,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--rounds",
         type=int,
-        default=5,
+        default=3,
         metavar="N",
         help="how often each loop is timed (default: 3)",
     )

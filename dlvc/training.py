@@ -27,7 +27,7 @@ from dlvc.distributed import ALONE, OneProcess
 from dlvc.evaluation import Evaluation, evaluate
 from dlvc.identity import training_identity
 from dlvc.interruption import end_at_step_border, own_random_numbers
-from dlvc.memory import NotEnoughMemoryError, in_smaller_parts
+from dlvc.memory import NotEnoughMemoryError, in_smaller_parts, keep_freed_memory
 from dlvc.metrics import NotFiniteError, check_scores, mean_loss
 from dlvc.models.normalize import to_float
 from dlvc.notices import say
@@ -93,6 +93,7 @@ def train(
     check_kind("model", model, nn.Module, "Build one with build_model(key, config).")
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
+    keep_freed_memory()
     model.to(device, memory_format=memory_layout(model, device))
     train_split = data.train.first(config.train_size)
     validation = data.validation.first(config.evaluation_size)

@@ -1,5 +1,8 @@
 """Where memory is short a batch is computed in parts, which add up to the same step, and that is said."""
 
+import platform
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -141,3 +144,35 @@ def test_a_training_with_short_memory_goes_on_in_the_same_parts(sketches, tmp_pa
     assert set(resumed.seen) == {16, 12}
     for one, other in zip(straight.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+FAULTS = """
+import resource, sys, torch
+from dlvc.memory import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+
+def step():
+    layers = [torch.ones(2**19) for _ in range(8)]  # 2 MB each, freed at the end of the step
+
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_memory_that_a_step_frees_is_not_fetched_from_the_system_again():
+    """50 steps of 16 MB are 200,000 pages of 4 kB: kept, hardly any of them is fetched anew."""
+    given_back, kept = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", FAULTS, way], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for way in ("give back", "keep")
+    )
+    assert kept < 5_000
+    assert given_back > 4 * kept

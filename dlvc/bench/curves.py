@@ -19,7 +19,7 @@ from dlvc.experiments import build_model
 from dlvc.training import train
 
 DATA_SIZES = (640, 1_280, 2_560, 5_120, 10_240)
-BATCH_SIZES = (32, 64, 128, 256, 512, 1_024)
+BATCH_SIZES = (32, 64, 128, 256, 512)
 REPEATS = 3
 # What a learner waits for before the first step, in a process of its own: imports, then data on the device and a step.
 START = """

@@ -12,7 +12,7 @@ from dlvc.device import pick_device
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 TRY_SECONDS = 0.3  # that many of steps of a kind a round
-ROUNDS = 3
+ROUNDS = 2
 
 
 def step_kinds() -> dict[str, Step]:
