@@ -141,7 +141,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             notebook="03_vits",
             build=partial(vit, depth=1, residual=False),
             budgets=VIT_BUDGETS,
-            tuned=tuned_vit,
+            tuned=replace(tuned_vit, learning_rate=2e-3, largest_shift=1),
             report_row=report_row(0.1922, 0.1922, 0.2170, 0.2170, 89.76, 2.38),
         ),
         Experiment(
@@ -159,7 +159,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             notebook="03_vits",
             build=partial(vit, depth=6, residual=True),
             budgets=VIT_BUDGETS,
-            tuned=tuned_vit,
+            tuned=replace(tuned_vit, largest_shift=2),
             report_row=report_row(0.2780, 0.2775, 0.3106, 0.3106, 136.58, 3.11),
         ),
         Experiment(

@@ -125,9 +125,10 @@ def host_syncs(key: str, data: ImageData, config: TrainConfig) -> int | None:
 def equal_work(key: str, data: ImageData, steps: int = 10) -> float:
     """The largest relative difference of a loss between dlvc and any arm, over `steps` steps on the same batches.
 
-    Not more steps: arms round differently where their memory layouts differ, and each step amplifies that.
+    Few steps and a small learning rate: threads and memory layouts round differently, and Adam, whose steps are as long
+    for a tiny gradient as for a large one, amplifies that.
     """
-    config = replace(bench_config(), train_size=steps * 64)
+    config = replace(bench_config(), train_size=steps * 64, learning_rate=1e-4)
     found = {
         name: losses_on_record(arm, build_model(key, config), data, config)
         for name, arm in ARMS.items()
