@@ -166,7 +166,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--steps", action="store_true", help="with --show: the table of layouts and precisions"
     )
     bench.add_argument(
-        "--output", type=Path, default=Path("runs/bench/latest.json"), metavar="FILE", help="the record"
+        "--output",
+        type=Path,
+        default=Path("runs/bench/latest.json"),
+        metavar="FILE",
+        help="the record",
     )
     bench.set_defaults(run=run_bench)
 

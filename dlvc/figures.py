@@ -84,7 +84,7 @@ FIGURES: dict[str, Callable[[Records], Picture]] = {
     "test-accuracy.png": lambda records: accuracy_bars(records, reported=reported_accuracies()),
     "training-behaviour.png": report_figure,
 }
-WITHOUT_RECORDS = ("attention-viewer.png", "bench.png", "sketch10.png")
+WITHOUT_RECORDS = ("attention-viewer.png", "bench.png", "sketch10.png")  # of runs
 
 
 def missing_records(name: str, records: Records) -> str:

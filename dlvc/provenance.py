@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -46,8 +47,8 @@ def describe_model(model: nn.Module, split: Split) -> dict[str, int]:
     """Number of parameters, of parameters that are trained, and of multiply-adds for one image."""
     image = split[0][0][None].to(model_device(model))
     model.eval()
-    # Not inference_mode: in it attention is one operation, for which there is no formula.
-    with OperationCounter() as counter, torch.no_grad():
+    # As matrix products: for attention as one operation, which newer versions of torch take here, there is no formula.
+    with sdpa_kernel(SDPBackend.MATH), OperationCounter() as counter, torch.no_grad():
         model(image)
     parameters = list(model.parameters())
     return {

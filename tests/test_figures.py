@@ -79,9 +79,9 @@ def test_drawing_twice_gives_the_same_bytes_without_a_trace_of_the_program(tmp_p
 
 def test_figures_without_records_are_left_out_with_a_message(tmp_path: Path, capsys):
     drawn = [path.name for path in draw_figures(tmp_path, records=[])]
-    assert drawn == ["attention-viewer.png", "sketch10.png"]
+    assert drawn == ["attention-viewer.png", "bench.png", "sketch10.png"]
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == len(FIGURES) - 2
+    assert len(said) == len(FIGURES) - 3
     assert "cost.png is not drawn: it needs a tested run of a model that learns." in said
 
 

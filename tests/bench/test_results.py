@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from small_bench import record
 
 from dlvc.bench.curves import fixed_and_per_image
 from dlvc.bench.measure import MODELS, ratio
@@ -18,41 +19,6 @@ from dlvc.bench.results import (
 )
 from dlvc.plots.bench import bench_figure
 from dlvc.plots.style import description
-
-KINDS = {
-    "as dlvc": 0.0021,
-    "float32, contiguous, 2 threads": 0.0040,
-    "float32, channels_last, 2 threads": 0.0020,
-    "bfloat16, contiguous, 2 threads": 0.0015,
-}
-
-
-def record(loop: float = 1.1, tutorial: float = 4.0) -> dict:
-    """A record of one model with a bare step of 2 ms; `loop` and `tutorial` are multiples of it."""
-    seconds = {
-        "bare step": [0.002, 0.002, 0.004],
-        "data": [0.0002, 0.0002, 0.0004],
-        "dlvc": [0.002 * loop, 0.002 * loop, 0.004 * loop],
-        "tutorial loop": [0.002 * tutorial, 0.002 * tutorial, 0.004 * tutorial],
-    }
-    measured = {
-        "steps": 100,
-        "largest_loss_difference": 1e-6,
-        "seconds_per_step": seconds,
-        "host_syncs": None,
-        "step_kinds": KINDS,
-    }
-    curves = {
-        "data size": {"images": [640, 1280, 2560], "seconds": [0.164, 0.228, 0.356]},
-        "batch size": {"batch sizes": [32, 64], "images a second": [9000.0, 16000.0]},
-        "threads": {"threads": [1, 2], "seconds": [0.005, 0.003]},
-    }
-    return {
-        "device": {"type": "cpu", "name": "a made-up CPU", "threads": 2},
-        "models": {"simple-cnn": measured},
-        "curves": {"simple-cnn": curves},
-        "cold_start": {"import": 1.5, "first step": 0.2, "peak memory (MB)": 400.0},
-    }
 
 
 def test_a_ratio_is_the_median_over_rounds_so_one_slow_round_does_not_count():

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from small_bench import record
 
 from dlvc import plots
 from dlvc.experiments import COMPARISONS
@@ -29,6 +30,7 @@ GUESS = Prediction(
 DRAW = {
     "accuracy_bars": plots.accuracy_bars,
     "attention_overlay": lambda runs: plots.attention_overlay(IMAGES[0], MAPS[0], query=3),
+    "bench_figure": lambda runs: plots.bench_figure(record()),
     "calibration_diagram": lambda runs: plots.calibration_diagram(
         {"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model in two groups."
     ),
@@ -52,6 +54,9 @@ DRAW = {
         {"ViT": {"rollout": (0.1, 0.0, 0.2)}}, label="points", says="A dot with its interval."
     ),
     "learning_curves": plots.learning_curves,
+    "loop_bars": lambda runs: plots.loop_bars(
+        {"slow": 4.0, "fast": 1.0}, {"slow": 3.0, "fast": 0.2}
+    ),
     "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),
     "mark_guess": lambda runs: plots.mark_guess(plots.learning_curves(runs), GUESS, axis="y"),
     "max_pooling": lambda runs: plots.max_pooling(),
