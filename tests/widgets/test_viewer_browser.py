@@ -81,6 +81,7 @@ class Notebook:
     page: Any
     folder: Path
     stored: nbformat.NotebookNode | None = None
+    asleep: bool = False
 
     def viewer(self, cell: int) -> ViewerPage:
         output = self.page.locator(".jp-CodeCell").nth(cell).locator(".jp-OutputArea-output")
@@ -91,7 +92,9 @@ class Notebook:
     def kernel(self, wanted: str) -> None:
         """Leave the kernel "idle", let it sleep, "busy", or shut it down: only ever later in this list."""
         session = "window.jupyterapp.shell.currentWidget.sessionContext"
-        if wanted == "busy":
+        if wanted == "busy" and not self.asleep:
+            # Once: a sleeping kernel still answers on its control channel, after which its status reads "idle".
+            self.asleep = True
             code = "import time; time.sleep(600)"
             self.page.evaluate(
                 f"code => {{ {session}.session.kernel.requestExecute({{code}}) }}", code
