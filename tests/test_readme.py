@@ -17,7 +17,7 @@ def test_every_table_is_what_its_command_prints(capsys, monkeypatch):
     tables = re.findall(
         r"<!-- [\w ]+: python -m dlvc (.*?) -->\n(.*?)\n<!-- end", README, re.DOTALL
     )
-    assert len(tables) == 7
+    assert len(tables) == 8
     for command, shown in tables:
         assert command_line.main(command.split()) == 0
         assert shown == capsys.readouterr().out.strip()
