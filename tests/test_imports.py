@@ -64,7 +64,7 @@ LEVELS = [
         "exercises.*",
         "widgets.*",
     ],
-    ["figures"],
+    ["speed", "figures"],
     ["__main__"],
 ]
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -4,10 +4,9 @@ Never sees a model and never shows a window. Each function returns the figure, a
 `Figure` that a notebook shows when it is the last value of a cell; `description(figure)` says in
 one sentence what is on it. Read on in `curves.py` and `results.py` (figures of records),
 `classes.py` (data and confusion counts), `images.py`, `attention_maps.py`, `explanations.py` (maps
-put to the test), `lines.py` (one factor measured), `bench.py` (what loops cost), `guesses.py`
-(a learner's guesses), `traces.py`
-(one training's log), `drawings.py` (one step of an operation) and `diagrams.py` (how parts are
-connected); `style.py` holds the common look.
+put to the test), `lines.py` (one factor measured), `bench.py` and `speed.py` (what loops cost),
+`guesses.py` (a learner's guesses), `traces.py` (one training's log), `drawings.py` (one step of
+an operation) and `diagrams.py` (how parts are connected); `style.py` holds the common look.
 """
 
 from dlvc.plots.attention_maps import attention_overlay, position_similarity
@@ -33,6 +32,7 @@ from dlvc.plots.images import (
 )
 from dlvc.plots.lines import calibration_diagram, measured_lines
 from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
+from dlvc.plots.speed import speed_bars
 from dlvc.plots.style import description, set_description
 from dlvc.plots.traces import training_trace
 
@@ -72,5 +72,6 @@ __all__ = [
     "set_description",
     "show_augmentations",
     "show_images",
+    "speed_bars",
     "training_trace",
 ]

@@ -75,6 +75,9 @@ DRAW = {
     "residual_block": lambda runs: plots.residual_block(),
     "show_augmentations": lambda runs: plots.show_augmentations(IMAGES, IMAGES[:, None]),
     "show_images": lambda runs: plots.show_images(IMAGES),
+    "speed_bars": lambda runs: plots.speed_bars(
+        {"slow": {"images": 3.0, "forward": 0.5}}, {"slow": 4.0, "fast": 1.0}
+    ),
     "training_trace": lambda runs: plots.training_trace(load_trace("SoftmaxTwice"), "A case"),
 }
 
