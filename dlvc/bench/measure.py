@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from dlvc.augment import epoch_generator, random_draws
-from dlvc.bench.arms import ARMS, Arm, losses_on_record, run_arm
+from dlvc.bench.arms import ARMS, losses_on_record, run_arm
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.device import autocast, input_layout, memory_layout, pick_device
@@ -88,17 +88,6 @@ def data_seconds(data: ImageData, config: TrainConfig, layout: torch.memory_form
         to_float(batch, layout)
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
-def feeding_seconds(arm: Arm, data: ImageData, config: TrainConfig) -> float:
-    """Seconds of a pass over the arm's batches, with nothing trained."""
-    if arm.batches is None:
-        return data_seconds(data, config, torch.contiguous_format)
-    batches = arm.batches(data.train.first(config.train_size), config)
-    started = time.perf_counter()
-    for _ in batches:
-        pass
     return time.perf_counter() - started
 
 

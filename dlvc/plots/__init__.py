@@ -10,7 +10,7 @@ an operation) and `diagrams.py` (how parts are connected); `style.py` holds the 
 """
 
 from dlvc.plots.attention_maps import attention_overlay, position_similarity
-from dlvc.plots.bench import bench_figure, loop_bars
+from dlvc.plots.bench import bench_figure
 from dlvc.plots.classes import (
     class_histogram,
     confusion_grid,
@@ -58,7 +58,6 @@ __all__ = [
     "image_patches",
     "interval_rows",
     "learning_curves",
-    "loop_bars",
     "map_mosaic",
     "mark_guess",
     "max_pooling",

@@ -7,10 +7,8 @@ from typing import Any
 from matplotlib.ticker import FuncFormatter
 
 from dlvc.plots.style import (
-    BLUE,
     INK,
     MUTED,
-    VERMILLION,
     Picture,
     new_picture,
     set_description,
@@ -18,35 +16,6 @@ from dlvc.plots.style import (
 )
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-
-
-@styled
-def loop_bars(seconds: Mapping[str, float], feeding: Mapping[str, float]) -> Picture:
-    """Return a bar for each loop: `seconds` of a pass, of which the part for the images, `feeding`, is hatched."""
-    picture = new_picture(9, 1.6 + 0.5 * len(seconds), title="Where the time of a pass goes")
-    axes = picture.subplots()
-    for place, (name, whole) in enumerate(seconds.items()):
-        images = min(feeding[name], whole)
-        label = ("images", "network, optimizer, counting") if place == 0 else (None, None)
-        axes.barh(
-            place, images, 0.6, color=VERMILLION, hatch="///", edgecolor="white", label=label[0]
-        )
-        axes.barh(place, whole - images, 0.6, left=images, color=BLUE, label=label[1])
-        times = next(iter(seconds.values())) / whole
-        axes.annotate(
-            f"{times:.1f} x", (whole, place), (6, 0), textcoords="offset points", va="center"
-        )
-    axes.set_yticks(range(len(seconds)), list(seconds))
-    axes.invert_yaxis()
-    axes.margins(x=0.12)
-    axes.set_xlabel("seconds of a pass")
-    axes.legend(loc="lower right")
-    set_description(
-        picture,
-        "A bar for each loop: the seconds of one pass over the images, of which the hatched part goes into cutting out "
-        "and augmenting them. The number says how many times as fast as the first loop.",
-    )
-    return picture
 
 
 @styled

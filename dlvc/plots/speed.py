@@ -28,7 +28,7 @@ def speed_bars(parts: Mapping[str, Mapping[str, float]], seconds: Mapping[str, f
     of the others has one technique more than the one before it.
     """
     rows = len(parts), len(seconds)
-    picture = new_picture(9, 2.6 + 0.42 * sum(rows), title="Where the time goes")
+    picture = new_picture(10, 2.6 + 0.42 * sum(rows), title="Where the time goes")
     above, below = picture.subplots(2, height_ratios=[each + 0.6 for each in rows])
     _draw_parts(above, parts)
     _draw_gains(below, seconds)

@@ -54,9 +54,6 @@ DRAW = {
         {"ViT": {"rollout": (0.1, 0.0, 0.2)}}, label="points", says="A dot with its interval."
     ),
     "learning_curves": plots.learning_curves,
-    "loop_bars": lambda runs: plots.loop_bars(
-        {"slow": 4.0, "fast": 1.0}, {"slow": 3.0, "fast": 0.2}
-    ),
     "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),
     "mark_guess": lambda runs: plots.mark_guess(plots.learning_curves(runs), GUESS, axis="y"),
     "max_pooling": lambda runs: plots.max_pooling(),
