@@ -52,7 +52,7 @@ def keep_freed_memory() -> bool:
     """Let this process keep freed memory for its next step; whether that could be arranged (on Linux with glibc).
 
     A step frees as many megabytes as the next one takes. glibc gives them back to the system meanwhile, which has to
-    clear each page anew: that cost the deep CNN's training up to a third of its time, changing from run to run.
+    clear each page anew: in the slowest epochs measured that took about a quarter of the deep CNN's time.
     Source: mallopt(3), M_TRIM_THRESHOLD and M_MMAP_THRESHOLD.
     """
     if not sys.platform.startswith("linux"):

@@ -278,7 +278,7 @@ def prepare_batches(
     """For each of `indices` (B,) its augmented images (B, 3, H, W) uint8 and labels (B,).
 
     Several batches are cut out and augmented at once: for a small model, starting these operations anew for each batch
-    would take as long as a tenth of its step. What each image becomes does not depend on that.
+    took about a twentieth of its step. What each image becomes does not depend on that.
     """
     at_once = max(1, IMAGES_AHEAD // config.batch_size)
     for start in range(0, len(indices), at_once):
