@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import NoReturn
 
+from dlvc.bench.command import add_bench_options, run_bench
 from dlvc.config import PROFILES, TrainConfig
 from dlvc.lines import print_epoch, say_failed, summarise
 
@@ -146,32 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench = commands.add_parser(
         "bench", help="how fast the training loop is, beside the machine's limit and other loops"
     )
-    bench.add_argument(
-        "--models",
-        nargs="+",
-        metavar="KEY",
-        help="experiments that are measured (default: all that differ in their steps)",
-    )
-    bench.add_argument(
-        "--rounds",
-        type=int,
-        default=3,
-        metavar="N",
-        help="how often each loop is timed (default: 3)",
-    )
-    bench.add_argument(
-        "--show", type=Path, metavar="FILE", help="measure nothing, print the table of this record"
-    )
-    bench.add_argument(
-        "--steps", action="store_true", help="with --show: the table of layouts and precisions"
-    )
-    bench.add_argument(
-        "--output",
-        type=Path,
-        default=Path("runs/bench/latest.json"),
-        metavar="FILE",
-        help="the record",
-    )
+    add_bench_options(bench)
     bench.set_defaults(run=run_bench)
 
     notebooks = commands.add_parser(
@@ -320,32 +296,6 @@ def draw(options: argparse.Namespace) -> None:
 
     for path in draw_figures():
         print(f"figures/{path.name}")
-
-
-def run_bench(options: argparse.Namespace) -> None:
-    """Measure the loops, write the record, and print its table; or print that of a record."""
-    from dlvc.bench import results
-    from dlvc.bench.measure import MODELS
-    from dlvc.data import load_data
-    from dlvc.records import format_table
-
-    if options.show:
-        found = results.load_bench(options.show)
-        table = results.step_table(found) if options.steps else results.bench_table(found)
-        print(format_table(table, "markdown"))
-        return
-    unknown = sorted(set(options.models or ()) - set(MODELS))
-    if unknown or options.rounds < 1:
-        raise ValueError(
-            f"bench measures {', '.join(MODELS)} in at least 1 round; got {', '.join(unknown) or options.rounds}."
-        )
-    # Drawn images: what an image shows does not change how long it takes, and they need no network.
-    data = load_data("sketch10", sizes=(20_000, 64, 64), quiet=True)
-    found = results.run_bench(data, tuple(options.models or MODELS), options.rounds)
-    results.save_bench(found, options.output)
-    print(format_table(results.bench_table(found), "markdown"))
-    print(results.summary(found))
-    print(f"record: {options.output}")
 
 
 def run_notebooks(options: argparse.Namespace) -> None:

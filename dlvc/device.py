@@ -44,9 +44,9 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
 def memory_layout(model: nn.Module, device: torch.device) -> torch.memory_format:
     """channels_last where it makes the model's convolutions faster; else the usual layout.
 
-    On a GPU that is wherever there are convolutions. On a CPU it made the CNNs 1.3 to 2 times as fast
-    and a ViT with a convolutional stem of 128 filters 1.2 to 1.4 times, but ResNet18 at 32 pixels 1.1 to 2 times as
-    slow (AMD EPYC, one and two threads, batch 64).
+    On a GPU that is wherever there are convolutions. On a CPU it made the CNNs 1.1 to 2.5 times as fast and a ViT with a
+    convolutional stem of 128 filters 1.1 to 1.4 times, but ResNet18 at 32 pixels up to 2 times as slow (AMD EPYC, one
+    and two threads, batch 64).
     """
     filters = [each.out_channels for each in model.modules() if isinstance(each, nn.Conv2d)]
     if filters and (device.type == "cuda" or max(filters) <= 128):
@@ -57,8 +57,8 @@ def memory_layout(model: nn.Module, device: torch.device) -> torch.memory_format
 def input_layout(model: nn.Module, device: torch.device) -> torch.memory_format:
     """The layout of the images that go into the model: on a GPU the model's own, on a CPU always contiguous.
 
-    There the first convolution rearranges images faster than a copy of them would: a step of the simple CNN is 4 to 5 %
-    shorter. The numbers that come out are the same.
+    There the first convolution rearranges images faster than a copy of them would: a step of the simple CNN was about
+    4 % shorter. The scores are the same bits.
     """
     return torch.contiguous_format if device.type == "cpu" else memory_layout(model, device)
 

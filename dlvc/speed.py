@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dlvc.bench.arms import ARMS, Arm, Batches, OurBatches, run_arm, timed_passes, tutorial_loop
+from dlvc.bench.arms import ARMS, Arm, OurBatches, run_arm, tuned_loop, tutorial_loop
 from dlvc.bench.measure import bench_config
 from dlvc.checks import check_whole
 from dlvc.config import TrainConfig
@@ -30,42 +30,15 @@ MODEL = "simple-cnn"
 PARTS = ("images", "forward", "backward", "optimizer", "counting")
 
 
-def quiet_loop(
-    model: nn.Module, batches: Batches, config: TrainConfig, *, fused: bool
-) -> list[float]:
-    """The tutorial loop, which asks for loss and hits once a pass only. `fused`: one kernel for all of Adam."""
-    device = pick_device(config.device)
-    model.to(device).train()
-    if fused:
-        optimizer = make_optimizer(model, config)
-    else:
-        optimizer = torch.optim.Adam(
-            model.parameters(), config.learning_rate, weight_decay=config.weight_decay
-        )
-
-    def one_pass() -> None:
-        loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)
-        for images, labels in batches:
-            images, labels = images.to(device), labels.to(device)
-            optimizer.zero_grad()
-            scores = model(images)
-            loss = cross_entropy(scores, labels)
-            loss.backward()
-            optimizer.step()
-            loss_sum += loss.detach() * len(labels)
-            hits += (scores.detach().argmax(dim=1) == labels).sum()
-        loss_sum.item(), hits.item()
-
-    return timed_passes(one_pass, config, device)
-
-
 # Each loop has one technique more than the one before; the last one is what every training here runs in.
 TECHNIQUES: dict[str, Arm] = {
     "tutorial loop": ARMS["tutorial loop"],
     "whole batches": Arm("whole batches", tutorial_loop, OurBatches, tuned=False),
-    "no questions": Arm("no questions", partial(quiet_loop, fused=False), OurBatches, tuned=False),
+    "no questions": Arm(
+        "no questions", partial(tuned_loop, fused=False, own_layout=False), OurBatches, tuned=False
+    ),
     "fused optimizer": Arm(
-        "fused optimizer", partial(quiet_loop, fused=True), OurBatches, tuned=False
+        "fused optimizer", partial(tuned_loop, own_layout=False), OurBatches, tuned=False
     ),
     "channels_last": ARMS["short loop, our batches"],
     "dlvc": ARMS["dlvc"],

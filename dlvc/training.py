@@ -7,7 +7,7 @@ scores (B, 10). The data lie on the device as a whole, a batch is an index, and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
-from dlvc.augment import Draws, crop_and_mirror, epoch_generator, random_draws
+from dlvc.augment import epoch_generator, random_draws
+from dlvc.batches import prepare_batches, split_batches
 from dlvc.checkpoint import CheckpointFolder, as_folder
 from dlvc.checks import check_kind
 from dlvc.config import TrainConfig
@@ -34,10 +35,6 @@ from dlvc.notices import say
 from dlvc.optimization import learning_rate_at, make_optimizer
 from dlvc.records import EpochRecord
 from dlvc.resume import Saver, Stopwatch, TrainingState
-
-IMAGES_AHEAD = (
-    512  # how many images are cut out and augmented at once; more would not stay in a CPU's cache
-)
 
 
 class NonFiniteLoss(RuntimeError):
@@ -236,10 +233,8 @@ def train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = rates[step]
         optimizer.zero_grad(set_to_none=True)
-        counts, parts = (
-            shares[step][1],
-            [split_batches(each, micro_batch) for each in next(prepared)],
-        )
+        counts = shares[step][1]
+        parts = [split_batches(each, micro_batch) for each in next(prepared)]
         for batch, targets in zip(*parts, strict=True):  # one part, unless memory is short
             with autocast(device, precision):
                 logits = state.forward(to_float(batch, layout)).float()
@@ -270,37 +265,6 @@ def train_epoch(
         state.correct.sum().item() / len(labels),
         rates[-1],
     )
-
-
-def prepare_batches(
-    images: Tensor, labels: Tensor, indices: list[Tensor], draws: Draws, config: TrainConfig
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each of `indices` (B,) its augmented images (B, 3, H, W) uint8 and labels (B,).
-
-    Several batches are cut out and augmented at once: for a small model, starting these operations anew for each batch
-    took about a twentieth of its step. What each image becomes does not depend on that.
-    """
-    at_once = max(1, IMAGES_AHEAD // config.batch_size)
-    for start in range(0, len(indices), at_once):
-        group = indices[start : start + at_once]
-        index = torch.cat(group)
-        # index_select copies whole images; images[index] would look up each pixel, eight times as slow on a CPU.
-        batch, targets = images.index_select(0, index), labels[index]
-        if config.augmentation == "crop-and-mirror":
-            batch = crop_and_mirror(batch, draws.take(index), padding=config.largest_shift)
-        sizes = [len(each) for each in group]
-        yield from zip(batch.split(sizes), targets.split(sizes), strict=True)
-
-
-def split_batches(order: Tensor, batch_size: int) -> list[Tensor]:
-    """An order (N,), or anything in it (N, ...), in batches; a last batch of a single image joins the one before it.
-
-    Batch normalisation cannot train on one image: it has no variance.
-    """
-    batches = list(order.split(batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
 
 
 def evaluate_finite(

@@ -157,7 +157,7 @@ FAULTS = (
     ),
     Fault(
         "crops by place in the batch, not by image",
-        "training.py",
+        "batches.py",
         "draws.take(index), padding=config.largest_shift",
         "draws.take(torch.arange(len(index))), padding=config.largest_shift",
         "test_training_steps.py",

@@ -18,6 +18,7 @@ def record(loop: float = 1.1, tutorial: float = 4.0) -> dict:
     }
     measured = {
         "steps": 100,
+        "workers": 0,
         "largest_loss_difference": 1e-6,
         "seconds_per_step": seconds,
         "host_syncs": None,

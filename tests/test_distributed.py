@@ -15,11 +15,11 @@ from small_training import STEPS
 from two_processes import PLAIN, RUN, plain_model, told, train_plain
 
 from dlvc.augment import crop_and_mirror, epoch_generator, random_draws
+from dlvc.batches import split_batches
 from dlvc.distributed import ALONE, SeveralProcesses, processes_of_torchrun
 from dlvc.evaluation import evaluate
 from dlvc.records import load_record
 from dlvc.running import load_run
-from dlvc.training import split_batches
 
 TESTS = Path(__file__).resolve().parent
 BEGUN = 10  # steps that one process does before two go on

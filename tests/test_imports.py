@@ -49,7 +49,7 @@ LEVELS = [
         "model_options",
         "plots.*",
     ],
-    ["resume", "explanation", "diagnosis.*"],
+    ["batches", "resume", "explanation", "diagnosis.*"],
     ["training", "experiments"],
     ["unfinished", "tables"],
     ["running", "run_files", "notebooks", "silent_bugs.*"],

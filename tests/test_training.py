@@ -11,13 +11,14 @@ from small_training import Breaks
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from dlvc.batches import split_batches
 from dlvc.config import TrainConfig
 from dlvc.data import Split
 from dlvc.device import pick_precision
 from dlvc.evaluation import evaluate, predict
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.optimization import learning_rate_at, make_optimizer
-from dlvc.training import NonFiniteLoss, split_batches, train
+from dlvc.training import NonFiniteLoss, train
 
 QUICK = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu")
 

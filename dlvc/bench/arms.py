@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 
 import torch
@@ -19,13 +20,14 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 
 from dlvc.augment import epoch_generator, random_draws
+from dlvc.batches import prepare_batches, split_batches
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
 from dlvc.device import input_layout, memory_layout, pick_device
 from dlvc.models.normalize import to_float
 from dlvc.models.torchvision_check import import_torchvision
 from dlvc.optimization import make_optimizer
-from dlvc.training import prepare_batches, split_batches, train
+from dlvc.training import train
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 
@@ -77,14 +79,17 @@ def tutorial_batches(split: Split, config: TrainConfig) -> DataLoader:
     return DataLoader(SingleImages(split, config), batch_size=config.batch_size, shuffle=True)
 
 
-def worker_batches(split: Split, config: TrainConfig) -> DataLoader:
-    """The same with what the manuals advise: a worker process that stays, and pinned memory where there is a GPU."""
+def worker_batches(split: Split, config: TrainConfig, *, workers: int = 0) -> DataLoader:
+    """The same with what the manuals advise: worker processes that stay, and pinned memory where there is a GPU.
+
+    `measure.fewest_seconds` finds out how many workers are best.
+    """
     return DataLoader(
         SingleImages(split, config),
         batch_size=config.batch_size,
         shuffle=True,
-        num_workers=1,
-        persistent_workers=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
         pin_memory=pick_device(config.device).type == "cuda",
     )
 
@@ -100,7 +105,7 @@ class OurBatches:
     def __len__(self) -> int:
         return len(split_batches(torch.arange(len(self.labels)), self.config.batch_size))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         self.epoch += 1
         config, device = self.config, self.labels.device
         generator = epoch_generator(config.seed, self.epoch)
@@ -154,12 +159,25 @@ def tutorial_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> li
     return timed_passes(one_pass, config, device)
 
 
-def tuned_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> list[float]:
-    """The same with one kernel for all of Adam, and sums that stay on the device until the pass is over."""
+def tuned_loop(
+    model: nn.Module,
+    batches: Batches,
+    config: TrainConfig,
+    *,
+    fused: bool = True,
+    own_layout: bool = True,
+) -> list[float]:
+    """The same with sums that stay on the device until the pass is over.
+
+    `fused`: one kernel for all of Adam; `own_layout`: the model in dlvc's memory layout.
+    """
     device = pick_device(config.device)
-    layout = input_layout(model, device)
-    model.to(device, memory_format=memory_layout(model, device)).train()
-    optimizer = make_optimizer(model, config)
+    layout = input_layout(model, device) if own_layout else torch.contiguous_format
+    if own_layout:
+        model.to(memory_format=memory_layout(model, device))
+    model.to(device).train()
+    plain = partial(torch.optim.Adam, lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = make_optimizer(model, config) if fused else plain(model.parameters())
 
     def one_pass() -> None:
         loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)

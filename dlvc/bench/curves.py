@@ -77,7 +77,7 @@ def batch_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
 
 
 def thread_curve(key: str, data: ImageData) -> dict[str, list[float]]:
-    """Milliseconds of a bare step, by the number of CPU threads; empty on a GPU."""
+    """Seconds of a bare step, by the number of CPU threads; empty on a GPU."""
     if pick_device().type != "cpu":
         return {"threads": [], "seconds": []}
     counts = range(1, torch.get_num_threads() + 1)

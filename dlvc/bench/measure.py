@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from dlvc.augment import epoch_generator, random_draws
-from dlvc.bench.arms import ARMS, losses_on_record, run_arm
+from dlvc.bench.arms import ARMS, OurBatches, losses_on_record, run_arm, tuned_loop, worker_batches
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.device import autocast, input_layout, memory_layout, pick_device
 from dlvc.experiments import EXPERIMENTS, build_model
 from dlvc.models.normalize import to_float
 from dlvc.optimization import make_optimizer
-from dlvc.training import prepare_batches, split_batches, train
+from dlvc.training import train
 
 # One of those that have the same step: ResNet18 without augmentation has ResNet18's, the deep ViT without residual
 # connections that of the one with them, but for twelve additions.
@@ -74,21 +75,28 @@ def bare_steps(key: str, data: ImageData, step: Step, count: int) -> list[float]
     return seconds[WARM_UP:]
 
 
-def data_seconds(data: ImageData, config: TrainConfig, layout: torch.memory_format) -> float:
+def data_seconds(data: ImageData, config: TrainConfig) -> float:
     """Seconds of an epoch that dlvc needs to cut out, augment and convert its batches, with nothing trained."""
-    device = pick_device(config.device)
-    split = data.train.first(config.train_size)
-    images, labels = split.images.to(device), split.labels.to(device)
+    batches = OurBatches(data.train.first(config.train_size), config)
     started = time.perf_counter()
-    generator = epoch_generator(config.seed, 1)
-    order = torch.randperm(len(labels), generator=generator).to(device)
-    draws = random_draws(len(labels), generator, padding=config.largest_shift).to(device)
-    indices = split_batches(order, config.batch_size)
-    for batch, _ in prepare_batches(images, labels, indices, draws, config):
-        to_float(batch, layout)
-    if device.type == "cuda":
+    for _ in batches:
+        pass
+    if pick_device(config.device).type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - started
+
+
+def fewest_seconds(key: str, data: ImageData, config: TrainConfig) -> int:
+    """The number of worker processes, from none to one for each core (at most 4), with which the tuned loop is fastest."""
+    seconds: dict[int, list[float]] = {
+        workers: [] for workers in range(min(os.cpu_count() or 1, 4) + 1)
+    }
+    for _ in range(2):
+        for workers, found in seconds.items():
+            batches = worker_batches(data.train.first(config.train_size), config, workers=workers)
+            passes = tuned_loop(build_model(key, config), batches, replace(config, epochs=2))
+            found.append(passes[-1])
+    return min(seconds, key=lambda workers: min(seconds[workers]))
 
 
 def host_syncs(key: str, data: ImageData, config: TrainConfig) -> int | None:
@@ -134,12 +142,16 @@ def equal_work(key: str, data: ImageData, steps: int = 10) -> float:
 def measure_model(key: str, data: ImageData, rounds: int) -> dict:
     """All measured of one model: by round the bare step and an epoch of each arm, in seconds a step."""
     config, step = bench_config(), Step()
-    device = pick_device(config.device)
     first = statistics.median(bare_steps(key, data, step, FEWEST_STEPS))
     steps = min(max(FEWEST_STEPS, round(BARE_SECONDS / first)), MOST_STEPS, len(data.train) // 64)
     config = replace(config, train_size=steps * config.batch_size)
-    layout = input_layout(build_model(key, config), device)
-    arms = {name: arm for name, arm in ARMS.items() if arm.available}
+    workers = fewest_seconds(key, data, config)
+    best = partial(worker_batches, workers=workers)
+    arms = {
+        name: replace(arm, batches=best) if arm.batches is worker_batches else arm
+        for name, arm in ARMS.items()
+        if arm.available
+    }
     difference = equal_work(key, data, min(steps, 10))
     seconds: dict[str, list[float]] = {"bare step": [], "data": [], **{name: [] for name in arms}}
     for _ in range(rounds):
@@ -149,11 +161,12 @@ def measure_model(key: str, data: ImageData, rounds: int) -> dict:
                 bare = bare_steps(key, data, step, steps)
                 # The mean, as an epoch has slow steps too: what disturbs the machine disturbs both.
                 seconds["bare step"].append(statistics.mean(bare))
-                seconds["data"].append(data_seconds(data, config, layout) / steps)
+                seconds["data"].append(data_seconds(data, config) / steps)
             passes = run_arm(arm, build_model(key, config), data, replace(config, epochs=2))
             seconds[name].append(passes[-1] / steps)
     return {
         "steps": steps,
+        "workers": workers,
         "largest_loss_difference": difference,
         "seconds_per_step": seconds,
         "host_syncs": host_syncs(key, data, config),

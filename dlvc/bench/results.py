@@ -108,6 +108,7 @@ def bench_table(found: dict) -> pd.DataFrame:
             "R_loop": f"{statistics.median(loops):.3f} ({min(loops):.2f} to {max(loops):.2f})",
             "data share": f"{100 * ratio(seconds, 'data', 'dlvc'):.1f} %",
             "R_step": f"{step_ratio(measured, 'float32'):.2f}",
+            "workers": measured["workers"],
         }
         row |= {f"x {name}": speed_up(seconds, name) for name in ARMS if name != "dlvc"}
         rows.append(row)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dlvc.augment import Draws, crop_and_mirror, epoch_generator, random_draws
+from dlvc.batches import split_batches
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
 from dlvc.device import memory_layout
@@ -23,7 +24,6 @@ from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
 from dlvc.optimization import make_optimizer
 from dlvc.traces import Trace
-from dlvc.training import split_batches
 
 CPU = torch.device("cpu")
 FILES = 4  # the training images come in so many files, as in CIFAR-10

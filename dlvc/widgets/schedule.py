@@ -8,10 +8,10 @@ from functools import partial
 import ipywidgets
 import torch
 
+from dlvc.batches import split_batches
 from dlvc.config import TrainConfig
 from dlvc.optimization import learning_rate_at
 from dlvc.plots.style import BLUE, VERMILLION, Picture, new_picture, set_description, styled
-from dlvc.training import split_batches
 from dlvc.widgets.explorer import Explorer, choice, slider
 
 

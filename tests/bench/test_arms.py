@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dlvc.bench import arms
+from dlvc.bench import arms, measure
 from dlvc.bench.arms import ARMS, OurBatches, losses_on_record, run_arm
-from dlvc.bench.measure import bench_config, data_seconds, equal_work
+from dlvc.bench.measure import bench_config, equal_work, fewest_seconds
 from dlvc.experiments import build_model
 
 AVAILABLE = [name for name, arm in ARMS.items() if arm.available]
@@ -62,5 +62,16 @@ def test_our_batches_are_those_that_dlvc_trains_on(sketches):
     assert not torch.equal(first, second)
 
 
-def test_preparing_the_data_takes_time_and_trains_nothing(sketches):
-    assert data_seconds(sketches, config(), torch.contiguous_format) > 0
+def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(
+    sketches, monkeypatch
+):
+    asked = []
+
+    def loop(model, batches, config):
+        asked.append(batches.num_workers)
+        return [9.0, {0: 3.0, 1: 1.0}.get(batches.num_workers, 2.0)]
+
+    monkeypatch.setattr(measure, "tuned_loop", loop)
+    monkeypatch.setattr(measure.os, "cpu_count", lambda: 2)
+    assert fewest_seconds("simple-cnn", sketches, config()) == 1
+    assert asked == [0, 1, 2, 0, 1, 2]

@@ -5,7 +5,7 @@ from statistics import mean
 
 import torch
 
-from dlvc import training
+from dlvc import batches, training
 from dlvc.bench.measure import Step, bare_steps, bench_config
 from dlvc.experiments import build_model
 
@@ -35,7 +35,7 @@ def test_a_step_of_the_loop_takes_hardly_longer_than_the_bare_step(many_sketches
 
 def test_single_images_would_be_noticed(many_sketches, monkeypatch):
     """A loop that pads, cuts and mirrors each image in a call of its own is over the limit."""
-    real = training.crop_and_mirror
+    real = batches.crop_and_mirror
 
     def one_by_one(images, draws, *, padding):
         for _ in range(2):  # a call to cut, a call to mirror
@@ -45,5 +45,5 @@ def test_single_images_would_be_noticed(many_sketches, monkeypatch):
             ]
         return torch.cat(cut)
 
-    monkeypatch.setattr(training, "crop_and_mirror", one_by_one)
+    monkeypatch.setattr(batches, "crop_and_mirror", one_by_one)
     assert loop_ratio(many_sketches) > LIMIT
