@@ -44,8 +44,8 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
 def memory_layout(model: nn.Module, device: torch.device) -> torch.memory_format:
     """channels_last where it makes the model's convolutions faster; else the usual layout.
 
-    On a GPU that is wherever there are convolutions. On a CPU it made the CNNs 1.1 to 2.5 times as fast and a ViT with a
-    convolutional stem of 128 filters 1.1 to 1.4 times, but ResNet18 at 32 pixels up to 2 times as slow (AMD EPYC, one
+    On a GPU that is wherever there are convolutions. On a CPU it made the CNNs 1.1 to 2.5 times as fast and a ViT with
+    a convolutional stem of 128 filters 1.1 to 1.4 times, but ResNet18 at 32 pixels up to 2 times as slow (AMD EPYC, one
     and two threads, batch 64).
     """
     filters = [each.out_channels for each in model.modules() if isinstance(each, nn.Conv2d)]
