@@ -87,7 +87,7 @@ def data_seconds(data: ImageData, config: TrainConfig) -> float:
 
 
 def fewest_seconds(key: str, data: ImageData, config: TrainConfig) -> int:
-    """The number of worker processes, from none to as many as cores (at most 4), with which the tuned loop is fastest."""
+    """The number of worker processes, from none to as many as cores (at most 4), that makes the tuned loop fastest."""
     seconds: dict[int, list[float]] = {
         workers: [] for workers in range(min(os.cpu_count() or 1, 4) + 1)
     }
