@@ -198,10 +198,11 @@ class TrainingPanel:
 
     def _read(self) -> tuple[TrainConfig, dict[str, Any]]:
         """Settings and options that the form says. Raises ValueError if one is none."""
-        values, problems = self.form.read()
-        if problems:
-            raise ValueError(" ".join(problems.values()))
-        return self._settings.run(self.form.preset, values)
+        with self._lock:  # a front end may be changing all rows, in a thread of its own
+            values, problems = self.form.read()
+            if problems:
+                raise ValueError(" ".join(problems.values()))
+            return self._settings.run(self.form.preset, values)
 
     def _changed(self) -> None:
         """Say what is wrong with what the form says now, or what it will cost."""
@@ -228,8 +229,9 @@ class TrainingPanel:
         self._changed()
 
     def _use_preset(self, *, keep_edits: bool = True) -> None:
-        self.form.use_preset(self._settings.preset(**self._chosen()), keep_edits=keep_edits)
-        self._changed()
+        with self._lock:
+            self.form.use_preset(self._settings.preset(**self._chosen()), keep_edits=keep_edits)
+            self._changed()
 
     def _pressed_run(self) -> None:
         if self._worker.busy:  # a double click: what it asks for is going on

@@ -236,6 +236,25 @@ def test_a_preset_keeps_what_the_learner_changed_and_reset_does_not(make, sketch
     assert panel.options == {}
 
 
+def test_a_config_that_is_read_while_all_rows_change_is_of_one_protocol(make, monkeypatch):
+    """A front end's messages can come in another thread than the cells, as in JupyterLab with subshells."""
+    panel, read = make(), []
+    reader = threading.Thread(target=lambda: read.append(panel.config))
+    row = panel.form.rows["optimizer"]
+    write = row.write
+
+    def write_slowly(value):
+        reader.start()
+        reader.join(0.2)  # a reader that does not wait for the other rows is done by then
+        write(value)
+
+    monkeypatch.setattr(row, "write", write_slowly)
+    panel.controls.protocol.value = "tuned"
+    reader.join(20)
+    assert [each.optimizer for each in read] == ["adamw"]
+    assert read == [panel.config]
+
+
 def test_the_call_counts_more_than_the_form_and_the_form_more_than_the_profile(make):
     panel = make("deep-cnn", epochs=5, options={"depth": 2})
     assert panel.form.rows["epochs"].control.disabled
