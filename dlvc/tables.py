@@ -12,21 +12,26 @@ import pandas as pd
 from dlvc.checks import check_choice
 from dlvc.config import TrainConfig
 from dlvc.experiments import COMPARISONS, EXPERIMENTS, in_registry_order
+from dlvc.model_options import chosen_options
 from dlvc.records import RunRecord, group_by_experiment, mean_and_spread
 
 Work = tuple[int, int, str]  # training images, epochs, digest of the data
 
 
-def accuracies_by_work(
-    records: list[RunRecord], protocol: str
-) -> dict[str, dict[Work, list[float]]]:
-    """Test accuracies of each experiment's finished runs by `protocol`, apart for each amount of work and each data."""
-    accuracies: dict[str, dict[Work, list[float]]] = {key: {} for key in EXPERIMENTS}
-    for each in in_registry_order(records):
-        if each.protocol == protocol and each.test and each.key in accuracies:
+def accuracies_by_work(records: list[RunRecord], protocol: str) -> dict[Work, list[float]]:
+    """Test accuracies of the finished runs by `protocol`, apart for each amount of work and each data."""
+    accuracies: dict[Work, list[float]] = {}
+    for each in records:
+        if each.protocol == protocol and each.test:
             work = (each.config["train_size"], each.config["epochs"], each.data["digest"])
-            accuracies[each.key].setdefault(work, []).append(each.test.accuracy)
+            accuracies.setdefault(work, []).append(each.test.accuracy)
     return accuracies
+
+
+def is_as_registered(record: RunRecord) -> bool:
+    """Does the run have its experiment's own architecture? Options that its version did not know yet do not count."""
+    own = chosen_options(EXPERIMENTS[record.key].build)
+    return all(own.get(name) == value for name, value in record.model["options"].items())
 
 
 def most_work(works: set[Work]) -> Work | None:
@@ -38,9 +43,18 @@ def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
     """One row for each of the five comparisons: test accuracy without and with the factor, in the report and here.
 
     Here it is mean and spread over the seeds of report-protocol runs of both models on equally many images for equally
-    many epochs, the most that both were run with; "-" where there are no such runs.
+    many epochs, the most that both were run with; "-" where there are no such runs. Runs with other options of the
+    model, such as another stem, do not count.
     """
-    accuracies = accuracies_by_work(records, "report")
+    known = [
+        each
+        for each in in_registry_order(records)
+        if each.key in EXPERIMENTS and is_as_registered(each)
+    ]
+    accuracies = {
+        key: accuracies_by_work([each for each in known if each.key == key], "report")
+        for key in EXPERIMENTS
+    }
     rows = []
     for pair in COMPARISONS:
         keys = (pair.without, pair.with_factor)
@@ -64,22 +78,29 @@ def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
 def protocol_table(records: list[RunRecord]) -> pd.DataFrame:
     """One row for each experiment: test accuracy in the report, by the report's protocol, and by the tuned recipe.
 
-    Both are mean and spread over seeds of the runs that went through the most images; "-" where there is none.
+    Both are mean and spread over seeds of the runs that went through the most images; "-" where there is none. Runs
+    with other weights or other options of the model have a row of their own, which their title names.
     """
-    protocols = {name: accuracies_by_work(records, name) for name in ("report", "tuned")}
     rows = []
     for key, experiment in EXPERIMENTS.items():
-        reported = experiment.report_row.get("test ACC")
-        row = {"Model": experiment.title, "report": "-" if reported is None else f"{reported:.3f}"}
-        for name, accuracies in protocols.items():
-            work = most_work(set(accuracies[key]))
-            values = accuracies[key].get(work, [])
-            column = "report protocol" if name == "report" else "tuned"
-            row[column] = mean_and_spread(values) if values else "-"
-            row[f"{column}: runs, images x epochs"] = (
-                f"{len(values)}, {work[0]:,} x {work[1]}" if work else "-"
-            )
-        rows.append(row)
+        by_title: dict[str, list[RunRecord]] = {}
+        for each in in_registry_order(records):
+            if each.key == key and each.test:
+                by_title.setdefault(each.title, []).append(each)
+        for title, runs in sorted(by_title.items()) or [(experiment.title, [])]:
+            reported = experiment.report_row.get("test ACC")
+            if reported is None or not all(map(is_as_registered, runs)):
+                rows.append({"Model": title, "report": "-"})
+            else:
+                rows.append({"Model": title, "report": f"{reported:.3f}"})
+            for protocol, column in (("report", "report protocol"), ("tuned", "tuned")):
+                accuracies = accuracies_by_work(runs, protocol)
+                work = most_work(set(accuracies))
+                values = accuracies.get(work, [])
+                rows[-1][column] = mean_and_spread(values) if values else "-"
+                rows[-1][f"{column}: runs, images x epochs"] = (
+                    f"{len(values)}, {work[0]:,} x {work[1]}" if work else "-"
+                )
     return pd.DataFrame(rows)
 
 

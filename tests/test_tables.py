@@ -47,6 +47,31 @@ def test_the_protocol_table_has_a_row_for_each_experiment_and_keeps_the_protocol
     assert table.loc["Deep CNN", "tuned"] == "-"
 
 
+def with_stem(record, stem):
+    model = {**record.model, "options": {**record.model["options"], "stem": stem}}
+    return replace(record, title=f"{record.title} (stem {stem})", model=model)
+
+
+def test_runs_with_another_option_have_a_row_of_their_own_and_no_number_of_the_report():
+    records = load_records(REFERENCE_RECORDS)
+    run = next(each for each in records if each.key == "deep-vit-residual")
+    other = replace(with_stem(run, "convolution"), protocol="tuned")
+    table = protocol_table([*records, other]).set_index("Model")
+    assert len(table) == len(EXPERIMENTS) + 1
+    own, changed = table.loc["Deep Residual ViT"], table.loc[other.title]
+    assert (own["report"], own["report protocol"]) == ("0.311", f"{run.test.accuracy:.3f}")
+    assert (changed["report"], changed["report protocol"]) == ("-", "-")
+    assert changed["tuned"] == f"{run.test.accuracy:.3f}"
+
+
+def test_runs_with_another_option_do_not_count_in_a_comparison():
+    records = load_records(REFERENCE_RECORDS)
+    run = next(each for each in records if each.key == "deep-vit-residual")
+    worse = replace(run, test=next(each.test for each in records if each.key == "majority"))
+    with_worse = comparison_table([*records, with_stem(worse, "convolution")])
+    assert with_worse.equals(comparison_table(records))
+
+
 def test_the_table_of_a_setting_has_a_row_for_each_value_in_rising_order():
     records = [each for each in load_records(REFERENCE_RECORDS) if each.key == "simple-cnn"]
     larger = [replace(each, config={**each.config, "batch_size": 9}) for each in records]
