@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from dlvc.bench.results import BENCH_RECORD, load_bench
+from dlvc.bench.results import BENCH_RECORDS, as_one, load_benches
 from dlvc.data import CLASSES
 from dlvc.data.sketch10 import draw_sketches
 from dlvc.experiments import COMPARISONS, EXPERIMENTS
@@ -73,7 +73,7 @@ def viewer_still() -> Picture:
 Records = Sequence[RunRecord]
 FIGURES: dict[str, Callable[[Records], Picture]] = {
     "attention-viewer.png": lambda records: viewer_still(),
-    "bench.png": lambda records: bench_figure(load_bench(BENCH_RECORD)),
+    "bench.png": lambda records: bench_figure(as_one(load_benches(BENCH_RECORDS))),
     "comparisons.png": lambda records: comparison_pairs(
         records, COMPARISONS, reported=reported_accuracies()
     ),

@@ -1,15 +1,18 @@
 """What more processes would bring: computed from the times of steps and of gradient sums that are measured here.
 
-`torchrun --nproc-per-node 2 -m dlvc.scaling deep-cnn` measures and prints, on CPUs with gloo and on GPUs with nccl.
+torchrun --nproc-per-node 2 -m dlvc.scaling deep-cnn                # measures and prints; gloo or nccl
+python -m dlvc.scaling --show figures/records/scaling/resnet18.json  # prints what was measured before
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -21,6 +24,8 @@ from dlvc.config import TrainConfig
 from dlvc.device import autocast, input_layout, memory_layout, pick_device, pick_precision
 from dlvc.distributed import OneProcess, processes_of_torchrun
 from dlvc.experiments import build_model, get_experiment
+from dlvc.files import write_whole
+from dlvc.memory import keep_freed_memory
 from dlvc.models.normalize import to_float
 from dlvc.optimization import make_optimizer
 from dlvc.provenance import describe_device
@@ -34,6 +39,8 @@ SMALL, LARGE = 4 * 2**10, 16 * 2**20  # bytes: one takes as long as its hops, th
 class Measured:
     """Times of one model on one kind of device, in seconds; those of the slowest process."""
 
+    key: str
+    device: dict  # as `describe_device` has it
     batch_size: int
     steps: dict[int, float]  # by the number of images that one process computes
     gradient_bytes: int
@@ -95,6 +102,7 @@ def measure(key: str, config: TrainConfig, processes: OneProcess) -> Measured:
         )
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
+    keep_freed_memory()  # as `train` does
 
     def step_of(images: int, *, together: bool = False) -> Callable[[], None]:
         model = build_model(key, config)
@@ -125,6 +133,8 @@ def measure(key: str, config: TrainConfig, processes: OneProcess) -> Measured:
     *steps, small, large, together = torch.stack(processes.gather(medians)).amax(dim=0).tolist()
     hops = 2 * (processes.size - 1)
     return Measured(
+        key=key,
+        device=describe_device(device),
         batch_size=config.batch_size,
         steps=dict(zip(slices, steps, strict=True)),
         gradient_bytes=4 * trained_parameters(build_model(key, config)),
@@ -167,40 +177,70 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def told(key: str, measured: Measured, device: dict) -> str:
+def save_measured(measured: Measured, path: Path) -> None:
+    """Write what was measured as JSON."""
+    write_whole(path, json.dumps(asdict(measured), indent=1).encode())
+
+
+def load_measured(path: Path) -> Measured:
+    """What `save_measured` wrote. Raises FileNotFoundError if there is no such file, ValueError if it is another."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}. --output FILE writes one.")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        steps = {int(size): seconds for size, seconds in found["steps"].items()}
+        return Measured(**{**found, "steps": steps})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} does not hold what --output writes: {error!r}.") from error
+
+
+def told(measured: Measured) -> str:
     """What was measured where, the formula, and the table, as text."""
-    steps = ", ".join(f"{1000 * value:.2f} ms for {size}" for size, value in measured.steps.items())
+    device, steps_of = measured.device, measured.steps
+    steps = ", ".join(f"{1000 * value:.2f} ms for {size}" for size, value in steps_of.items())
     own = slice_size(measured.batch_size, measured.processes)
     summing = sum_seconds(
         measured.processes, measured.gradient_bytes, measured.hop, measured.bandwidth
     )
     way = "nccl" if device["type"] == "cuda" else "gloo"
     return (
-        f"{key} on {device['name']}, {device['threads']} thread(s) a process\n"
-        f"measured with {measured.processes} processes ({way}): steps {steps} images; a sum of gradients "
+        f"{measured.key} on {device['name']}, {device['threads']} thread(s) a process. "
+        f"Measured with {measured.processes} processes ({way}): steps {steps} images; a sum of gradients "
         f"{1000 * measured.hop:.3f} ms a hop, {measured.bandwidth / 1e9:.2f} GB/s, "
-        f"{measured.gradient_bytes / 1e6:.2f} MB\n"
-        "COMPUTED, NOT MEASURED: step of a slice + 2 (n-1) hop + 2 (n-1)/n bytes / bandwidth\n"
-        f"{format_table(expected_table(measured), 'markdown')}\n"
-        f"for comparison, {measured.processes} processes with {own} images each: measured "
-        f"{1000 * measured.together:.2f} ms, computed {1000 * (measured.steps[own] + summing):.2f} ms"
+        f"{measured.gradient_bytes / 1e6:.2f} MB.\n"
+        "COMPUTED, NOT MEASURED: step of a slice + 2 (n-1) hop + 2 (n-1)/n bytes / bandwidth\n\n"
+        f"{format_table(expected_table(measured), 'markdown')}\n\n"
+        f"For comparison, {measured.processes} processes with {own} images each: measured "
+        f"{1000 * measured.together:.2f} ms, computed {1000 * (steps_of[own] + summing):.2f} ms"
     )
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure one experiment's model in the processes that torchrun started, and print what to expect."""
     parser = argparse.ArgumentParser(prog="torchrun --nproc-per-node 2 -m dlvc.scaling")
-    parser.add_argument("key", metavar="KEY", help="an experiment of `python -m dlvc list`")
+    parser.add_argument(
+        "key", metavar="KEY", nargs="?", help="an experiment of `python -m dlvc list`"
+    )
     parser.add_argument("--batch-size", type=int, default=64, metavar="X")
     parser.add_argument("--device", default="auto", metavar="X")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="also write what was measured")
+    parser.add_argument(
+        "--show", type=Path, metavar="FILE", help="measure nothing, print what is in this file"
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.show:
+            print(told(load_measured(options.show)))
+            return
         get_experiment(options.key)
         config = TrainConfig(batch_size=options.batch_size, device=options.device)
         with processes_of_torchrun(config.device) as processes:
             measured = measure(options.key, config, processes)
-            print(told(options.key, measured, describe_device(pick_device(config.device))))
-    except (ValueError, RuntimeError) as error:
+            if processes.rank == 0:
+                if options.output:
+                    save_measured(measured, options.output)
+                print(told(measured))
+    except (ValueError, RuntimeError, OSError) as error:
         parser.exit(2, f"dlvc: {error}\n")
 
 

@@ -1,11 +1,12 @@
 """The search for the tuned recipes: which settings of a training give the best validation accuracy?
 
     python -m dlvc.search simple-cnn --trials 12 --epochs 4    # short trainings, each learning from those before
-    python -m dlvc.search simple-cnn --confirm 3               # the three best again, with all ten epochs
+    python -m dlvc.search simple-cnn --confirm 3 --epochs 4    # the three best of them again, with all ten epochs
+    python -m dlvc.search simple-cnn --by-hand learning_rate=0.003 dropout=0.1   # all ten epochs with these settings
 
 Every trial is written to figures/records/search/KEY.json, so a broken-off search goes on and anyone can see how far it
-went. The test split is never touched. The best confirmed trial is the experiment's `tuned` in `experiments.py`; a test
-holds the two together. Needs the extra `search` (Optuna).
+went. The test split is never touched. The best trial with all epochs is the experiment's `tuned` in `experiments.py`; a
+test holds the two together. Needs the extra `search` (Optuna).
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from typing import Any
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
+from dlvc.checks import brief, check_whole
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, load_data
+from dlvc.device import pick_device, pick_precision
 from dlvc.experiments import EXPERIMENTS, build_model
 from dlvc.files import write_whole
 from dlvc.records import REFERENCE_RECORDS
@@ -39,6 +42,8 @@ SPACE = {
     "dropout": CategoricalDistribution((0.0, 0.1, 0.2, 0.3)),
     "largest_shift": CategoricalDistribution((0, 1, 2, 4)),
 }
+# ResNet18's recipes were not searched: a trial of it takes hours on a CPU, and starts from weights of its own.
+SEARCHABLE = [key for key, each in EXPERIMENTS.items() if key != "majority" and not each.weights]
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Trial:
     train_size: int
     seed: int
     data: str
+    precision: str
     validation_accuracy: float
     train_accuracy: float
     seconds: float
@@ -66,6 +72,13 @@ def load_trials(key: str, folder: Path = FOLDER) -> list[Trial]:
     return [Trial(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
 
 
+def comparable(key: str, data: ImageData, precision: str, folder: Path) -> list[Trial]:
+    """The stored trials of an experiment on the same images in the same precision."""
+    kind = (data.title, len(data.train), precision)
+    trials = load_trials(key, folder)
+    return [each for each in trials if (each.data, each.train_size, each.precision) == kind]
+
+
 def best_trials(trials: list[Trial], epochs: int | None = None) -> list[Trial]:
     """The trials with so many epochs (default: all of the protocol), the best first."""
     epochs = epochs or FULL_EPOCHS
@@ -73,11 +86,13 @@ def best_trials(trials: list[Trial], epochs: int | None = None) -> list[Trial]:
     return sorted(long_enough, key=lambda each: -each.validation_accuracy)
 
 
-def run_trial(key: str, settings: dict[str, Any], data: ImageData, epochs: int) -> Trial:
+def run_trial(
+    key: str, settings: dict[str, Any], data: ImageData, epochs: int, precision: str
+) -> Trial:
     """Train once with these settings, and keep what validation says."""
     start = EXPERIMENTS[key].tuned
     sizes = {"train_size": len(data.train), "evaluation_size": len(data.validation)}
-    config = replace(start, **settings, **sizes, epochs=epochs)
+    config = replace(start, **settings, **sizes, epochs=epochs, precision=precision)
     started = time.perf_counter()
     try:
         result = train(build_model(key, config), data, config, progress=False)
@@ -91,6 +106,7 @@ def run_trial(key: str, settings: dict[str, Any], data: ImageData, epochs: int) 
         config.train_size,
         config.seed,
         data.title,
+        precision,
         round(reached, 4),
         round(trained, 4),
         round(time.perf_counter() - started, 1),
@@ -105,9 +121,9 @@ def add_trial(key: str, trial: Trial, folder: Path = FOLDER) -> None:
 
 
 def propose(trials: list[Trial], epochs: int) -> dict[str, Any]:
-    """The settings to try next, from all trials with so many epochs.
+    """The settings to try next, from comparable trials, those with so many epochs.
 
-    The first eight are drawn at random, later ones where good settings are dense in comparison with bad ones.
+    Until there are eight they are drawn at random, then where good settings are dense in comparison with bad ones.
     Source: Bergstra et al. 2011, "Algorithms for hyper-parameter optimization", section 4.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -123,36 +139,76 @@ def propose(trials: list[Trial], epochs: int) -> dict[str, Any]:
     return study.ask(SPACE).params
 
 
-def search(key: str, data: ImageData, trials: int, epochs: int, folder: Path = FOLDER) -> None:
+def present_settings(key: str) -> dict[str, Any]:
+    """What the present recipe of the experiment has for each name in `SPACE`."""
+    return {name: getattr(EXPERIMENTS[key].tuned, name) for name in SPACE}
+
+
+def search(
+    key: str, data: ImageData, trials: int, epochs: int, precision: str, folder: Path = FOLDER
+) -> None:
     """Try settings until there are `trials` of so many epochs; the first are those of the present recipe."""
-    while len(best_trials(load_trials(key, folder), epochs)) < trials:
-        known = load_trials(key, folder)
-        present = {name: getattr(EXPERIMENTS[key].tuned, name) for name in SPACE}
-        settings = propose(known, epochs) if best_trials(known, epochs) else present
-        add_trial(key, run_trial(key, settings, data, epochs), folder)
+    while True:
+        known = best_trials(comparable(key, data, precision, folder), epochs)
+        if len(known) >= trials:
+            return
+        settings = propose(known, epochs) if known else present_settings(key)
+        add_trial(key, run_trial(key, settings, data, epochs, precision), folder)
 
 
-def confirm(key: str, data: ImageData, count: int, folder: Path = FOLDER) -> None:
-    """Train the `count` best short trials again with all epochs."""
-    known = load_trials(key, folder)
-    short = [each for each in known if each.epochs < FULL_EPOCHS]
+def confirm(
+    key: str, data: ImageData, count: int, epochs: int, precision: str, folder: Path = FOLDER
+) -> None:
+    """Train the `count` best trials of so many epochs again with all epochs."""
+    known = comparable(key, data, precision, folder)
     confirmed = [each.settings for each in best_trials(known)]
-    for each in sorted(short, key=lambda each: -each.validation_accuracy)[:count]:
+    for each in best_trials(known, epochs)[:count]:
         if each.settings not in confirmed:
-            add_trial(key, run_trial(key, each.settings, data, FULL_EPOCHS), folder)
+            full = run_trial(key, each.settings, data, FULL_EPOCHS, precision)
+            add_trial(key, full, folder)
 
 
-def main() -> None:
-    """Search for settings, or confirm the best ones."""
+def by_hand(assignments: list[str], key: str) -> dict[str, Any]:
+    """The present settings, but for the values in `assignments` such as "dropout=0.1".
+
+    Raises ValueError for what is not in `SPACE`, or is no number.
+    """
+    settings = present_settings(key)
+    for each in assignments:
+        name, _, value = each.partition("=")
+        if name not in SPACE:
+            raise ValueError(f"a search changes {', '.join(SPACE)}; got {brief(each)}.")
+        try:
+            settings[name] = type(settings[name])(value)
+        except ValueError as error:
+            raise ValueError(f"{name} needs a number; got {brief(value)}.") from error
+    replace(EXPERIMENTS[key].tuned, **settings)  # raises if one is out of range
+    return settings
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Search for settings, confirm the best ones, or try some that are given."""
     parser = argparse.ArgumentParser(prog="python -m dlvc.search", description=main.__doc__)
-    parser.add_argument("key", choices=[key for key in EXPERIMENTS if key != "majority"])
+    parser.add_argument("key", choices=SEARCHABLE)
     parser.add_argument("--trials", type=int, default=0, help="how many short trials in all")
     parser.add_argument("--epochs", type=int, default=4, help="length of a short trial")
     parser.add_argument("--confirm", type=int, default=0, help="how many to repeat in full")
-    options = parser.parse_args()
-    data = load_data("cifar10")
-    search(options.key, data, options.trials, options.epochs)
-    confirm(options.key, data, options.confirm)
+    parser.add_argument(
+        "--by-hand", nargs="+", metavar="NAME=VALUE", help="one trial in full with these settings"
+    )
+    parser.add_argument("--precision", default="auto", help="number format of the forward passes")
+    options = parser.parse_args(arguments)
+    try:
+        precision = pick_precision(options.precision, pick_device())
+        check_whole("--epochs", options.epochs, low=1, high=FULL_EPOCHS, hint="Try 4.")
+        given = by_hand(options.by_hand, options.key) if options.by_hand else None
+        data = load_data("cifar10")
+        search(options.key, data, options.trials, options.epochs, precision)
+        confirm(options.key, data, options.confirm, options.epochs, precision)
+        if given is not None:
+            add_trial(options.key, run_trial(options.key, given, data, FULL_EPOCHS, precision))
+    except (ValueError, RuntimeError, OSError) as error:
+        parser.exit(2, f"dlvc: {error}\n")
 
 
 if __name__ == "__main__":

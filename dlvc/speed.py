@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dlvc.bench.arms import ARMS, Arm, OurBatches, run_arm, tuned_loop, tutorial_loop
+from dlvc.bench.arms import ARMS, Arm, run_arm, tuned_loop, tutorial_loop
+from dlvc.bench.loaders import OurBatches
 from dlvc.bench.measure import bench_config
 from dlvc.checks import check_whole
 from dlvc.config import TrainConfig

@@ -15,17 +15,23 @@ from dlvc.experiments import COMPARISONS, EXPERIMENTS, in_registry_order
 from dlvc.model_options import chosen_options
 from dlvc.records import RunRecord, group_by_experiment, mean_and_spread
 
-Work = tuple[int, int, str]  # training images, epochs, digest of the data
+Work = tuple[int, int, str, str]  # training images, epochs, digest of the data, first weights
 
 
 def accuracies_by_work(records: list[RunRecord], protocol: str) -> dict[Work, list[float]]:
-    """Test accuracies of the finished runs by `protocol`, apart for each amount of work and each data."""
+    """Test accuracies of the finished runs by `protocol`, apart for each amount of work, data and first weights."""
     accuracies: dict[Work, list[float]] = {}
     for each in records:
         if each.protocol == protocol and each.test:
-            work = (each.config["train_size"], each.config["epochs"], each.data["digest"])
+            config, weights = each.config, each.model["weights"]
+            work = (config["train_size"], config["epochs"], each.data["digest"], weights)
             accuracies.setdefault(work, []).append(each.test.accuracy)
     return accuracies
+
+
+def starts_as_registered(record: RunRecord) -> bool:
+    """Does the run start from the weights that the registry names for its experiment?"""
+    return record.model["weights"] == (EXPERIMENTS[record.key].weights or "random")
 
 
 def is_as_registered(record: RunRecord) -> bool:
@@ -43,8 +49,8 @@ def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
     """One row for each of the five comparisons: test accuracy without and with the factor, in the report and here.
 
     Here it is mean and spread over the seeds of report-protocol runs of both models on equally many images for equally
-    many epochs, the most that both were run with; "-" where there are no such runs. Runs with other options of the
-    model, such as another stem, do not count.
+    many epochs from the same weights, the most that both were run with; "-" where there are no such runs. Runs with
+    other options of the model, such as another stem, do not count. Other first weights than the registry's are named.
     """
     known = [
         each
@@ -60,6 +66,9 @@ def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
         keys = (pair.without, pair.with_factor)
         reported = [EXPERIMENTS[key].report_row.get("test ACC") for key in keys]
         work = most_work(set(accuracies[keys[0]]) & set(accuracies[keys[1]]))
+        shown = f"{work[0]:,} x {work[1]}" if work else "-"
+        if work and work[3] not in (EXPERIMENTS[keys[1]].weights, "random"):
+            shown += f", {work[3]} weights"
         measured = [mean_and_spread(accuracies[key][work]) if work else "-" for key in keys]
         rows.append(
             {
@@ -69,7 +78,7 @@ def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
                     "-" if value is None else f"{value:.3f}" for value in reported
                 ),
                 "here": " → ".join(measured),
-                "images x epochs": f"{work[0]:,} x {work[1]}" if work else "-",
+                "images x epochs": shown,
             }
         )
     return pd.DataFrame(rows)
@@ -79,7 +88,8 @@ def protocol_table(records: list[RunRecord]) -> pd.DataFrame:
     """One row for each experiment: test accuracy in the report, by the report's protocol, and by the tuned recipe.
 
     Both are mean and spread over seeds of the runs that went through the most images; "-" where there is none. Runs
-    with other weights or other options of the model have a row of their own, which their title names.
+    with other weights or other options of the model have a row of their own, which their title names and which has no
+    number of the report.
     """
     rows = []
     for key, experiment in EXPERIMENTS.items():
@@ -89,7 +99,8 @@ def protocol_table(records: list[RunRecord]) -> pd.DataFrame:
                 by_title.setdefault(each.title, []).append(each)
         for title, runs in sorted(by_title.items()) or [(experiment.title, [])]:
             reported = experiment.report_row.get("test ACC")
-            if reported is None or not all(map(is_as_registered, runs)):
+            own = all(is_as_registered(each) and starts_as_registered(each) for each in runs)
+            if reported is None or not own:
                 rows.append({"Model": title, "report": "-"})
             else:
                 rows.append({"Model": title, "report": f"{reported:.3f}"})

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from dlvc import __main__ as command_line
+from dlvc import scaling
 from dlvc.experiments import EXPERIMENTS, config_for
 from dlvc.notebooks import NOTEBOOKS
 from dlvc.running import run_experiment
@@ -15,11 +16,12 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 def test_every_table_is_what_its_command_prints(capsys, monkeypatch):
     monkeypatch.chdir(PROJECT)
     tables = re.findall(
-        r"<!-- [\w ]+: python -m dlvc (.*?) -->\n(.*?)\n<!-- end", README, re.DOTALL
+        r"<!-- [\w ]+: python -m (dlvc\S*) (.*?) -->\n(.*?)\n<!-- end", README, re.DOTALL
     )
-    assert len(tables) == 8
-    for command, shown in tables:
-        assert command_line.main(command.split()) == 0
+    assert len(tables) == 10
+    for module, command, shown in tables:
+        run = {"dlvc": command_line.main, "dlvc.scaling": scaling.main}[module]
+        assert not run(command.split())
         assert shown == capsys.readouterr().out.strip()
 
 

@@ -6,10 +6,20 @@ import pytest
 
 from dlvc import scaling
 from dlvc.distributed import ALONE
-from dlvc.scaling import Measured, expected_table, slice_size, sum_seconds, told
+from dlvc.scaling import (
+    Measured,
+    expected_table,
+    load_measured,
+    save_measured,
+    slice_size,
+    sum_seconds,
+    told,
+)
 
 # A step of 64 images takes 65 ms; a hop 1 ms; 8 MB at 1 GB/s are 8 ms.
 MEASURED = Measured(
+    key="deep-cnn",
+    device={"type": "cpu", "name": "a machine", "threads": 1},
     batch_size=64,
     steps={64: 0.065, 32: 0.033, 16: 0.017, 8: 0.009},
     gradient_bytes=8_000_000,
@@ -38,10 +48,29 @@ def test_the_table_is_the_step_of_a_slice_and_the_sum():
 
 
 def test_what_is_printed_says_what_is_computed_and_what_was_measured():
-    text = told("deep-cnn", MEASURED, {"type": "cpu", "name": "a machine", "threads": 1})
-    assert "measured with 2 processes (gloo)" in text
+    text = told(MEASURED)
+    assert "deep-cnn on a machine, 1 thread(s) a process." in text
+    assert "Measured with 2 processes (gloo)" in text
     assert "COMPUTED, NOT MEASURED" in text
     assert "2 processes with 32 images each: measured 44.00 ms, computed 43.00 ms" in text
+
+
+def test_what_was_measured_is_written_and_shown_again(tmp_path, capsys):
+    path = tmp_path / "deep-cnn.json"
+    save_measured(MEASURED, path)
+    assert load_measured(path) == MEASURED
+    scaling.main(["--show", str(path)])
+    assert capsys.readouterr().out.strip() == told(MEASURED)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"steps": {}}', '{"steps": {"a": 1}}'])
+def test_another_file_is_refused_in_words(content, tmp_path, capsys):
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    with pytest.raises(SystemExit) as ended:
+        scaling.main(["--show", str(path)])
+    assert ended.value.code == 2
+    assert "does not hold what --output writes" in capsys.readouterr().err
 
 
 def test_a_batch_that_does_not_divide_is_as_slow_as_its_largest_slice():

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from dlvc.bench.arms import Arm, OurBatches, losses_on_record, timed_passes
+from dlvc.bench.arms import Arm, losses_on_record, timed_passes
+from dlvc.bench.loaders import OurBatches
 from dlvc.experiments import build_model
 from dlvc.speed import (
     MODEL,

@@ -72,6 +72,28 @@ def test_runs_with_another_option_do_not_count_in_a_comparison():
     assert with_worse.equals(comparison_table(records))
 
 
+def from_weights(record, weights):
+    return replace(
+        record,
+        title=f"{record.title} ({weights} weights)",
+        model={**record.model, "weights": weights},
+    )
+
+
+def test_runs_from_other_weights_are_not_pooled_and_have_no_number_of_the_report():
+    runs = load_records(REFERENCE_RECORDS / "class")
+    tiny = next(each for each in runs if each.key == "resnet18")
+    plain = next(each for each in runs if each.key == "resnet18-plain")
+    row = comparison_table([tiny, plain]).iloc[-1]
+    assert row["here"] == f"{plain.test.accuracy:.3f} → {tiny.test.accuracy:.3f}"
+    assert row["images x epochs"] == "10,000 x 3, Tiny-ImageNet-200 weights"
+    assert comparison_table([from_weights(tiny, "ImageNet"), plain]).iloc[-1]["here"] == "- → -"
+    table = protocol_table([tiny, replace(from_weights(tiny, "ImageNet"), title="ResNet18")])
+    shown = table.set_index("Model")["report"]
+    assert shown["ResNet18"] == "0.630"
+    assert shown["ResNet18 (Tiny-ImageNet-200 weights)"] == "-"
+
+
 def test_the_table_of_a_setting_has_a_row_for_each_value_in_rising_order():
     records = [each for each in load_records(REFERENCE_RECORDS) if each.key == "simple-cnn"]
     larger = [replace(each, config={**each.config, "batch_size": 9}) for each in records]

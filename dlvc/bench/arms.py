@@ -17,15 +17,11 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
 
-from dlvc.augment import epoch_generator, random_draws
-from dlvc.batches import prepare_batches, split_batches
+from dlvc.bench.loaders import OurBatches, tutorial_batches, worker_batches
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, Split
 from dlvc.device import input_layout, memory_layout, pick_device
-from dlvc.models.normalize import to_float
-from dlvc.models.torchvision_check import import_torchvision
 from dlvc.optimization import make_optimizer
 from dlvc.training import train
 
@@ -50,70 +46,6 @@ class Arm:
     def available(self) -> bool:
         """Whether the package that the arm needs is installed."""
         return not self.needs or find_spec(self.needs) is not None
-
-
-class SingleImages(Dataset):
-    """A data set as tutorials write it: one image and its label at a time, augmented by torchvision."""
-
-    def __init__(self, split: Split, config: TrainConfig) -> None:
-        import_torchvision()  # says in words if it does not fit torch
-        from torchvision.transforms import v2
-
-        self.images, self.labels = split.images, split.labels.tolist()
-        augmentations = [
-            v2.RandomCrop(32, padding=config.largest_shift),
-            v2.RandomHorizontalFlip(),
-        ]
-        used = augmentations if config.augmentation == "crop-and-mirror" else []
-        self.transform = v2.Compose([*used, v2.ToDtype(torch.float32, scale=True)])
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(self.images[index]), self.labels[index]
-
-
-def tutorial_batches(split: Split, config: TrainConfig) -> DataLoader:
-    """What a tutorial writes first."""
-    return DataLoader(SingleImages(split, config), batch_size=config.batch_size, shuffle=True)
-
-
-def worker_batches(split: Split, config: TrainConfig, *, workers: int = 0) -> DataLoader:
-    """The same with what the manuals advise: worker processes that stay, and pinned memory where there is a GPU.
-
-    `measure.fewest_seconds` finds out how many workers are best.
-    """
-    return DataLoader(
-        SingleImages(split, config),
-        batch_size=config.batch_size,
-        shuffle=True,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=pick_device(config.device).type == "cuda",
-    )
-
-
-class OurBatches:
-    """dlvc's own batches for any loop: images (B, 3, H, W) in [0, 1] on the device, and labels (B,)."""
-
-    def __init__(self, split: Split, config: TrainConfig) -> None:
-        device = pick_device(config.device)
-        self.images, self.labels = split.images.to(device), split.labels.to(device)
-        self.config, self.epoch = config, 0
-
-    def __len__(self) -> int:
-        return len(split_batches(torch.arange(len(self.labels)), self.config.batch_size))
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        self.epoch += 1
-        config, device = self.config, self.labels.device
-        generator = epoch_generator(config.seed, self.epoch)
-        order = torch.randperm(len(self.labels), generator=generator).to(device)
-        draws = random_draws(len(order), generator, padding=config.largest_shift).to(device)
-        indices = split_batches(order, config.batch_size)
-        for images, labels in prepare_batches(self.images, self.labels, indices, draws, config):
-            yield to_float(images), labels
 
 
 def dlvc_loop(model: nn.Module, data: ImageData, config: TrainConfig) -> list[float]:
@@ -322,4 +254,7 @@ def run_arm(arm: Arm, model: nn.Module, data: ImageData, config: TrainConfig) ->
     """Train `model` by the arm for `config.epochs` passes; the seconds of each."""
     if arm.batches is None:
         return arm.run(model, data, config)
-    return arm.run(model, arm.batches(data.train.first(config.train_size), config), config)
+    make = arm.batches
+    if arm.tuned and make is OurBatches:  # made in the layout that the loop wants, as dlvc does
+        make = partial(OurBatches, layout=input_layout(model, pick_device(config.device)))
+    return arm.run(model, make(data.train.first(config.train_size), config), config)

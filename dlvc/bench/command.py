@@ -22,10 +22,17 @@ def add_bench_options(bench: argparse.ArgumentParser) -> None:
         help="how often each loop is timed (default: 3)",
     )
     bench.add_argument(
-        "--show", type=Path, metavar="FILE", help="measure nothing, print the table of this record"
+        "--show",
+        type=Path,
+        metavar="PATH",
+        help="measure nothing, print the table of this record, or of all in a folder",
     )
-    bench.add_argument(
+    shown = bench.add_mutually_exclusive_group()
+    shown.add_argument(
         "--steps", action="store_true", help="with --show: the table of layouts and precisions"
+    )
+    shown.add_argument(
+        "--summary", action="store_true", help="with --show: the start, and the targets missed"
     )
     bench.add_argument(
         "--output",
@@ -40,16 +47,22 @@ def run_bench(options: argparse.Namespace) -> None:
     """Measure the loops, write the record, and print its table; or print that of a record."""
     from dlvc.bench import results
     from dlvc.bench.measure import MODELS
+    from dlvc.bench.targets import summary
     from dlvc.data import load_data
     from dlvc.records import format_table
 
-    if options.steps and not options.show:
-        raise ValueError("--steps needs a record. Try --show figures/records/bench/cpu.json.")
     if options.show:
-        found = results.load_bench(options.show)
-        table = results.step_table(found) if options.steps else results.bench_table(found)
-        print(format_table(table, "markdown"))
+        benches = results.load_benches(options.show)
+        if options.summary:
+            print(summary(benches))
+        else:
+            table = results.step_table if options.steps else results.bench_table
+            print(format_table(table(results.as_one(benches)), "markdown"))
         return
+    if options.steps or options.summary:
+        raise ValueError(
+            "--steps and --summary need a record. Try --show figures/records/bench/cpu."
+        )
     unknown = sorted(set(options.models or ()) - set(MODELS))
     if unknown or options.rounds < 1:
         raise ValueError(
@@ -57,8 +70,12 @@ def run_bench(options: argparse.Namespace) -> None:
         )
     # Drawn images: what an image shows does not change how long it takes, and they need no network.
     data = load_data("sketch10", sizes=(20_000, 64, 64), quiet=True)
-    found = results.run_bench(data, tuple(options.models or MODELS), options.rounds)
-    results.save_bench(found, options.output)
-    print(format_table(results.bench_table(found), "markdown"))
-    print(results.summary(found))
+
+    def keep(found: dict) -> None:
+        results.save_bench(found, options.output)
+
+    results.run_bench(data, tuple(options.models or MODELS), options.rounds, keep)
+    benches = results.load_benches(options.output)
+    print(format_table(results.bench_table(results.as_one(benches)), "markdown"))
+    print(summary(benches))
     print(f"record: {options.output}")

@@ -22,8 +22,8 @@ DATA_SIZES = (640, 1_280, 2_560, 5_120, 10_240)
 BATCH_SIZES = (32, 64, 128, 256, 512)
 REPEATS = 3
 # What a learner waits for before the first step, in a process of its own: imports, then data on the device and a step.
-START = """
-import json, resource, sys, time
+START = r"""
+import json, re, sys, time
 started = time.perf_counter()
 from dlvc.bench.measure import bench_config
 from dlvc.data import load_data
@@ -36,7 +36,11 @@ from dataclasses import replace
 config = replace(bench_config(), train_size=64)
 train(build_model(sys.argv[1], config), data, config, progress=False)
 stepped = time.perf_counter()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+try:  # what getrusage says begins with the memory of the process that started this one
+    status = open("/proc/self/status").read()
+    peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+except (OSError, TypeError):  # no Linux
+    peak = None
 print(json.dumps({"import": imported - started, "first step": stepped - loaded, "peak memory (MB)": peak}))
 """
 
@@ -77,23 +81,35 @@ def batch_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
 
 
 def thread_curve(key: str, data: ImageData) -> dict[str, list[float]]:
-    """Seconds of a bare step, by the number of CPU threads; empty on a GPU."""
+    """Images a second in training steps of 64 images, by the number of CPU threads; empty on a GPU."""
     if pick_device().type != "cpu":
-        return {"threads": [], "seconds": []}
-    counts = range(1, torch.get_num_threads() + 1)
-    seconds = [
-        statistics.median(bare_steps(key, data, Step(threads=count), 3 * FEWEST_STEPS))
-        for count in counts
-    ]
-    return {"threads": list(counts), "seconds": seconds}
+        return {"threads": [], "images a second": []}
+    rates: dict[int, list[float]] = {each: [] for each in range(1, torch.get_num_threads() + 1)}
+    for _ in range(REPEATS):
+        for count, found in rates.items():
+            step = Step(threads=count)
+            steps = bare_steps(key, data, step, 3 * FEWEST_STEPS)
+            found.append(step.batch_size / statistics.median(steps))
+    return {
+        "threads": list(rates),
+        "images a second": [statistics.median(found) for found in rates.values()],
+    }
 
 
-def cold_start(key: str) -> dict[str, float]:
-    """Seconds of imports and until the first step is done, and the memory at its peak, in new processes."""
+def cold_start(key: str) -> dict[str, float | None]:
+    """Seconds of imports and until the first step is done, and the memory at its peak, in new processes.
+
+    Medians of a few; memory is None where there is no /proc. Raises RuntimeError if such a process fails.
+    """
     found = []
     for _ in range(REPEATS):
         done = subprocess.run(
-            [sys.executable, "-c", START, key], capture_output=True, text=True, check=True
+            [sys.executable, "-c", START, key], capture_output=True, text=True, check=False
         )
+        if done.returncode != 0:
+            raise RuntimeError(f"a first step in a new process failed:\n{done.stderr.strip()}")
         found.append(json.loads(done.stdout.splitlines()[-1]))
-    return {name: statistics.median(each[name] for each in found) for name in found[0]}
+    return {
+        name: None if found[0][name] is None else statistics.median(each[name] for each in found)
+        for name in found[0]
+    }

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from dlvc.bench.arms import ARMS, OurBatches, losses_on_record, run_arm, tuned_loop, worker_batches
+from dlvc.bench.arms import ARMS, Arm, losses_on_record, run_arm, tuned_loop
+from dlvc.bench.loaders import OurBatches, worker_batches
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.device import autocast, input_layout, memory_layout, pick_device
@@ -26,6 +30,7 @@ from dlvc.training import train
 MODELS = tuple(key for key in EXPERIMENTS if key not in ("majority", "deep-vit", "resnet18-plain"))
 BARE_SECONDS = 0.4  # that many of bare steps make an epoch, but at least FEWEST_STEPS
 FEWEST_STEPS, MOST_STEPS = 8, 300
+LARGE_BATCH = 512  # measured beside 64 on a GPU, which a batch of 64 does not fill
 WARM_UP = 3  # first steps are slower: memory is fetched, kernels are chosen
 
 
@@ -47,32 +52,46 @@ def bench_config(batch_size: int = 64) -> TrainConfig:
 
 
 def bare_steps(key: str, data: ImageData, step: Step, count: int) -> list[float]:
-    """Seconds of each of `count` steps on one batch that is there already: forward, backward, optimizer."""
+    """Seconds of each of `count` steps on one batch that is there already: forward, backward, optimizer.
+
+    A GPU works through a queue of steps: they are timed together, and each has the mean.
+    """
     config = bench_config(step.batch_size)
     device = pick_device(config.device)
     model = build_model(key, config).train()
     ours = step.layout is None
     model.to(device, memory_format=memory_layout(model, device) if ours else step.layout)
-    layout = input_layout(model, device) if ours else step.layout
+    layout = input_layout(model, device) if ours or device.type == "cpu" else step.layout
     optimizer = make_optimizer(model, config)
     images = to_float(data.train.images[: step.batch_size].to(device), layout)
     labels = data.train.labels[: step.batch_size].to(device)
-    seconds, threads = [], torch.get_num_threads()
+
+    def bare_step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with autocast(device, step.precision):
+            loss = cross_entropy(model(images).float(), labels)
+        loss.backward()
+        optimizer.step()
+
+    threads = torch.get_num_threads()
     torch.set_num_threads(step.threads or threads)
     try:
-        for _ in range(WARM_UP + count):
-            started = time.perf_counter()
-            optimizer.zero_grad(set_to_none=True)
-            with autocast(device, step.precision):
-                loss = cross_entropy(model(images).float(), labels)
-            loss.backward()
-            optimizer.step()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - started)
+        timed_calls(bare_step, WARM_UP, device)
+        return timed_calls(bare_step, count, device)
     finally:
         torch.set_num_threads(threads)
-    return seconds[WARM_UP:]
+
+
+def timed_calls(work: Callable[[], None], count: int, device: torch.device) -> list[float]:
+    """Seconds of each of `count` calls; on a GPU all together, divided evenly."""
+    times = [time.perf_counter()]
+    for _ in range(count):
+        work()
+        times.append(time.perf_counter())
+    if device.type != "cuda":
+        return [end - start for start, end in pairwise(times)]
+    torch.cuda.synchronize()
+    return [(time.perf_counter() - times[0]) / count] * count
 
 
 def data_seconds(data: ImageData, config: TrainConfig) -> float:
@@ -86,7 +105,7 @@ def data_seconds(data: ImageData, config: TrainConfig) -> float:
     return time.perf_counter() - started
 
 
-def fewest_seconds(key: str, data: ImageData, config: TrainConfig) -> int:
+def best_workers(key: str, data: ImageData, config: TrainConfig) -> int:
     """The number of worker processes, from none to as many as cores (at most 4), that makes the tuned loop fastest."""
     seconds: dict[int, list[float]] = {
         workers: [] for workers in range(min(os.cpu_count() or 1, 4) + 1)
@@ -116,14 +135,15 @@ def host_syncs(key: str, data: ImageData, config: TrainConfig) -> int | None:
                 torch.cuda.set_sync_debug_mode("default")
         return sum("synchroniz" in str(each.message) for each in caught)
 
-    return (count(3) - count(1)) // 2  # an epoch more, without what a start waits for
+    # Epochs more, without what a start waits for; rounded up, as half a wait is one every other epoch.
+    return math.ceil((count(3) - count(1)) / 2)
 
 
 def equal_work(key: str, data: ImageData, steps: int = 10) -> float:
     """The largest relative difference of a loss between dlvc and any arm, over `steps` steps on the same batches.
 
     Few steps and a small learning rate: threads and memory layouts round differently, and Adam, whose steps are as long
-    for a tiny gradient as for a large one, amplifies that.
+    for a tiny gradient as for a large one, amplifies that. Raises RuntimeError if a loss is not a finite number.
     """
     config = replace(bench_config(), train_size=steps * 64, learning_rate=1e-4)
     found = {
@@ -131,6 +151,9 @@ def equal_work(key: str, data: ImageData, steps: int = 10) -> float:
         for name, arm in ARMS.items()
         if arm.available
     }
+    for name, losses in found.items():
+        if not all(map(math.isfinite, losses)):
+            raise RuntimeError(f"{name} has losses of {key} that are not finite numbers: {losses}.")
     ours = found["dlvc"]
     return max(
         abs(one - other) / one
@@ -145,32 +168,55 @@ def measure_model(key: str, data: ImageData, rounds: int) -> dict:
     first = statistics.median(bare_steps(key, data, step, FEWEST_STEPS))
     steps = min(max(FEWEST_STEPS, round(BARE_SECONDS / first)), MOST_STEPS, len(data.train) // 64)
     config = replace(config, train_size=steps * config.batch_size)
-    workers = fewest_seconds(key, data, config)
+    workers = best_workers(key, data, config)
     best = partial(worker_batches, workers=workers)
     arms = {
         name: replace(arm, batches=best) if arm.batches is worker_batches else arm
         for name, arm in ARMS.items()
         if arm.available
     }
-    difference = equal_work(key, data, min(steps, 10))
-    seconds: dict[str, list[float]] = {"bare step": [], "data": [], **{name: [] for name in arms}}
-    for _ in range(rounds):
-        # Two passes of an arm, of which the second counts: worker processes have started, memory is there.
-        for name, arm in arms.items():
-            if name == "dlvc":  # its floor right beside it
-                bare = bare_steps(key, data, step, steps)
-                # The mean, as an epoch has slow steps too: what disturbs the machine disturbs both.
-                seconds["bare step"].append(statistics.mean(bare))
-                seconds["data"].append(data_seconds(data, config) / steps)
-            passes = run_arm(arm, build_model(key, config), data, replace(config, epochs=2))
-            seconds[name].append(passes[-1] / steps)
+    large = replace(
+        config, batch_size=LARGE_BATCH, train_size=len(data.train) // LARGE_BATCH * LARGE_BATCH
+    )
+    on_gpu = pick_device(config.device).type == "cuda"
     return {
         "steps": steps,
         "workers": workers,
-        "largest_loss_difference": difference,
-        "seconds_per_step": seconds,
+        "largest_loss_difference": equal_work(key, data, min(steps, 10)),
+        "seconds_per_step": seconds_of_rounds(key, data, config, arms, rounds),
+        "seconds_per_large_step": (
+            seconds_of_rounds(key, data, large, {"dlvc": ARMS["dlvc"]}, rounds) if on_gpu else None
+        ),
         "host_syncs": host_syncs(key, data, config),
     }
+
+
+def seconds_of_rounds(
+    key: str, data: ImageData, config: TrainConfig, arms: dict[str, Arm], rounds: int
+) -> dict[str, list[float]]:
+    """By round the seconds a step of the bare step, of dlvc's batches alone and of each arm, which take turns.
+
+    Every other round goes backwards: no arm always comes after the same one.
+    """
+    steps = config.train_size // config.batch_size
+    seconds: dict[str, list[float]] = {"bare step": [], "data": [], **{name: [] for name in arms}}
+
+    def half_of_bare() -> list[float]:
+        return bare_steps(key, data, Step(config.batch_size), -(-steps // 2))
+
+    for turn in range(rounds):
+        for name in reversed(arms) if turn % 2 else arms:
+            # The floor before and after dlvc's pass, so that what disturbs the machine disturbs both.
+            bare = half_of_bare() if name == "dlvc" else []
+            # Two passes of an arm, of which the second counts: worker processes have started, memory is there.
+            passes = run_arm(arms[name], build_model(key, config), data, replace(config, epochs=2))
+            seconds[name].append(passes[-1] / steps)
+            if name == "dlvc":
+                bare += half_of_bare()
+                # The mean, as an epoch has slow steps too.
+                seconds["bare step"].append(statistics.mean(bare))
+                seconds["data"].append(data_seconds(data, config) / steps)
+    return seconds
 
 
 def ratio(seconds: dict[str, list[float]], above: str, below: str) -> float:

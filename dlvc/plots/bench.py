@@ -20,18 +20,15 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 @styled
 def bench_figure(found: Mapping[str, Any]) -> Picture:
-    """Return three panels of the bench's record: loops of each model, images a second by batch size, time by images.
+    """Return four panels: loops of each model, images a second by batch size and by threads, time by images.
 
     A loop's time is its multiple of the bare step's, the median over rounds, with the lowest and highest round.
     """
     models = found["models"]
     picture = new_picture(11, 7.6, title="What a training loop costs")
-    grid = picture.add_gridspec(2, 2, height_ratios=(1.15, 1))
-    loops, rates, sizes = (
-        picture.add_subplot(grid[0, :]),
-        picture.add_subplot(grid[1, 0]),
-        picture.add_subplot(grid[1, 1]),
-    )
+    grid = picture.add_gridspec(2, 3, height_ratios=(1.15, 1))
+    loops = picture.add_subplot(grid[0, :])
+    rates, threads, sizes = (picture.add_subplot(grid[1, column]) for column in range(3))
     names = [
         name
         for name in next(iter(models.values()))["seconds_per_step"]
@@ -79,6 +76,15 @@ def bench_figure(found: Mapping[str, Any]) -> Picture:
     rates.set_ylabel("images a second, bare step")
     rates.legend(fontsize=8)
     for number, (key, curves) in enumerate(found["curves"].items()):
+        curve = curves["threads"]
+        threads.plot(curve["threads"], curve["images a second"], marker=MARKERS[number], label=key)
+    threads.set_ylim(bottom=0)
+    threads.yaxis.set_major_formatter(thousands)
+    threads.xaxis.get_major_locator().set_params(integer=True)
+    threads.set_xlabel("threads of the CPU")
+    threads.set_ylabel("images a second, bare step")
+    threads.legend(fontsize=8)
+    for number, (key, curves) in enumerate(found["curves"].items()):
         curve = curves["data size"]
         if curve:
             sizes.plot(
@@ -93,8 +99,9 @@ def bench_figure(found: Mapping[str, Any]) -> Picture:
     set_description(
         picture,
         "Above: seconds a step of each training loop as a multiple of the bare step, for each model, with the lowest "
-        "and highest round; 1 is the floor. Below: images a second of the bare step by batch size, and seconds of a "
-        f"training of one epoch over the number of images. Measured on {found['device']['name']}, "
+        "and highest round; 1 is the floor. Below: images a second of the bare step by batch size and by number of "
+        "threads, and seconds of a training of one epoch over the number of images. Measured on "
+        f"{found['device']['name']}, "
         f"{found['device']['threads']} threads.",
     )
     return picture

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from dlvc.bench import arms, measure
-from dlvc.bench.arms import ARMS, OurBatches, losses_on_record, run_arm
-from dlvc.bench.measure import bench_config, equal_work, fewest_seconds
+from dlvc.bench.arms import ARMS, losses_on_record, run_arm
+from dlvc.bench.loaders import OurBatches, SingleImages, SinglePictures
+from dlvc.bench.measure import bench_config, best_workers, equal_work
 from dlvc.experiments import build_model
 
 AVAILABLE = [name for name, arm in ARMS.items() if arm.available]
@@ -52,14 +53,54 @@ def test_an_arm_goes_through_each_image_once_a_pass_and_says_how_long_each_pass_
     assert min(seconds) > 0
 
 
-def test_our_batches_are_those_that_dlvc_trains_on(sketches):
-    """The first pass holds each label as often as the images, and another pass has another order."""
-    batches = OurBatches(sketches.train.first(128), config())
-    first, second = (torch.cat([labels for _, labels in batches]) for _ in range(2))
-    expected = sketches.train.labels[:128]
+def test_our_batches_are_those_that_dlvc_trains_on_to_the_bit(sketches):
+    """Each step's images of two augmented epochs, in the order in which `train` gives them to the model."""
+    augmented = replace(config(), augmentation="crop-and-mirror", largest_shift=4, seed=3)
+    model, seen = build_model("simple-cnn", augmented), []
+    model.register_forward_pre_hook(
+        lambda module, images: seen.append(images[0].clone()) if module.training else None
+    )
+    run_arm(ARMS["dlvc"], model, sketches, augmented)
+    batches = OurBatches(sketches.train.first(128), augmented)
+    ours = [images for _ in range(2) for images, _ in batches]
     assert len(batches) == 2
-    assert torch.equal(first.sort().values, expected.sort().values)
-    assert not torch.equal(first, second)
+    assert [torch.equal(one, other) for one, other in zip(seen, ours, strict=True)] == [True] * 4
+    assert not torch.equal(ours[0], ours[2])
+
+
+@pytest.mark.parametrize("kind", [SingleImages, SinglePictures])
+def test_single_images_are_the_same_as_whole_batches_make_them(kind, sketches):
+    plain = replace(config(), augmentation="none")
+    for number in (0, 7):
+        image, label = kind(sketches.train, plain)[number]
+        assert image.dtype == torch.float32
+        assert torch.equal((255 * image).round().to(torch.uint8), sketches.train.images[number])
+        assert label == sketches.train.labels[number]
+
+
+def test_an_arm_whose_losses_are_not_numbers_is_named(sketches, monkeypatch):
+    def losses(arm, *_):
+        return [1.0, float("nan") if arm.name == "tutorial loop" else 1.0]
+
+    monkeypatch.setattr(measure, "losses_on_record", losses)
+    with pytest.raises(RuntimeError, match="tutorial loop has losses of simple-cnn that are not"):
+        equal_work("simple-cnn", sketches, 2)
+
+
+def test_arms_take_turns_in_both_directions_and_each_round_has_its_floor(sketches, monkeypatch):
+    order = []
+
+    def run(arm, model, data, config):
+        order.append(arm.name)
+        return [9.0, 2.0]
+
+    monkeypatch.setattr(measure, "run_arm", run)
+    arms = {name: ARMS[name] for name in ("dlvc", "tutorial loop")}
+    found = measure.seconds_of_rounds("simple-cnn", sketches, config(), arms, 2)
+    assert order == ["dlvc", "tutorial loop", "tutorial loop", "dlvc"]
+    assert found["dlvc"] == found["tutorial loop"] == [1.0, 1.0]  # the second pass, by step
+    assert len(found["bare step"]) == len(found["data"]) == 2
+    assert min(found["bare step"]) > 0
 
 
 def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(
@@ -73,5 +114,5 @@ def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(
 
     monkeypatch.setattr(measure, "tuned_loop", loop)
     monkeypatch.setattr(measure.os, "cpu_count", lambda: 2)
-    assert fewest_seconds("simple-cnn", sketches, config()) == 1
+    assert best_workers("simple-cnn", sketches, config()) == 1
     assert asked == [0, 1, 2, 0, 1, 2]
