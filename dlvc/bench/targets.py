@@ -84,4 +84,4 @@ def summary(benches: list[dict]) -> str:
             lines.append(
                 f"missed in {missed} of {len(aims)}: {aims[0].name} {values}; {bound} {aims[0].limit:g}"
             )
-    return "\n".join(lines)
+    return "\n".join(f"- {line}" for line in lines)
