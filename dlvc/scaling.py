@@ -94,7 +94,8 @@ def slice_size(batch_size: int, processes: int) -> int:
 def measure(key: str, config: TrainConfig, processes: OneProcess) -> Measured:
     """The times of the experiment's model with this config, measured by several processes that all call this.
 
-    Raises ValueError for a single process, which has nobody to add up gradients with.
+    Raises ValueError for a single process, which has nobody to add up gradients with, RuntimeError if the times of the
+    sums make no sense.
     """
     if processes.size == 1:
         raise ValueError(
@@ -131,6 +132,11 @@ def measure(key: str, config: TrainConfig, processes: OneProcess) -> Measured:
     works = [*map(step_of, slices), sum_of(SMALL), sum_of(LARGE), step_of(own, together=True)]
     medians = torch.tensor(median_seconds(works, device, processes), dtype=torch.float64)
     *steps, small, large, together = torch.stack(processes.gather(medians)).amax(dim=0).tolist()
+    if large <= small:
+        raise RuntimeError(
+            f"a sum of {LARGE >> 20} MiB took no longer than one of {SMALL >> 10} KiB ({large:.2g} s, {small:.2g} s), "
+            "so no bandwidth can be told. The machine is too busy; try again."
+        )
     hops = 2 * (processes.size - 1)
     return Measured(
         key=key,
@@ -139,7 +145,7 @@ def measure(key: str, config: TrainConfig, processes: OneProcess) -> Measured:
         steps=dict(zip(slices, steps, strict=True)),
         gradient_bytes=4 * trained_parameters(build_model(key, config)),
         hop=small / hops,
-        bandwidth=hops / processes.size * (LARGE - SMALL) / max(large - small, 1e-9),
+        bandwidth=hops / processes.size * (LARGE - SMALL) / (large - small),
         processes=processes.size,
         together=together,
     )

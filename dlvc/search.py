@@ -19,8 +19,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+try:
+    import optuna
+    from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+except ImportError as error:
+    raise ImportError("a search needs Optuna: pip install -e '.[search]'.") from error
 
 from dlvc.checks import brief, check_whole
 from dlvc.config import TrainConfig
@@ -65,18 +68,27 @@ class Trial:
 
 
 def load_trials(key: str, folder: Path = FOLDER) -> list[Trial]:
-    """The trials of an experiment that are stored; [] if there are none."""
+    """The trials of an experiment that are stored; [] if there are none. Raises ValueError if the file is another."""
     path = folder / f"{key}.json"
     if not path.is_file():
         return []
-    return [Trial(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    try:
+        return [Trial(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} does not hold trials of a search: {error}.") from error
 
 
 def comparable(key: str, data: ImageData, precision: str, folder: Path) -> list[Trial]:
-    """The stored trials of an experiment on the same images in the same precision."""
-    kind = (data.title, len(data.train), precision)
-    trials = load_trials(key, folder)
-    return [each for each in trials if (each.data, each.train_size, each.precision) == kind]
+    """The stored trials of an experiment on the same images in the same precision, with the same seed.
+
+    What is not in `SPACE` is not compared: after a change of the optimizer or schedule of a recipe, begin a new file.
+    """
+    kind = (data.title, len(data.train), precision, EXPERIMENTS[key].tuned.seed)
+
+    def kind_of(trial: Trial) -> tuple[str, int, str, int]:
+        return trial.data, trial.train_size, trial.precision, trial.seed
+
+    return [each for each in load_trials(key, folder) if kind_of(each) == kind]
 
 
 def best_trials(trials: list[Trial], epochs: int | None = None) -> list[Trial]:
@@ -96,6 +108,8 @@ def run_trial(
     started = time.perf_counter()
     try:
         result = train(build_model(key, config), data, config, progress=False)
+        if result.interrupted:  # shorter than it says: not a trial
+            raise KeyboardInterrupt
         reached = result.best_validation.accuracy
         trained = result.epochs[result.best_epoch - 1].train_accuracy
     except NonFiniteLoss:
@@ -171,7 +185,7 @@ def confirm(
 def by_hand(assignments: list[str], key: str) -> dict[str, Any]:
     """The present settings, but for the values in `assignments` such as "dropout=0.1".
 
-    Raises ValueError for what is not in `SPACE`, or is no number.
+    Raises ValueError for what is not in `SPACE`.
     """
     settings = present_settings(key)
     for each in assignments:
@@ -180,10 +194,19 @@ def by_hand(assignments: list[str], key: str) -> dict[str, Any]:
             raise ValueError(f"a search changes {', '.join(SPACE)}; got {brief(each)}.")
         try:
             settings[name] = type(settings[name])(value)
-        except ValueError as error:
-            raise ValueError(f"{name} needs a number; got {brief(value)}.") from error
-    replace(EXPERIMENTS[key].tuned, **settings)  # raises if one is out of range
+            fits = is_in(SPACE[name], settings[name])
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(f"a search takes {name} from {SPACE[name]}; got {brief(value)}.")
     return settings
+
+
+def is_in(allowed: BaseDistribution, value: float) -> bool:
+    """Whether a search could have drawn `value`."""
+    if isinstance(allowed, CategoricalDistribution):
+        return value in allowed.choices
+    return allowed.low <= value <= allowed.high
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -201,6 +224,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         precision = pick_precision(options.precision, pick_device())
         check_whole("--epochs", options.epochs, low=1, high=FULL_EPOCHS, hint="Try 4.")
+        check_whole("--trials", options.trials, low=0, hint="Try 12.")
+        check_whole("--confirm", options.confirm, low=0, hint="Try 3.")
         given = by_hand(options.by_hand, options.key) if options.by_hand else None
         data = load_data("cifar10")
         search(options.key, data, options.trials, options.epochs, precision)

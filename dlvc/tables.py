@@ -29,9 +29,9 @@ def accuracies_by_work(records: list[RunRecord], protocol: str) -> dict[Work, li
     return accuracies
 
 
-def starts_as_registered(record: RunRecord) -> bool:
-    """Does the run start from the weights that the registry names for its experiment?"""
-    return record.model["weights"] == (EXPERIMENTS[record.key].weights or "random")
+def first_weights(key: str) -> str:
+    """What a run of the experiment starts from by the registry, as records call it."""
+    return EXPERIMENTS[key].weights or "random"
 
 
 def is_as_registered(record: RunRecord) -> bool:
@@ -41,8 +41,8 @@ def is_as_registered(record: RunRecord) -> bool:
 
 
 def most_work(works: set[Work]) -> Work | None:
-    """That of `works` in which the most images were gone through; None if there is none."""
-    return max(works, key=lambda each: (each[0] * each[1], each), default=None)
+    """That of `works` in which the most images were gone through, rather not from a random start; None if empty."""
+    return max(works, key=lambda each: (each[0] * each[1], each[3] != "random", each), default=None)
 
 
 def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
@@ -67,8 +67,8 @@ def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
         reported = [EXPERIMENTS[key].report_row.get("test ACC") for key in keys]
         work = most_work(set(accuracies[keys[0]]) & set(accuracies[keys[1]]))
         shown = f"{work[0]:,} x {work[1]}" if work else "-"
-        if work and work[3] not in (EXPERIMENTS[keys[1]].weights, "random"):
-            shown += f", {work[3]} weights"
+        if work and work[3] != first_weights(keys[1]):
+            shown += ", random start" if work[3] == "random" else f", {work[3]} weights"
         measured = [mean_and_spread(accuracies[key][work]) if work else "-" for key in keys]
         rows.append(
             {
@@ -99,8 +99,11 @@ def protocol_table(records: list[RunRecord]) -> pd.DataFrame:
                 by_title.setdefault(each.title, []).append(each)
         for title, runs in sorted(by_title.items()) or [(experiment.title, [])]:
             reported = experiment.report_row.get("test ACC")
-            own = all(is_as_registered(each) and starts_as_registered(each) for each in runs)
-            if reported is None or not own:
+            own = (
+                is_as_registered(each) and each.model["weights"] == first_weights(key)
+                for each in runs
+            )
+            if reported is None or not all(own):
                 rows.append({"Model": title, "report": "-"})
             else:
                 rows.append({"Model": title, "report": f"{reported:.3f}"})

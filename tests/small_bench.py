@@ -33,6 +33,10 @@ def record(loop: float = 1.1, tutorial: float = 4.0) -> dict:
     }
     return {
         "device": {"type": "cpu", "name": "a made-up CPU", "threads": 2},
+        "versions": {"torch": "2"},
+        "git_commit": "a",
+        "data": "made-up images",
+        "rounds": 3,
         "models": {"simple-cnn": measured},
         "curves": {"simple-cnn": curves},
         "cold_start": {"import": 1.5, "first step": 0.2, "peak memory (MB)": 400.0},

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from dlvc import scaling
-from dlvc.distributed import ALONE
+from dlvc.config import TrainConfig
+from dlvc.distributed import OneProcess
 from dlvc.scaling import (
     Measured,
     expected_table,
@@ -55,6 +58,39 @@ def test_what_is_printed_says_what_is_computed_and_what_was_measured():
     assert "2 processes with 32 images each: measured 44.00 ms, computed 43.00 ms" in text
 
 
+class Pair(OneProcess):
+    """Two processes, of which the other takes twice as long; a sum takes a millisecond and one for each megabyte."""
+
+    size = 2
+
+    def add_up(self, *tensors):
+        for each in tensors:
+            time.sleep(1e-3 + 4e-9 * each.numel())
+
+    def gather(self, value):
+        return [value, 2 * value]
+
+
+def test_times_are_those_of_the_slowest_process_and_sums_tell_hop_and_bandwidth():
+    config = TrainConfig(batch_size=16, device="cpu", precision="float32")
+    measured = scaling.measure("simple-cnn", config, Pair())
+    assert list(measured.steps) == [2, 4, 8, 16]
+    assert measured.gradient_bytes == 4 * 62_006
+    # A sum among two is two hops, here of a little more than 2 ms together; sleeping takes longer than asked for.
+    assert 1e-3 < measured.hop < 1e-2
+    assert 1e8 < measured.bandwidth < 6e8
+
+
+def test_sums_that_take_equally_long_are_not_made_a_bandwidth_of():
+    class Instant(Pair):
+        def add_up(self, *tensors):
+            time.sleep(2e-2 / (1 + tensors[0].numel() // 10_000))
+
+    config = TrainConfig(batch_size=8, device="cpu", precision="float32")
+    with pytest.raises(RuntimeError, match="no bandwidth can be told"):
+        scaling.measure("simple-cnn", config, Instant())
+
+
 def test_what_was_measured_is_written_and_shown_again(tmp_path, capsys):
     path = tmp_path / "deep-cnn.json"
     save_measured(MEASURED, path)
@@ -82,4 +118,3 @@ def test_a_single_process_is_told_how_to_start_two(capsys):
         scaling.main(["deep-cnn", "--device", "cpu"])
     assert ended.value.code == 2
     assert "Start with torchrun --nproc-per-node 2" in capsys.readouterr().err
-    assert ALONE.size == 1

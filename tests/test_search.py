@@ -1,6 +1,8 @@
 """A search tries settings on validation images only, goes on where it was, and its best trial is the tuned recipe."""
 
+import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from small_training import Breaks
@@ -21,6 +23,7 @@ from dlvc.search import (
     search,
 )
 from dlvc.tables import is_as_registered
+from dlvc.training import train
 
 PRESENT = present_settings("simple-cnn")
 TRIAL = Trial(PRESENT, 10, 40_000, 0, "made up", "float32", 0.5, 0.5, 1.0)
@@ -45,8 +48,7 @@ def test_the_tuned_recipe_was_tested_in_full_with_the_settings_of_the_trial(key)
     runs = [each for each in load_records(REFERENCE_RECORDS / "tuned") if each.key == key]
     own = [each for each in runs if is_as_registered(each) and each.seed == 0]
     assert len(own) == 1
-    recipe = {name: own[0].config[name] for name in SPACE if name in own[0].config}
-    assert recipe.items() <= present_settings(key).items()
+    assert {name: own[0].config.get(name, "unknown") for name in SPACE} == present_settings(key)
     assert own[0].config["epochs"] == 10
     assert own[0].config["train_size"] == 40_000
 
@@ -96,6 +98,7 @@ def test_trials_on_other_images_or_in_another_precision_or_length_are_not_counte
 ):
     same = replace(TRIAL, data=sketches.title, train_size=len(sketches.train), epochs=1)
     others = [
+        replace(same, seed=1),
         replace(same, train_size=40_000),
         replace(same, data="other images"),
         replace(same, precision="bfloat16"),
@@ -109,7 +112,7 @@ def test_trials_on_other_images_or_in_another_precision_or_length_are_not_counte
         "simple-cnn", sketches, 1, 2, "float32", tmp_path
     )  # trials of two epochs: there are none
     search("simple-cnn", sketches, 1, 1, "float32", tmp_path)  # one is there already
-    assert len(load_trials("simple-cnn", tmp_path)) == 4
+    assert len(load_trials("simple-cnn", tmp_path)) == 5
 
 
 @pytest.mark.parametrize(
@@ -118,8 +121,12 @@ def test_trials_on_other_images_or_in_another_precision_or_length_are_not_counte
         (["--epochs", "0"], "--epochs must be"),
         (["--precision", "half"], "precision must be one of"),
         (["--by-hand", "speed=3"], "a search changes learning_rate"),
-        (["--by-hand", "dropout=much"], "dropout needs a number; got 'much'"),
-        (["--by-hand", "dropout=2"], "dropout must be between 0.0 and 0.9"),
+        (["--by-hand", "dropout=much"], "a search takes dropout from"),
+        (["--by-hand", "dropout=0.15"], "got '0.15'"),
+        (["--by-hand", "batch_size=64.5"], "got '64.5'"),
+        (["--by-hand", "learning_rate=1"], "high=0.02"),
+        (["--trials", "-3"], "--trials must be"),
+        (["--confirm", "-1"], "--confirm must be"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused_in_words_before_anything_is_trained(
@@ -137,3 +144,19 @@ def test_settings_given_by_hand_are_the_present_ones_but_for_those_named():
         "batch_size": 32,
         "dropout": 0.1,
     }
+
+
+def test_a_trial_that_is_stopped_is_not_one(sketches, tmp_path, monkeypatch):
+    stopped = threading.Event()
+    stopped.set()
+    monkeypatch.setattr(searching, "train", partial(train, stop=stopped))
+    with pytest.raises(KeyboardInterrupt):
+        search("simple-cnn", sketches, 1, 1, "float32", tmp_path)
+    assert load_trials("simple-cnn", tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["{", "[{}]", "3"])
+def test_a_file_that_holds_no_trials_is_named(content, tmp_path):
+    (tmp_path / "simple-cnn.json").write_text(content)
+    with pytest.raises(ValueError, match=r"simple-cnn\.json does not hold trials"):
+        load_trials("simple-cnn", tmp_path)

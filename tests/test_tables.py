@@ -88,6 +88,10 @@ def test_runs_from_other_weights_are_not_pooled_and_have_no_number_of_the_report
     assert row["here"] == f"{plain.test.accuracy:.3f} → {tiny.test.accuracy:.3f}"
     assert row["images x epochs"] == "10,000 x 3, Tiny-ImageNet-200 weights"
     assert comparison_table([from_weights(tiny, "ImageNet"), plain]).iloc[-1]["here"] == "- → -"
+    random = [from_weights(each, "random") for each in (tiny, plain)]
+    assert comparison_table(random).iloc[-1]["images x epochs"] == "10,000 x 3, random start"
+    both = comparison_table([tiny, plain, *random]).iloc[-1]
+    assert both["images x epochs"] == "10,000 x 3, Tiny-ImageNet-200 weights"
     table = protocol_table([tiny, replace(from_weights(tiny, "ImageNet"), title="ResNet18")])
     shown = table.set_index("Model")["report"]
     assert shown["ResNet18"] == "0.630"

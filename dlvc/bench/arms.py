@@ -32,8 +32,9 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 class Arm:
     """One way to train for an epoch. `run(model, batches, config)` gives the seconds that its passes took.
 
-    `batches(split, config)` is where it gets its batches from; None: it makes them itself, as dlvc does. `tuned` arms
-    have the model in dlvc's memory layout, the others as torch builds it. `needs` is a package that must be there.
+    `batches(split, config)` is where it gets its batches from; None: it makes them itself, as dlvc does. The loops of
+    `tuned` arms have the model in dlvc's memory layout, so that our batches are made in it. `needs` is a package that
+    must be there.
     """
 
     name: str
@@ -51,6 +52,10 @@ class Arm:
 def dlvc_loop(model: nn.Module, data: ImageData, config: TrainConfig) -> list[float]:
     """Ours: `training.train`, whose own record says how long each pass took."""
     result = train(model, data, config, progress=False)
+    if (
+        result.interrupted
+    ):  # it ends at a step's border, so that nothing is lost; here nothing is worth keeping
+        raise KeyboardInterrupt
     return [each.seconds for each in result.epochs]
 
 
@@ -129,7 +134,10 @@ def tuned_loop(
 
 
 def timm_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> list[float]:
-    """timm's way: its optimizer, and its meters, which are told loss and accuracy at each step."""
+    """timm's optimizer and its meters, which are told loss and accuracy at each step.
+
+    timm's own training script keeps only the loss; hits are counted here as in every loop but Lightning's.
+    """
     from timm.optim import create_optimizer_v2
     from timm.utils import AverageMeter, accuracy
 
@@ -160,7 +168,7 @@ def timm_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> list[f
 
 
 def lightning_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> list[float]:
-    """A LightningModule and a Trainer without logging, checkpoints and progress bar."""
+    """A LightningModule and a Trainer without logging, checkpoints, progress bar, and sums of loss and hits."""
     import lightning
 
     seconds: list[float] = []

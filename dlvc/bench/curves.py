@@ -21,7 +21,8 @@ from dlvc.training import train
 DATA_SIZES = (640, 1_280, 2_560, 5_120, 10_240)
 BATCH_SIZES = (32, 64, 128, 256, 512)
 REPEATS = 3
-# What a learner waits for before the first step, in a process of its own: imports, then data on the device and a step.
+# What a learner waits for, in a process of its own: the imports; then, with the images there, a training of one step,
+# which ends with its evaluation.
 START = r"""
 import json, re, sys, time
 started = time.perf_counter()
@@ -54,7 +55,9 @@ def data_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
             config = replace(bench_config(), train_size=size)
             model = build_model(key, config)
             started = time.perf_counter()
-            train(model, data, config, progress=False)
+            result = train(model, data, config, progress=False)
+            if result.interrupted:
+                raise KeyboardInterrupt
             seconds[size].append(time.perf_counter() - started)
     return {"images": sizes, "seconds": [statistics.median(seconds[size]) for size in sizes]}
 

@@ -94,28 +94,37 @@ def timed_calls(work: Callable[[], None], count: int, device: torch.device) -> l
     return [(time.perf_counter() - times[0]) / count] * count
 
 
-def data_seconds(data: ImageData, config: TrainConfig) -> float:
+def data_seconds(key: str, data: ImageData, config: TrainConfig) -> float:
     """Seconds of an epoch that dlvc needs to cut out, augment and convert its batches, with nothing trained."""
-    batches = OurBatches(data.train.first(config.train_size), config)
+    device = pick_device(config.device)
+    layout = input_layout(build_model(key, config), device)
+    batches = OurBatches(data.train.first(config.train_size), config, layout)
     started = time.perf_counter()
     for _ in batches:
         pass
-    if pick_device(config.device).type == "cuda":
+    if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - started
 
 
 def best_workers(key: str, data: ImageData, config: TrainConfig) -> int:
-    """The number of worker processes, from none to as many as cores (at most 4), that makes the tuned loop fastest."""
-    seconds: dict[int, list[float]] = {
-        workers: [] for workers in range(min(os.cpu_count() or 1, 4) + 1)
-    }
+    """The number of worker processes that makes the tuned loop fastest: none, 1, 2, 4, ... up to as many as cores."""
+    cores = usable_cores()
+    doubled = [2**power for power in range(cores.bit_length()) if 2**power < cores]
+    seconds: dict[int, list[float]] = {workers: [] for workers in (0, *doubled, cores)}
     for _ in range(2):
         for workers, found in seconds.items():
             batches = worker_batches(data.train.first(config.train_size), config, workers=workers)
             passes = tuned_loop(build_model(key, config), batches, replace(config, epochs=2))
             found.append(passes[-1])
     return min(seconds, key=lambda workers: min(seconds[workers]))
+
+
+def usable_cores() -> int:
+    """How many CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # on Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def host_syncs(key: str, data: ImageData, config: TrainConfig) -> int | None:
@@ -215,12 +224,15 @@ def seconds_of_rounds(
                 bare += half_of_bare()
                 # The mean, as an epoch has slow steps too.
                 seconds["bare step"].append(statistics.mean(bare))
-                seconds["data"].append(data_seconds(data, config) / steps)
+                seconds["data"].append(data_seconds(key, data, config) / steps)
     return seconds
 
 
+def ratios(seconds: dict[str, list[float]], above: str, below: str) -> list[float]:
+    """By round, how many times as long as the arm `below` the arm `above` takes."""
+    return [one / other for one, other in zip(seconds[above], seconds[below], strict=True)]
+
+
 def ratio(seconds: dict[str, list[float]], above: str, below: str) -> float:
-    """Median over rounds of the ratio of two arms' seconds in the same round."""
-    return statistics.median(
-        one / other for one, other in zip(seconds[above], seconds[below], strict=True)
-    )
+    """The median over rounds of `ratios`."""
+    return statistics.median(ratios(seconds, above, below))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import statistics
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from dlvc.bench.arms import ARMS
 from dlvc.bench.curves import batch_size_curve, cold_start, data_size_curve, thread_curve
 from dlvc.bench.limits import best_kind, measure_kinds
-from dlvc.bench.measure import measure_model, ratio
+from dlvc.bench.measure import measure_model, ratio, ratios
 from dlvc.data import ImageData
 from dlvc.device import pick_device
 from dlvc.files import write_whole
@@ -38,7 +40,7 @@ def run_bench(
     found: dict = {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": describe_device(pick_device()),
-        "versions": versions(),
+        "versions": versions() | peer_versions(),
         "git_commit": git_commit(),
         "data": data.title,
         "rounds": rounds,
@@ -59,6 +61,12 @@ def run_bench(
         loop = ratio(measured["seconds_per_step"], "dlvc", "bare step")
         print(f"{key}: {measured['steps']} steps, {rounds} rounds, R_loop {loop:.3f}", flush=True)
         keep(found)
+
+
+def peer_versions() -> dict[str, str]:
+    """The versions of the libraries that have an arm and are installed."""
+    needed = sorted({arm.needs for arm in ARMS.values() if arm.needs and arm.available})
+    return {name: importlib.metadata.version(name) for name in needed}
 
 
 def save_bench(found: dict, path: Path) -> None:
@@ -88,37 +96,61 @@ def load_benches(path: Path) -> list[dict]:
     return found
 
 
+ALIKE: dict[str, Callable[[dict], Any]] = {
+    "device": lambda found: found["device"],
+    "versions": lambda found: found["versions"],
+    "code": lambda found: found["git_commit"],
+    "images": lambda found: found["data"],
+    "models": lambda found: list(found["models"]),
+    "loops": lambda found: [list(each["seconds_per_step"]) for each in found["models"].values()],
+}
+
+
 def as_one(benches: list[dict]) -> dict:
     """Several runs as if they were one: all their rounds, and the medians of what each measured once.
 
-    Raises ValueError if they are of different machines or models.
+    Of what must not be large, such as the difference of losses, it has the largest.
+    Raises ValueError naming what is not the same in all of them.
     """
     first = benches[0]
-    for each in benches[1:]:
-        if each["device"] != first["device"] or list(each["models"]) != list(first["models"]):
+    for name, what in ALIKE.items():
+        found = [what(each) for each in benches]
+        if any(each != found[0] for each in found):
             raise ValueError(
-                "runs of the bench can be taken together only if device and models are the same; got "
-                f"{first['device']['name']} with {', '.join(first['models'])} and "
-                f"{each['device']['name']} with {', '.join(each['models'])}."
+                f"runs of the bench can be taken together only if they are of the same {name}; got "
+                f"{' and '.join(dict.fromkeys(map(str, found)))}."
             )
     models = {}
     for key, measured in first["models"].items():
         runs = [each["models"][key] for each in benches]
         models[key] = {
             **measured,
-            "seconds_per_step": {
-                name: [value for run in runs for value in run["seconds_per_step"][name]]
-                for name in measured["seconds_per_step"]
-            },
+            "largest_loss_difference": max(run["largest_loss_difference"] for run in runs),
+            "host_syncs": largest([run["host_syncs"] for run in runs]),
+            "seconds_per_step": all_rounds([run["seconds_per_step"] for run in runs]),
+            "seconds_per_large_step": all_rounds([run["seconds_per_large_step"] for run in runs]),
             "step_kinds": medians([run["step_kinds"] for run in runs]),
             "workers": statistics.median_low(run["workers"] for run in runs),
         }
     return {
         **first,
+        "rounds": sum(each["rounds"] for each in benches),
         "models": models,
         "curves": medians([each["curves"] for each in benches]),
         "cold_start": medians([each["cold_start"] for each in benches]),
     }
+
+
+def largest(values: list[int | None]) -> int | None:
+    """The largest value; None if it was not measured."""
+    return None if None in values else max(values)
+
+
+def all_rounds(seconds: list[dict[str, list[float]] | None]) -> dict[str, list[float]] | None:
+    """By arm the seconds of the rounds of all runs; None if they were not measured."""
+    if None in seconds:
+        return None
+    return {name: [one for run in seconds for one in run[name]] for name in seconds[0]}
 
 
 def medians(values: list) -> dict | list | float | None:
@@ -135,11 +167,6 @@ def spread(values: list[float], digits: int) -> str:
     """The median with the lowest and the highest value."""
     shown = (f"{each:.{digits}f}" for each in (statistics.median(values), min(values), max(values)))
     return "{} ({} to {})".format(*shown)
-
-
-def ratios(seconds: dict[str, list[float]], above: str, below: str) -> list[float]:
-    """By round, how many times as long as the arm `below` the arm `above` takes."""
-    return [one / other for one, other in zip(seconds[above], seconds[below], strict=True)]
 
 
 def step_ratio(measured: dict) -> float:

@@ -64,8 +64,9 @@ def summary(benches: list[dict]) -> str:
     start = found["cold_start"]
     memory = start["peak memory (MB)"]
     lines.append(
-        f"A start takes {start['import']:.1f} s for imports and {start['first step']:.2f} s until the first step "
-        f"is done{'' if memory is None else f', and {memory:.0f} MB of memory'} (medians of new processes)."
+        f"{next(iter(found['models']))} in a new process: {start['import']:.1f} s for imports, then "
+        f"{start['first step']:.2f} s for a training of one step"
+        f"{'' if memory is None else f'; {memory:.0f} MB of memory at most'} (medians)."
     )
     curve = found["curves"].get(SMALL, {}).get("data size")
     if curve:

@@ -39,9 +39,8 @@ def bench_figure(found: Mapping[str, Any]) -> Picture:
         places, middles, below, above = [], [], [], []
         for place, measured in enumerate(models.values()):
             seconds = measured["seconds_per_step"]
-            rounds = [
-                one / bare for one, bare in zip(seconds[name], seconds["bare step"], strict=True)
-            ]
+            pairs = zip(seconds[name], seconds["bare step"], strict=True)
+            rounds = [one / bare for one, bare in pairs]
             middle = statistics.median(rounds)
             places.append(place + (number - (len(names) - 1) / 2) * width)
             middles.append(middle)

@@ -78,6 +78,17 @@ def test_single_images_are_the_same_as_whole_batches_make_them(kind, sketches):
         assert label == sketches.train.labels[number]
 
 
+@pytest.mark.parametrize("kind", [SingleImages, SinglePictures])
+def test_single_images_are_cut_and_mirrored_as_often_as_ours(kind, sketches):
+    """Shifted by up to a pixel: nine places and two mirrorings, so one of 18 images is as it was."""
+    single = kind(sketches.train, replace(config(), largest_shift=1))
+    torch.manual_seed(0)
+    seen = [single[0][0] for _ in range(400)]
+    assert len({image.numpy().tobytes() for image in seen}) == 18
+    ours = replace(config(), augmentation="crop-and-mirror", largest_shift=1)
+    assert bench_config().augmentation == ours.augmentation
+
+
 def test_an_arm_whose_losses_are_not_numbers_is_named(sketches, monkeypatch):
     def losses(arm, *_):
         return [1.0, float("nan") if arm.name == "tutorial loop" else 1.0]
@@ -94,13 +105,19 @@ def test_arms_take_turns_in_both_directions_and_each_round_has_its_floor(sketche
         order.append(arm.name)
         return [9.0, 2.0]
 
+    def bare(key, data, step, count):
+        order.append(f"{count} bare")
+        return [0.5] * count
+
     monkeypatch.setattr(measure, "run_arm", run)
+    monkeypatch.setattr(measure, "bare_steps", bare)
     arms = {name: ARMS[name] for name in ("dlvc", "tutorial loop")}
     found = measure.seconds_of_rounds("simple-cnn", sketches, config(), arms, 2)
-    assert order == ["dlvc", "tutorial loop", "tutorial loop", "dlvc"]
+    ours = ["1 bare", "dlvc", "1 bare"]
+    assert order == [*ours, "tutorial loop", "tutorial loop", *ours]
     assert found["dlvc"] == found["tutorial loop"] == [1.0, 1.0]  # the second pass, by step
-    assert len(found["bare step"]) == len(found["data"]) == 2
-    assert min(found["bare step"]) > 0
+    assert found["bare step"] == [0.5, 0.5]
+    assert min(found["data"]) > 0
 
 
 def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(
@@ -113,6 +130,6 @@ def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(
         return [9.0, {0: 3.0, 1: 1.0}.get(batches.num_workers, 2.0)]
 
     monkeypatch.setattr(measure, "tuned_loop", loop)
-    monkeypatch.setattr(measure.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(measure, "usable_cores", lambda: 6)
     assert best_workers("simple-cnn", sketches, config()) == 1
-    assert asked == [0, 1, 2, 0, 1, 2]
+    assert asked == [0, 1, 2, 4, 6] * 2

@@ -1,5 +1,6 @@
 """A training step of dlvc takes hardly longer than the bare step: a ratio, so it holds on slow machines too."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from statistics import mean
 
@@ -14,26 +15,26 @@ LIMIT = 1.35
 STEPS, TURNS, TRIES = 30, 4, 6
 
 
-def loop_ratio(data) -> float:
-    """Seconds of an epoch's step over the bare step's, each the least that was seen: noise only ever adds.
-
-    As many turns as it takes to come below the limit: a busy machine needs more of them, a slow loop never does.
-    """
+def loop_ratios(data, tries: int) -> Iterator[float]:
+    """After each try the step of an epoch over the bare step, each the least seen so far: noise only ever adds."""
     config = replace(bench_config(), train_size=STEPS * 64, epochs=2)
     bare, loop = [], []
-    for _ in range(TRIES):
+    for _ in range(tries):
         for _ in range(TURNS):
-            bare.append(mean(bare_steps("simple-cnn", data, Step(), STEPS)))
             result = training.train(build_model("simple-cnn", config), data, config, progress=False)
             loop += [epoch.seconds / STEPS for epoch in result.epochs]
-        if min(loop) / min(bare) <= LIMIT:
-            break
-    return min(loop) / min(bare)
+            bare += [mean(bare_steps("simple-cnn", data, Step(), STEPS)) for _ in range(2)]
+        yield min(loop) / min(bare)
 
 
 def test_a_step_of_the_loop_takes_hardly_longer_than_the_bare_step(many_sketches):
-    """Nor less: then the clock, or the floor, would be wrong."""
-    assert 0.9 <= loop_ratio(many_sketches) <= LIMIT
+    """Nor less: then the clock, or the floor, would be wrong. A busy machine needs more tries than a quiet one."""
+    found = []
+    for ratio in loop_ratios(many_sketches, TRIES):
+        found.append(ratio)
+        if 0.9 <= ratio <= LIMIT:
+            return
+    raise AssertionError(f"the loop takes {found} times as long as the bare step")
 
 
 def test_single_images_would_be_noticed(many_sketches, monkeypatch):
@@ -45,4 +46,5 @@ def test_single_images_would_be_noticed(many_sketches, monkeypatch):
         return torch.cat([real(images[one], draws.take(one), padding=padding) for one in each])
 
     monkeypatch.setattr(batches, "crop_and_mirror", one_by_one)
-    assert loop_ratio(many_sketches) > LIMIT
+    *_, found = loop_ratios(many_sketches, 2)
+    assert found > LIMIT
