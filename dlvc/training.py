@@ -6,6 +6,7 @@ scores (B, 10). The data lie on the device as a whole, a batch is an index, and 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -244,8 +245,8 @@ def train_epoch(
             share = processes.size * len(targets) / len(batches[step]) if counts else 0.0
             scaler.scale(loss if share == 1 else loss * share).backward()
             if counts:
-                state.losses[step] += loss.detach() * len(targets)
-                state.correct[step] += (logits.detach().argmax(dim=1) == targets).sum()
+                state.losses[step].add_(loss.detach(), alpha=len(targets))
+                state.correct[step].add_((logits.detach().argmax(dim=1) == targets).sum())
         scaler.step(optimizer)
         scaler.update()
         state.step = step + 1
@@ -253,9 +254,9 @@ def train_epoch(
         if due:
             state.add_up()
         # On a CPU the value is there at once; to look at another device's or process's all would have to wait.
-        if due or (device.type == "cpu" and processes.size == 1):
-            first = 0 if due else step
-            check_finite(state.losses[first : step + 1], epoch, rates[first:], first_step=first + 1)
+        at_once = device.type == "cpu" and processes.size == 1
+        if due or (at_once and not math.isfinite(state.losses[step].item())):
+            check_finite(state.losses[: step + 1], epoch, rates)
         if due:
             saver.save()
     state.add_up()
@@ -323,12 +324,12 @@ def check_sizes(
             )
 
 
-def check_finite(losses: Tensor, epoch: int, rates: list[float], *, first_step: int = 1) -> None:
+def check_finite(losses: Tensor, epoch: int, rates: list[float]) -> None:
     """Raise NonFiniteLoss naming epoch, step and learning rate of the first loss that is not finite."""
     finite = torch.isfinite(losses).tolist()
     if not all(finite):
         at = finite.index(False)
         raise NonFiniteLoss(
-            f"the loss is {losses[at].item()} at epoch {epoch}, step {first_step + at}, with learning rate "
+            f"the loss is {losses[at].item()} at epoch {epoch}, step {1 + at}, with learning rate "
             f"{rates[at]:.2g}. Try a tenth of the learning rate, and check the inputs for nan."
         )

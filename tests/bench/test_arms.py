@@ -126,10 +126,11 @@ def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(
     asked = []
 
     def loop(model, batches, config):
-        asked.append(batches.num_workers)
-        return [9.0, {0: 3.0, 1: 1.0}.get(batches.num_workers, 2.0)]
+        asked.append(batches)
+        return [9.0, {0: 3.0, 1: 1.0}.get(batches, 2.0)]
 
     monkeypatch.setattr(measure, "tuned_loop", loop)
+    monkeypatch.setattr(measure, "worker_batches", lambda split, config, workers: workers)
     monkeypatch.setattr(measure, "usable_cores", lambda: 6)
     assert best_workers("simple-cnn", sketches, config()) == 1
     assert asked == [0, 1, 2, 4, 6] * 2
