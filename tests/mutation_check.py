@@ -108,8 +108,8 @@ FAULTS = (
     Fault(
         "loss averaged over batches of one size",
         "training.py",
-        "state.losses[step] += loss.detach() * len(targets)",
-        "state.losses[step] += loss.detach() * config.batch_size",
+        "state.losses[step].add_(loss.detach(), alpha=len(targets))",
+        "state.losses[step].add_(loss.detach(), alpha=config.batch_size)",
         "test_training.py",
     ),
     Fault(
