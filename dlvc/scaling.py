@@ -23,7 +23,7 @@ from dlvc.checks import check_whole
 from dlvc.config import TrainConfig
 from dlvc.device import autocast, input_layout, memory_layout, pick_device, pick_precision
 from dlvc.distributed import OneProcess, processes_of_torchrun
-from dlvc.experiments import build_model, get_experiment
+from dlvc.experiments import EXPERIMENTS, build_model, get_experiment
 from dlvc.files import write_whole
 from dlvc.memory import keep_freed_memory
 from dlvc.models.normalize import to_float
@@ -238,6 +238,10 @@ def main(arguments: list[str] | None = None) -> None:
         if options.show:
             print(told(load_measured(options.show)))
             return
+        if options.key is None:
+            raise ValueError(
+                f"name an experiment to measure ({', '.join(EXPERIMENTS)}), or --show FILE."
+            )
         get_experiment(options.key)
         config = TrainConfig(batch_size=options.batch_size, device=options.device)
         with processes_of_torchrun(config.device) as processes:

@@ -198,7 +198,7 @@ def by_hand(assignments: list[str], key: str) -> dict[str, Any]:
         except ValueError:
             fits = False
         if not fits:
-            raise ValueError(f"a search takes {name} from {SPACE[name]}; got {brief(value)}.")
+            raise ValueError(f"a search takes {name} {in_words(SPACE[name])}; got {brief(value)}.")
     return settings
 
 
@@ -207,6 +207,13 @@ def is_in(allowed: BaseDistribution, value: float) -> bool:
     if isinstance(allowed, CategoricalDistribution):
         return value in allowed.choices
     return allowed.low <= value <= allowed.high
+
+
+def in_words(allowed: BaseDistribution) -> str:
+    """What a search draws from, as part of a sentence."""
+    if isinstance(allowed, CategoricalDistribution):
+        return f"from {', '.join(map(str, allowed.choices))}"
+    return f"between {allowed.low:g} and {allowed.high:g}"
 
 
 def main(arguments: list[str] | None = None) -> None:

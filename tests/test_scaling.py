@@ -91,6 +91,13 @@ def test_sums_that_take_equally_long_are_not_made_a_bandwidth_of():
         scaling.measure("simple-cnn", config, Instant())
 
 
+def test_without_an_experiment_all_of_them_are_named(capsys):
+    with pytest.raises(SystemExit) as ended:
+        scaling.main([])
+    assert ended.value.code == 2
+    assert "name an experiment to measure (majority, simple-cnn" in capsys.readouterr().err
+
+
 def test_what_was_measured_is_written_and_shown_again(tmp_path, capsys):
     path = tmp_path / "deep-cnn.json"
     save_measured(MEASURED, path)
