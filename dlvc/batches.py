@@ -38,8 +38,6 @@ def split_batches(order: Tensor, batch_size: int) -> list[Tensor]:
 
     Batch normalisation cannot train on one image: it has no variance.
     """
-    if len(order) <= batch_size:  # as it is: to split it would take a small model 1 % of its step
-        return [order]
     batches = list(order.split(batch_size))
     if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
         batches[-2:] = [torch.cat(batches[-2:])]

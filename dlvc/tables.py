@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -15,7 +16,17 @@ from dlvc.experiments import COMPARISONS, EXPERIMENTS, in_registry_order
 from dlvc.model_options import chosen_options
 from dlvc.records import RunRecord, group_by_experiment, mean_and_spread
 
-Work = tuple[int, int, str, str]  # training images, epochs, digest of the data, first weights
+
+class Work(NamedTuple):
+    """What runs must have in common for their accuracies to be compared."""
+
+    train_size: int
+    epochs: int
+    digest: str  # of the data
+    weights: str  # the first ones, as records call them
+
+    def __str__(self) -> str:
+        return f"{self.train_size:,} x {self.epochs}"
 
 
 def accuracies_by_work(records: list[RunRecord], protocol: str) -> dict[Work, list[float]]:
@@ -24,7 +35,7 @@ def accuracies_by_work(records: list[RunRecord], protocol: str) -> dict[Work, li
     for each in records:
         if each.protocol == protocol and each.test:
             config, weights = each.config, each.model["weights"]
-            work = (config["train_size"], config["epochs"], each.data["digest"], weights)
+            work = Work(config["train_size"], config["epochs"], each.data["digest"], weights)
             accuracies.setdefault(work, []).append(each.test.accuracy)
     return accuracies
 
@@ -42,7 +53,11 @@ def is_as_registered(record: RunRecord) -> bool:
 
 def most_work(works: set[Work]) -> Work | None:
     """That of `works` in which the most images were gone through, rather not from a random start; None if empty."""
-    return max(works, key=lambda each: (each[0] * each[1], each[3] != "random", each), default=None)
+
+    def rank(work: Work) -> tuple[int, bool, Work]:
+        return work.train_size * work.epochs, work.weights != "random", work
+
+    return max(works, key=rank, default=None)
 
 
 def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
@@ -66,9 +81,9 @@ def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
         keys = (pair.without, pair.with_factor)
         reported = [EXPERIMENTS[key].report_row.get("test ACC") for key in keys]
         work = most_work(set(accuracies[keys[0]]) & set(accuracies[keys[1]]))
-        shown = f"{work[0]:,} x {work[1]}" if work else "-"
-        if work and work[3] != first_weights(keys[1]):
-            shown += ", random start" if work[3] == "random" else f", {work[3]} weights"
+        shown = str(work) if work else "-"
+        if work and work.weights != first_weights(keys[1]):
+            shown += ", random start" if work.weights == "random" else f", {work.weights} weights"
         measured = [mean_and_spread(accuracies[key][work]) if work else "-" for key in keys]
         rows.append(
             {
@@ -113,7 +128,7 @@ def protocol_table(records: list[RunRecord]) -> pd.DataFrame:
                 values = accuracies.get(work, [])
                 rows[-1][column] = mean_and_spread(values) if values else "-"
                 rows[-1][f"{column}: runs, images x epochs"] = (
-                    f"{len(values)}, {work[0]:,} x {work[1]}" if work else "-"
+                    f"{len(values)}, {work}" if work else "-"
                 )
     return pd.DataFrame(rows)
 

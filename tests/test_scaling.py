@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+import torch
 
 from dlvc import scaling
 from dlvc.config import TrainConfig
-from dlvc.distributed import OneProcess
+from dlvc.distributed import ALONE, OneProcess
 from dlvc.scaling import (
     Measured,
     expected_table,
@@ -59,36 +58,53 @@ def test_what_is_printed_says_what_is_computed_and_what_was_measured():
 
 
 class Pair(OneProcess):
-    """Two processes, of which the other takes twice as long; a sum takes a millisecond and one for each megabyte."""
+    """Two processes, of which the other takes twice as long."""
 
     size = 2
-
-    def add_up(self, *tensors):
-        for each in tensors:
-            time.sleep(1e-3 + 4e-9 * each.numel())
 
     def gather(self, value):
         return [value, 2 * value]
 
 
-def test_times_are_those_of_the_slowest_process_and_sums_tell_hop_and_bandwidth():
+def measured_with(medians: list[float], monkeypatch) -> Measured:
+    """What two processes measure if the faster one's medians are these: four steps, two sums, a step together."""
+    monkeypatch.setattr(scaling, "median_seconds", lambda works, *_: medians[: len(works)])
     config = TrainConfig(batch_size=16, device="cpu", precision="float32")
-    measured = scaling.measure("simple-cnn", config, Pair())
-    assert list(measured.steps) == [2, 4, 8, 16]
+    return scaling.measure("simple-cnn", config, Pair())
+
+
+def test_times_are_those_of_the_slowest_process_and_sums_tell_hop_and_bandwidth(monkeypatch):
+    large = 0.001 + (16 * 2**20 - 4 * 2**10) / 2e9  # a sum among two is as many bytes as it adds up
+    measured = measured_with([0.01, 0.02, 0.03, 0.04, 0.001, large, 0.05], monkeypatch)
+    assert measured.steps == {2: 0.02, 4: 0.04, 8: 0.06, 16: 0.08}
     assert measured.gradient_bytes == 4 * 62_006
-    # A sum among two is two hops, here of a little more than 2 ms together; sleeping takes longer than asked for.
-    assert 1e-3 < measured.hop < 1e-2
-    assert 1e8 < measured.bandwidth < 6e8
+    assert measured.hop == pytest.approx(0.001)  # two hops in the slower one's 2 ms
+    assert measured.bandwidth == pytest.approx(1e9)  # half of the faster one's
+    assert measured.together == pytest.approx(0.1)
 
 
-def test_sums_that_take_equally_long_are_not_made_a_bandwidth_of():
-    class Instant(Pair):
-        def add_up(self, *tensors):
-            time.sleep(2e-2 / (1 + tensors[0].numel() // 10_000))
-
-    config = TrainConfig(batch_size=8, device="cpu", precision="float32")
+def test_sums_that_take_equally_long_are_not_made_a_bandwidth_of(monkeypatch):
     with pytest.raises(RuntimeError, match="no bandwidth can be told"):
-        scaling.measure("simple-cnn", config, Instant())
+        measured_with([0.01, 0.02, 0.03, 0.04, 0.001, 0.001, 0.05], monkeypatch)
+
+
+def test_works_take_turns_three_times_each_a_round_and_the_first_two_rounds_do_not_count(
+    monkeypatch,
+):
+    done, now = [], [0.0]
+
+    def work(name, seconds):
+        def takes():
+            done.append(name)
+            now[0] += seconds if len(done) > 12 else 100.0
+
+        return takes
+
+    monkeypatch.setattr(scaling.time, "perf_counter", lambda: now[0])
+    works = [work("short", 1.0), work("long", 2.0)]
+    found = scaling.median_seconds(works, torch.device("cpu"), ALONE)
+    assert found == [1.0, 2.0]
+    assert done == (["short"] * 3 + ["long"] * 3) * 17
 
 
 def test_without_an_experiment_all_of_them_are_named(capsys):

@@ -50,11 +50,12 @@ class Arm:
 
 
 def dlvc_loop(model: nn.Module, data: ImageData, config: TrainConfig) -> list[float]:
-    """Ours: `training.train`, whose own record says how long each pass took."""
+    """Ours: `training.train`, whose own record says how long each pass took.
+
+    Raises KeyboardInterrupt where `train` would have kept what there is: a part of an epoch is no measurement.
+    """
     result = train(model, data, config, progress=False)
-    if (
-        result.interrupted
-    ):  # it ends at a step's border, so that nothing is lost; here nothing is worth keeping
+    if result.interrupted:
         raise KeyboardInterrupt
     return [each.seconds for each in result.epochs]
 

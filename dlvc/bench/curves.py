@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from dlvc.bench.arms import dlvc_loop
 from dlvc.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config
 from dlvc.data import ImageData
 from dlvc.device import pick_device
 from dlvc.experiments import build_model
-from dlvc.training import train
 
 DATA_SIZES = (640, 1_280, 2_560, 5_120, 10_240)
 BATCH_SIZES = (32, 64, 128, 256, 512)
@@ -55,9 +55,7 @@ def data_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
             config = replace(bench_config(), train_size=size)
             model = build_model(key, config)
             started = time.perf_counter()
-            result = train(model, data, config, progress=False)
-            if result.interrupted:
-                raise KeyboardInterrupt
+            dlvc_loop(model, data, config)
             seconds[size].append(time.perf_counter() - started)
     return {"images": sizes, "seconds": [statistics.median(seconds[size]) for size in sizes]}
 

@@ -173,8 +173,8 @@ def equal_work(key: str, data: ImageData, steps: int = 10) -> float:
 
 def measure_model(key: str, data: ImageData, rounds: int) -> dict:
     """All measured of one model: by round the bare step and an epoch of each arm, in seconds a step."""
-    config, step = bench_config(), Step()
-    first = statistics.median(bare_steps(key, data, step, FEWEST_STEPS))
+    config = bench_config()
+    first = statistics.median(bare_steps(key, data, Step(), FEWEST_STEPS))
     steps = min(max(FEWEST_STEPS, round(BARE_SECONDS / first)), MOST_STEPS, len(data.train) // 64)
     config = replace(config, train_size=steps * config.batch_size)
     workers = best_workers(key, data, config)
