@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dlvc.notebooks import (
+from dlvc.lessons.notebooks import (
     SMOKE_ENVIRONMENT,
-)  # imports neither torch nor dlvc.records, which reads DLVC_RUNS_DIR
+)  # imports neither torch nor dlvc.experiments.records, which reads DLVC_RUNS_DIR
 
 SANITIZE = Path(__file__).parent / "tests" / "nbval_sanitize.cfg"
 

@@ -7,11 +7,13 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from dlvc.bench.command import add_bench_options, run_bench
 from dlvc.config import PROFILES, TrainConfig
-from dlvc.lines import print_epoch, say_failed, summarise
+
+if TYPE_CHECKING:
+    from dlvc.experiments import RunRecord
+    from dlvc.training import EpochRecord
 
 REFUSED = (
     2  # the exit status where something is wrong with what was asked for, as for a wrong option
@@ -148,7 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
         "bench", help="how fast the training loop is, beside the machine's limit and other loops"
     )
     add_bench_options(bench)
-    bench.set_defaults(run=run_bench)
+    bench.set_defaults(run=bench_loops)
 
     notebooks = commands.add_parser(
         "notebooks",
@@ -182,6 +184,43 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def add_bench_options(bench: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    bench.add_argument(
+        "--models",
+        nargs="+",
+        metavar="KEY",
+        help="experiments that are measured (default: all that differ in their steps)",
+    )
+    bench.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="how often each loop is timed (default: 3)",
+    )
+    bench.add_argument(
+        "--show",
+        type=Path,
+        metavar="PATH",
+        help="measure nothing, print the table of this record, or of all in a folder",
+    )
+    shown = bench.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--steps", action="store_true", help="with --show: the table of layouts and precisions"
+    )
+    shown.add_argument(
+        "--summary", action="store_true", help="with --show: the start, and the targets missed"
+    )
+    bench.add_argument(
+        "--output",
+        type=Path,
+        default=Path("runs/bench/latest.json"),
+        metavar="FILE",
+        help="the record",
+    )
+
+
 def list_experiments(options: argparse.Namespace) -> None:
     """Print each experiment and the five comparisons."""
     from dlvc.experiments import COMPARISONS, EXPERIMENTS
@@ -206,11 +245,17 @@ def show_data(options: argparse.Namespace) -> None:
 def train_experiments(options: argparse.Namespace) -> int:
     """The exit status after training each experiment with each seed that was asked for, a line an epoch."""
     from dlvc.data import load_data
-    from dlvc.distributed import processes_of_torchrun
-    from dlvc.experiments import EXPERIMENTS, config_for, data_for, get_experiment
-    from dlvc.interruption import stopped_by_sigterm
-    from dlvc.running import run_experiment
-    from dlvc.sweeps import Job, jobs_of_shard, run_jobs
+    from dlvc.experiments import (
+        EXPERIMENTS,
+        Job,
+        config_for,
+        data_for,
+        get_experiment,
+        jobs_of_shard,
+        run_experiment,
+        run_jobs,
+    )
+    from dlvc.training import processes_of_torchrun, stopped_by_sigterm
 
     # What is wrong is said before any data are loaded.
     if options.all == (options.key is not None):
@@ -266,11 +311,50 @@ def train_experiments(options: argparse.Namespace) -> int:
         return run_jobs(jobs, run_job, say_failed, stopped=STOPPED)
 
 
+def print_epoch(epoch: EpochRecord) -> None:
+    """Print one epoch as one line, above the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(
+        f"epoch {epoch.epoch:3}: training loss {epoch.train_loss:.3f}, accuracy {epoch.train_accuracy:.3f}; "
+        f"validation loss {epoch.validation_loss:.3f}, accuracy {epoch.validation_accuracy:.3f}; {epoch.seconds:.1f} s"
+    )
+
+
+def summarise(record: RunRecord, path: Path | None) -> str:
+    """What a run gave, in two lines."""
+    where = f"record: {path.parent.name}/{path.name}" if path else "record: not saved"
+    if record.test is None:
+        epochs = len(record.epochs)
+        finished = "no epoch" if not epochs else "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        return f"stopped with {finished} finished and no test; the same command goes on from there\n{where}"
+    return (
+        f"best epoch {record.best_epoch}: test accuracy {record.test.accuracy:.4f}, mean per-class accuracy "
+        f"{record.test.mean_per_class_accuracy:.4f} on {sum(map(sum, record.test.confusion)):,} images; "
+        f"trained in {record.train_seconds:.0f} s on {record.device['name']}\n{where}"
+    )
+
+
+def say_failed(key: str, seed: int, error: Exception) -> None:
+    """Print in one line why a run of a list has failed; the others go on."""
+    if os.environ.get("DLVC_DEBUG"):
+        raise error
+    print(f"dlvc: {key} with seed {seed} failed: {error}", file=sys.stderr, flush=True)
+
+
 def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
-    from dlvc.experiments import in_registry_order
-    from dlvc.records import REFERENCE_RECORDS, RUNS, format_table, load_records, results_table
-    from dlvc.tables import comparison_table, protocol_table, setting_table
+    from dlvc.experiments import (
+        REFERENCE_RECORDS,
+        RUNS,
+        comparison_table,
+        format_table,
+        in_registry_order,
+        load_records,
+        protocol_table,
+        results_table,
+        setting_table,
+    )
 
     folder = RUNS if options.runs else options.folder or REFERENCE_RECORDS
     records = in_registry_order(load_records(folder))
@@ -292,7 +376,7 @@ def print_table(options: argparse.Namespace) -> None:
 
 def draw(options: argparse.Namespace) -> None:
     """Draw every committed figure."""
-    from dlvc.figures import draw_figures
+    from dlvc.lessons.figures import draw_figures
 
     for path in draw_figures():
         print(f"figures/{path.name}")
@@ -300,8 +384,8 @@ def draw(options: argparse.Namespace) -> None:
 
 def run_notebooks(options: argparse.Namespace) -> None:
     """Run the notebooks, with the exercise cells brought up to date, and store their outputs."""
-    from dlvc.exercises.editions import sync_notebooks
-    from dlvc.notebooks import run_notebooks as run
+    from dlvc.lessons.exercises.editions import sync_notebooks
+    from dlvc.lessons.notebooks import run_notebooks as run
 
     if options.solved:
         for path in sync_notebooks(options.names, solved_into=options.solved):
@@ -309,6 +393,13 @@ def run_notebooks(options: argparse.Namespace) -> None:
         return
     sync_notebooks(options.names)
     run(options.names or None)
+
+
+def bench_loops(options: argparse.Namespace) -> None:
+    """Measure the loops, or show what was measured."""
+    from dlvc.studies.bench.command import run_bench
+
+    run_bench(options)
 
 
 if __name__ == "__main__":

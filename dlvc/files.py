@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+PROJECT = Path(__file__).resolve().parents[1]
 STALE_PART_AGE = 3600.0  # seconds; who is still writing a part writes all the time
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from dlvc.data import ImageData, load_data
-from dlvc.notebooks import RUN_TAG, run_notebooks
+from dlvc.lessons.notebooks import RUN_TAG, run_notebooks
 
 PICTURE = """\
 from IPython.display import Image, display

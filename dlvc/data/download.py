@@ -23,9 +23,7 @@ from dlvc.data.transfer import (
     require_secure,
     unreachable,
 )
-from dlvc.files import remove_stale_parts, sha256_of
-
-PROJECT = Path(__file__).resolve().parents[2]
+from dlvc.files import PROJECT, remove_stale_parts, sha256_of
 
 # The origin was throttled to 50-85 kB/s in June 2026 (pytorch/vision#9536, keras-team/keras#23699),
 # so it comes last. The others are named in anyscale/templates#927, pytorch/ignite#3815 and

@@ -1,4 +1,4 @@
-"""What happens to images before a model's first layer: uint8 to [0, 1], a check of their shape, normalisation.
+"""What happens to images before a model's first layer: a check of their shape, and normalisation.
 
 Normalisation is a layer of each model, so images stay in [0, 1] everywhere else.
 """
@@ -58,27 +58,3 @@ def check_images(images: Tensor, *, multiple_of: int = 1) -> None:
             f"the patch size {multiple_of} must divide both sides of an image; got {height} x {width} pixels. "
             f"Resize the images or take another patch size."
         )
-
-
-def check_pixels(images: Tensor) -> None:
-    """Raise ValueError unless `images` (N, 3, H, W) are uint8, or floats in [0, 1]. Looks at every value."""
-    check_kind("images", images, Tensor, "Convert an array with torch.as_tensor.")
-    floats = images.is_floating_point()
-    if images.ndim != 4 or images.shape[1] != 3 or not (floats or images.dtype == torch.uint8):
-        raise ValueError(
-            f"images must be uint8, or floats in [0, 1], of shape (N, 3, H, W); got {images.dtype} of shape "
-            f"{tuple(images.shape)}. Add a batch axis with images[None], or move the channels with permute(0, 3, 1, 2)."
-        )
-    # A little beyond is rounding; more means 0..255 or normalised values. nan fails both comparisons.
-    if floats and images.numel() and not (images.min() >= -1e-3 and images.max() <= 1 + 1e-3):
-        raise ValueError(
-            f"float images must lie in [0, 1]; got {images.min():.3g} to {images.max():.3g}. Divide what lies in "
-            "0..255 by 255, and do not normalise: the models do."
-        )
-
-
-def to_float(images: Tensor, layout: torch.memory_format = torch.contiguous_format) -> Tensor:
-    """Float32 images in [0, 1] from uint8 images in 0..255; of float images only the layout changes."""
-    if images.dtype == torch.uint8:
-        return images.to(torch.float32, memory_format=layout).div_(255)
-    return images.to(memory_format=layout)

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from dlvc.checks import check_whole
 from dlvc.data import CLASSES
+from dlvc.experiments import RunRecord
 from dlvc.plots.arrays import as_array, as_counts, as_pictures, check_classes
 from dlvc.plots.series import data_text, means_text, runs_text, series_of
 from dlvc.plots.style import (
@@ -27,7 +28,6 @@ from dlvc.plots.style import (
     set_description,
     styled,
 )
-from dlvc.records import RunRecord
 
 
 def row_percent(confusion: np.ndarray) -> np.ndarray:

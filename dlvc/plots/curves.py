@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from dlvc.checks import check_whole
+from dlvc.experiments import RunRecord
 from dlvc.plots.series import Series, data_text, learning_series, means_text
 from dlvc.plots.style import (
     LABEL_HEIGHT,
@@ -19,7 +20,7 @@ from dlvc.plots.style import (
     styled,
     units_per_inch,
 )
-from dlvc.records import EpochRecord, RunRecord
+from dlvc.training import EpochRecord
 
 TRAINING_LINE = {"linestyle": (0, (1, 1)), "linewidth": 1.3}
 

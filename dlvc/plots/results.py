@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
+from dlvc.experiments import RunRecord
 from dlvc.plots.series import Series, data_text, series_of
 from dlvc.plots.style import (
     HALO,
@@ -22,7 +23,6 @@ from dlvc.plots.style import (
     styled,
     units_per_inch,
 )
-from dlvc.records import RunRecord
 
 CHANCE = 10  # percent: one of ten classes, guessed
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlvc.experiments import RunRecord, check_records, check_same_experiment
 from dlvc.plots.style import MODEL_STYLES, ModelStyle, model_style
-from dlvc.records import RunRecord, check_records, check_same_experiment
 
 LABEL_WIDTH = 30  # characters; longer labels take several lines
 

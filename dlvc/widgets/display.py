@@ -1,7 +1,7 @@
 """A widget and, beside it, a still picture: what a notebook shows while its kernel runs, and what it keeps.
 
-JupyterLab shows the widget while its kernel is there. `dlvc.notebooks` strips the widget from notebooks that it stores,
-so that readers on any page get the picture, and nobody an error about a model that is not found.
+JupyterLab shows the widget while its kernel is there. `lessons/notebooks.py` strips it from the notebooks that it
+stores, so that readers on any page get the picture, and nobody an error about a model that is not found.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from dlvc.plots.style import GRID, INK, MUTED, Picture
+from dlvc.plots import GRID, INK, MUTED, Picture
 from dlvc.widgets.page import figure
 
 if TYPE_CHECKING:

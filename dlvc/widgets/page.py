@@ -20,8 +20,8 @@ EXPORT = re.compile(r"^export (?=class|const|function)", re.MULTILINE)
 
 @cache
 def source(name: str) -> str:
-    """The text of a file of this folder."""
-    return (HERE / name).read_text(encoding="utf-8")
+    """The text of a script or style that lies in this folder or one below."""
+    return next(HERE.rglob(name)).read_text(encoding="utf-8")
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlvc.data.sketch10 import CLASSES
+from dlvc.data.sketch10.sketches import CLASSES
 
 BATCH_NAMES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-import dlvc.data as data_module
 import dlvc.data.download as download_module
-from dlvc import records
+import dlvc.data.loading as data_module
+from dlvc import files
 from dlvc.data import (
     CLASSES,
     DataUnavailableError,
@@ -21,7 +21,7 @@ from dlvc.data import (
     load_data,
 )
 from dlvc.data.cifar10 import CifarFiles, read_folder
-from dlvc.data.sketch10 import draw_sketches
+from dlvc.data.sketch10.sketches import draw_sketches
 from dlvc.data.splits import KNOWN_COPIES, content_digest
 
 SMALL = (30, 20, 10)
@@ -379,4 +379,4 @@ def test_description_tells_damaged_files_from_good_ones(bare_machine):
 
 
 def test_project_folder_is_the_one_of_the_records():
-    assert Path(data_module.__file__).resolve().parents[2] == records.PROJECT
+    assert Path(data_module.__file__).resolve().parents[2] == files.PROJECT

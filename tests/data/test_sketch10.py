@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, cross_entropy, max_pool2d
 
-from dlvc.data.sketch10 import CLASSES, Factors, draw_sketches
+from dlvc.data.sketch10.sketches import CLASSES, Factors, draw_sketches
 from dlvc.models.cnn import SimpleCNN
 
 # Nothing that varies but the object's shape: for tests that place one object exactly.

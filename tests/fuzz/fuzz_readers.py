@@ -4,8 +4,8 @@
     python tests/fuzz/fuzz_readers.py -max_total_time=600 tests/fuzz/corpus
 
 Each reader may return data or raise its own error. Any other error, a hang or too much memory ends the run, and
-libFuzzer leaves the input as a file; it belongs into tests/fuzz/corpus, which tests/test_fuzz_corpus.py goes through in
-every test run. Options are libFuzzer's. With another folder before tests/fuzz/corpus, what is found goes there.
+libFuzzer leaves the input as a file; it belongs into tests/fuzz/corpus, which test_fuzz_corpus.py goes through in every
+test run. Options are libFuzzer's. With another folder before tests/fuzz/corpus, what is found goes there.
 
 The first byte of an input chooses the reader, the rest is the file. Here a batch of CIFAR-10 is one image, so that a
 whole archive is 20 kB, and there is a reader that packs and signs its input, so that the fuzzer need not find out
@@ -183,17 +183,19 @@ if __name__ == "__main__":
     import atheris
 
     with atheris.instrument_imports(include=["dlvc", "pickletools", "tarfile", "gzip"]):
-        from dlvc import predictions, records, traces
         from dlvc.data import cifar10, plain_pickle
-        from dlvc.silent_bugs import clues
+        from dlvc.experiments import records
+        from dlvc.lessons.guesses import store as predictions
+        from dlvc.lessons.silent_bugs import clues, traces
     with tempfile.TemporaryDirectory() as temporary:
         FOLDER = Path(temporary)
         shrink_cifar10()
         atheris.Setup(sys.argv, read_one)
         atheris.Fuzz()
 else:
-    from dlvc import predictions, records, traces
     from dlvc.data import cifar10, plain_pickle
-    from dlvc.silent_bugs import clues
+    from dlvc.experiments import records
+    from dlvc.lessons.guesses import store as predictions
+    from dlvc.lessons.silent_bugs import clues, traces
 
     FOLDER = Path(tempfile.gettempdir())

@@ -2,7 +2,8 @@
 
 import torch
 
-from dlvc.models.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize, to_float
+from dlvc.data.pixels import to_float
+from dlvc.models.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 
 
 def test_the_mean_colour_becomes_zero_and_one_standard_deviation_more_becomes_one():

@@ -39,6 +39,7 @@ def message(folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(PROJECT)])},
+        cwd=folder,
         capture_output=True,
         text=True,
         check=True,

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dlvc.experiments import EXPERIMENTS
-from dlvc.records import EpochRecord, EvaluationRecord, RunRecord, pack_bits
+from dlvc.experiments.records import EvaluationRecord, RunRecord, pack_bits
+from dlvc.experiments.registry import EXPERIMENTS
+from dlvc.training.result import EpochRecord
 
 MakeRun = Callable[..., RunRecord]
 

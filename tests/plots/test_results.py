@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlvc.experiments import COMPARISONS
+from dlvc.experiments.registry import COMPARISONS
 from dlvc.plots import accuracy_bars, comparison_pairs, cost_scatter
 
 

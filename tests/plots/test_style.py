@@ -12,7 +12,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from dlvc.experiments import EXPERIMENTS
+from dlvc.experiments.registry import EXPERIMENTS
 from dlvc.plots.style import (
     COLOR_ERROR,
     MODEL_STYLES,

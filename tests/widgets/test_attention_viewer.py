@@ -18,15 +18,15 @@ from IPython.core.formatters import DisplayFormatter
 from nbformat.v4 import new_code_cell, new_notebook
 from torch import Tensor
 
-from dlvc.attention import AttentionRecording, record_attention
-from dlvc.attention_statistics import attention_rollout
+from dlvc.inspection.attention import AttentionRecording, record_attention
+from dlvc.inspection.attention_statistics import attention_rollout
+from dlvc.lessons.notebooks import WIDGET_VIEW, run_notebooks
 from dlvc.models.vit import VisionTransformer
-from dlvc.notebooks import WIDGET_VIEW, run_notebooks
 from dlvc.widgets import AttentionViewer
-from dlvc.widgets.attention_payload import pack_rows, unpack_rows
-from dlvc.widgets.attention_reading import Spot, largest, map_rows, percent, strongest
 from dlvc.widgets.page import json_for_script
-from dlvc.widgets.viewer_state import CHANGES, SCALES
+from dlvc.widgets.viewer.payload import pack_rows, unpack_rows
+from dlvc.widgets.viewer.reading import Spot, largest, map_rows, percent, strongest
+from dlvc.widgets.viewer.state import CHANGES, SCALES
 
 ANIMALS = ("cat", "dog", "owl")
 SPACE = "\N{NO-BREAK SPACE}"

@@ -9,7 +9,7 @@ import nbformat
 from IPython.core.formatters import DisplayFormatter
 from nbformat.v4 import new_code_cell, new_notebook
 
-from dlvc.notebooks import WIDGET_VIEW, run_notebooks
+from dlvc.lessons.notebooks import WIDGET_VIEW, run_notebooks
 from dlvc.plots.style import INK, Picture, new_picture, set_description, styled
 from dlvc.widgets import display
 from dlvc.widgets.display import inline_svg, widget_bundle

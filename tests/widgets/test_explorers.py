@@ -12,22 +12,22 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dlvc.augment import crop_and_mirror, epoch_generator, random_draws
 from dlvc.config import TrainConfig
 from dlvc.data import load_data
+from dlvc.data.augment import crop_and_mirror, epoch_generator, random_draws
 from dlvc.models.vit import sinusoidal_positions
-from dlvc.widgets.augmentation import (
+from dlvc.widgets.explorers.augmentation import (
     MIRRORED,
     MIRRORS,
     augmentation_explorer,
     draw_in_signs,
     epoch_draws,
 )
-from dlvc.widgets.explorer import Explorer
-from dlvc.widgets.kernel import IMAGES, KERNELS, OWN, kernel_explorer
-from dlvc.widgets.layer_size import KINDS, layer_explorer, layer_size
-from dlvc.widgets.positions import code_similarity, position_explorer
-from dlvc.widgets.schedule import rate_curve, schedule_explorer
+from dlvc.widgets.explorers.explorer import Explorer
+from dlvc.widgets.explorers.kernel import IMAGES, KERNELS, OWN, kernel_explorer
+from dlvc.widgets.explorers.layer_size import KINDS, layer_explorer, layer_size
+from dlvc.widgets.explorers.positions import code_similarity, position_explorer
+from dlvc.widgets.explorers.schedule import rate_curve, schedule_explorer
 
 TRAIN = load_data("sketch10", sizes=(40, 10, 10)).train
 EXPLORERS = {

@@ -13,13 +13,13 @@ import pytest
 from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ask
 from nbformat.v4 import new_code_cell, new_notebook
 
-from dlvc.notebooks import tidy_notebook
+from dlvc.lessons.notebooks import tidy_notebook
 
 CELLS = [
-    "from dlvc.widgets.kernel import kernel_explorer\n\nkernel_explorer()",
-    "from dlvc.widgets.layer_size import layer_explorer\n\nlayer_explorer()",
-    "from dlvc.widgets.positions import position_explorer\n\nposition_explorer()",
-    "from dlvc.widgets.prediction import guess_first\n\n"
+    "from dlvc.widgets.explorers.kernel import kernel_explorer\n\nkernel_explorer()",
+    "from dlvc.widgets.explorers.layer_size import layer_explorer\n\nlayer_explorer()",
+    "from dlvc.widgets.explorers.positions import position_explorer\n\nposition_explorer()",
+    "from dlvc.lessons.guesses.form import guess_first\n\n"
     "guess = guess_first('01', 'browser', 'How many?', choices=('few', 'many'))\nguess",
 ]
 KERNEL, LAYER, POSITIONS, GUESS = range(4)

@@ -8,9 +8,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from dlvc.config import TrainConfig
-from dlvc.records import load_records
-from dlvc.widgets.live_curves import HEIGHT, WIDTH, Curve, curves_svg, legend, ticks
-from dlvc.widgets.run_progress import RunProgress, duration
+from dlvc.experiments.records import load_records
+from dlvc.widgets.panel.live_curves import HEIGHT, WIDTH, Curve, curves_svg, legend, ticks
+from dlvc.widgets.panel.progress import RunProgress, duration
 
 RECORDS = [each for each in load_records() if each.model["parameters"]]
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"

@@ -57,7 +57,7 @@ def python_texts() -> dict[str, str]:
 
 def test_no_file_uses_a_widget_that_is_not_in_both_versions() -> None:
     texts = python_texts()
-    assert {"live.py", "attention_viewer.py", "explorer.py"} <= set(texts)
+    assert {"live.py", "panel.py", "explorer.py"} <= set(texts)
     banned = NOT_IN_BOTH | NOT_IN_COLAB | CAPTURED | BYTES
     found = {name: names_used(text) & banned for name, text in texts.items()}
     assert {name: names for name, names in found.items() if names} == {}

@@ -15,9 +15,9 @@ import pytest
 from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ask, find_browser
 from nbformat.v4 import new_code_cell, new_notebook
 
-from dlvc.notebooks import tidy_notebook
+from dlvc.lessons.notebooks import tidy_notebook
 
-SETUP = Path(__file__).with_name("small_panel.py")
+SETUP = Path(__file__).parents[1] / "tools" / ("small_panel.py")
 CELLS = [
     "import runpy\n\nglobals().update(runpy.run_path('small_panel.py'))",
     "panel",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dlvc.records import load_record, load_records, save_record
-from dlvc.widgets.run_history import RunHistory
+from dlvc.experiments.records import load_record, load_records, save_record
+from dlvc.widgets.panel.history import RunHistory
 
 DEEP = next(each for each in load_records() if each.key == "deep-cnn")
 WIDE = next(each for each in load_records() if each.key == "deep-cnn-bn")

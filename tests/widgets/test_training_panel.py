@@ -15,15 +15,15 @@ import ipywidgets
 import pytest
 import torch
 
-from dlvc.checkpoint import load_weights
 from dlvc.config import PROFILES, TrainConfig
 from dlvc.data import ImageData
-from dlvc.experiments import EXPERIMENTS, build_model, config_for
-from dlvc.records import EpochRecord
-from dlvc.running import run_experiment
-from dlvc.training import NonFiniteLoss, train
+from dlvc.experiments.registry import EXPERIMENTS, build_model, config_for
+from dlvc.experiments.running import run_experiment
+from dlvc.training.checkpoint import load_weights
+from dlvc.training.loop import NonFiniteLoss, train
+from dlvc.training.result import EpochRecord
 from dlvc.widgets import TrainingPanel
-from dlvc.widgets.training_text import result_sentences
+from dlvc.widgets.panel.text import result_sentences
 
 QUICK = {"epochs": 2, "train_size": 100, "evaluation_size": 40, "device": "cpu"}
 CYCLES = int(os.environ.get("DLVC_PANEL_CYCLES", "25"))  # starts and stops
@@ -286,7 +286,7 @@ def test_copy_as_code_shows_code_that_runs_and_says_the_same(make, sketches, tmp
     assert "precision" not in code and "seed" not in code  # only what is no default
     asked = {}
     names = {"data": sketches}
-    code = code.replace("from dlvc.running import run_experiment", "")
+    code = code.replace("from dlvc.experiments.running import run_experiment", "")
     names["run_experiment"] = lambda *arguments, **more: asked.update(more, given=arguments)
     exec(code, names)
     assert asked == {
@@ -460,7 +460,7 @@ def test_a_loss_that_is_not_finite_is_told_in_words(make, sketches, monkeypatch)
     def diverge(*arguments: Any, **options: Any) -> None:
         raise NonFiniteLoss("the loss is nan at epoch 1, step 2. Try a tenth of the learning rate.")
 
-    monkeypatch.setattr("dlvc.widgets.training_panel.run_experiment", diverge)
+    monkeypatch.setattr("dlvc.widgets.panel.panel.run_experiment", diverge)
     run_to_its_end(panel)
     assert panel.state == "failed"
     assert "The training failed. the loss is nan at epoch 1, step 2. Try a tenth" in said(panel)
@@ -474,7 +474,7 @@ def test_want_of_memory_is_told_in_words(make, monkeypatch):
     def fill(*arguments: Any, **options: Any) -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr("dlvc.widgets.training_panel.run_experiment", fill)
+    monkeypatch.setattr("dlvc.widgets.panel.panel.run_experiment", fill)
     run_to_its_end(panel)
     assert "Memory does not suffice" in said(panel) and "smaller batches" in said(panel)
 
@@ -504,7 +504,7 @@ def test_options_that_are_no_mapping_are_refused_in_words(make):
 
 def test_the_live_part_moves_and_keeps_its_height(make, monkeypatch):
     panel = make(**{**QUICK, "epochs": 3})
-    monkeypatch.setattr("dlvc.widgets.run_progress.UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr("dlvc.widgets.panel.progress.UPDATE_SECONDS", 0.0)
     shown = []
     panel.controls._live.observe(lambda change: shown.append(change["new"]), "value")
     height = panel.controls._live.layout.height

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dlvc.widgets.training_worker import BusyError, TrainingWorker
+from dlvc.widgets.panel.worker import BusyError, TrainingWorker
 
 PROJECT = Path(__file__).resolve().parents[2]
 AT_EXIT = """
 import time
-from dlvc.widgets.training_worker import TrainingWorker
+from dlvc.widgets.panel.worker import TrainingWorker
 
 def work(stop):
     print("at work", flush=True)

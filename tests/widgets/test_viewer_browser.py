@@ -20,11 +20,11 @@ from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ViewerPage, ask
 from matplotlib.image import imread
 from nbformat.v4 import new_code_cell, new_notebook
 
-from dlvc.attention import attention_maps
-from dlvc.notebooks import tidy_notebook
+from dlvc.inspection.attention import attention_maps
+from dlvc.lessons.notebooks import tidy_notebook
 from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS
 
-SETUP = Path(__file__).with_name("small_viewers.py")
+SETUP = Path(__file__).parents[1] / "tools" / ("small_viewers.py")
 GRID = (6, 6)
 CELLS = [
     "import runpy\n\nglobals().update(runpy.run_path('small_viewers.py'))",

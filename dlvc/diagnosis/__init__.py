@@ -1,5 +1,0 @@
-"""What is wrong, or not, with a model and the data that it is about to learn from."""
-
-from dlvc.diagnosis.preflight import preflight
-
-__all__ = ["preflight"]

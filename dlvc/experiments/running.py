@@ -1,0 +1,356 @@
+"""Running one entry of the registry: build, train, test once, and leave a record with its weights.
+
+`experiments.py` says what there is to run; `records.py` what a run leaves.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dlvc.checks import check_choice, check_kind
+from dlvc.config import TrainConfig, current_profile
+from dlvc.data import ImageData, resnet18_weights
+from dlvc.experiments.identity import checkpoint_folder, find_finished, first_started, run_digest
+from dlvc.experiments.provenance import (
+    describe_device,
+    describe_model,
+    git_commit,
+    versions,
+    weights_origin,
+)
+from dlvc.experiments.records import (
+    RUNS,
+    EvaluationRecord,
+    RunRecord,
+    load_record,
+    pack_bits,
+    save_record,
+)
+from dlvc.experiments.registry import Experiment, build_model, config_for, get_experiment
+from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
+from dlvc.models import MajorityClassifier, chosen_options, describe_options
+from dlvc.training import (
+    ALONE,
+    EpochRecord,
+    Evaluation,
+    OneProcess,
+    TrainResult,
+    check_sizes,
+    end_at_step_border,
+    evaluate,
+    load_weights,
+    pick_device,
+    save_weights,
+    say,
+    train,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with its record, and where the record lies (None if it was not saved)."""
+
+    model: nn.Module
+    record: RunRecord
+    path: Path | None
+
+
+def run_experiment(
+    key: str,
+    data: ImageData,
+    config: TrainConfig | None = None,
+    *,
+    protocol: str = "report",
+    profile: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    weights: Any = "auto",
+    weights_name: str = "",
+    save: bool = True,
+    fresh: bool = False,
+    folder: Path | None = None,
+    processes: OneProcess = ALONE,
+    **training: Any,
+) -> Run:
+    """Train one experiment, test it once, and leave record and best weights in `folder` (default: runs/).
+
+    `options` changes the architecture, such as {"depth": 2}; the record says which the model had.
+    `weights` is "auto" (ImageNet for ResNet18, but random in the smoke profile, which uses no network), None (random),
+    a file, or a state dict named by `weights_name`. `save=False` leaves nothing. `training`: more for `training.train`.
+    Stopped before its end, also while testing, a run leaves its record and weights too, but no test score.
+
+    The same call again goes on where the run was stopped or killed, and gives back a finished run as it is; it says so
+    in one line, and calls `on_epoch` for the epochs that are done. `fresh=True` trains from the start in any case.
+    If the disk refuses the finished run, that is said, and the run comes back without a path.
+    Several `processes` must all call this alike; the first alone writes, and what it has in `folder` counts for all.
+    Raises ValueError for what cannot be run, DownloadError without ImageNet weights, NonFiniteLoss,
+    AlreadyRunningError if the very same run is going on elsewhere, CannotWriteError if `folder` cannot be used.
+    """
+    experiment = get_experiment(key)
+    check_choice("protocol", protocol, ("report", "tuned"))
+    chosen = current_profile(profile).name
+    config = config or config_for(key, data, protocol=protocol, profile=chosen)
+    check_sizes(data, config, splits=("train", "validation", "test"))
+    weights, weights_name = find_weights(experiment, weights, weights_name, chosen)
+    model = build_model(key, config, options=options, weights=weights)
+    title = experiment.title
+    if changed := describe_options(experiment.build, options):
+        title += f" ({changed})"
+    if experiment.weights and weights_name != experiment.weights:
+        title += f" ({weights_name} weights)" if weights_name else " (random start)"
+    named = {"key": key, "title": title, "protocol": protocol, "profile": chosen}
+    architecture = chosen_options(experiment.build, options)
+    start = {"options": architecture, "weights": weights_name or "random"}
+    about = {**named, "seed": config.seed, "config": config.as_dict()}
+    training = {**training, "processes": processes}
+    with end_at_step_border(training.pop("stop", None)) as stop:
+        if not save:
+            now = datetime.now(timezone.utc)
+            done = train_and_test(model, data, config, about, start, now, stop, training)
+            return Run(*done, None)
+        runs = folder or RUNS
+        digest, described = run_digest(model, data, config, **named, **start)
+        stem = f"{key}_{protocol}_{chosen}_seed{config.seed}"
+        with processes.held_by_first(checkpoint_folder(runs, stem, digest)) as checkpoints:
+            if fresh:
+                processes.from_first(checkpoints.clear)
+            found = processes.from_first(
+                lambda: None if fresh else find_usable(runs, digest, model)
+            )
+            if found:
+                processes.copy_from_first(*model.state_dict().values())
+                run = give_back(*found, model, config, training.get("on_epoch"))
+            else:
+                started = processes.from_first(lambda: first_started(checkpoints, described))
+                about["run_digest"] = digest
+                kept = {**training, "checkpoints": checkpoints}
+                model, record = train_and_test(
+                    model, data, config, about, start, started, stop, kept
+                )
+                stem += f"_{started:%Y%m%d-%H%M%S}"
+                run = Run(model, *processes.from_first(lambda: save_run(model, record, runs, stem)))
+            if run.path and not run.record.interrupted:
+                processes.from_first(checkpoints.remove)
+            return run
+
+
+def train_and_test(
+    model: nn.Module,
+    data: ImageData,
+    config: TrainConfig,
+    about: dict[str, Any],
+    start: dict[str, Any],
+    started: datetime,
+    stop: threading.Event,
+    training: dict[str, Any],
+) -> tuple[nn.Module, RunRecord]:
+    """The trained model and its record, which says `about` the run and how it did `start`."""
+    fit = fit_majority if about["key"] == "majority" else train
+    result = fit(model, data, config, stop=stop, **training)
+    test = None
+    if not result.interrupted:
+        test = evaluate(
+            model,
+            data.test.first(config.evaluation_size),
+            precision=result.precision,
+            progress=training.get("progress", True),
+            stop=stop,
+            processes=training["processes"],
+        )
+    record = RunRecord(
+        **about,
+        model={**describe_model(model, data.test), **start},
+        data={
+            "title": data.title,
+            "source": data.source,
+            "verified": data.verified,
+            "digest": data.digest,
+            "sizes": data.sizes,
+        },
+        device={**describe_device(result.device), "processes": training["processes"].size},
+        precision=result.precision,
+        versions=versions(),
+        git_commit=git_commit(),
+        started=started.isoformat(timespec="seconds"),
+        epochs=result.epochs,
+        best_epoch=result.best_epoch,
+        interrupted=test is None,
+        train_seconds=result.train_seconds,
+        validation=result.best_validation and as_record(result.best_validation),
+        test=test and as_record(test),
+        micro_batch=result.micro_batch,
+    )
+    return model, record
+
+
+def save_run(
+    model: nn.Module, record: RunRecord, runs: Path, stem: str
+) -> tuple[RunRecord, Path | None]:
+    """The record and its path, after writing it with its weights; if the disk refuses, that is said: no path."""
+    path = None
+    try:
+        path = record_path(runs, stem, record.run_digest)
+        weights_path = path.with_suffix(".safetensors")
+        digest = save_weights(model, weights_path)
+        record = replace(record, weights_file=weights_path.name, weights_sha256=digest)
+        return record, save_record(record, path)
+    except CannotWriteError as error:
+        say(f"THE RUN IS NOT SAVED: {error} Then run the same again: what is done is kept.")
+        return record, None
+    finally:
+        if path and not path.exists():
+            with suppress(OSError):
+                path.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
+def find_usable(runs: Path, digest: str, model: nn.Module) -> tuple[Path, RunRecord] | None:
+    """The finished run with this digest and where its record lies, after loading its weights into `model`.
+
+    None if there is none, or its weights are lost or damaged, which is said.
+    """
+    remove_stale_parts(runs)
+    found = find_finished(runs, digest)
+    if found:
+        path, record = found
+        try:
+            load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
+        except (OSError, ValueError) as error:
+            say(f"finished before, but what is left cannot be used: {error}")
+            return None
+    return found
+
+
+def give_back(
+    path: Path,
+    record: RunRecord,
+    model: nn.Module,
+    config: TrainConfig,
+    on_epoch: Callable[[EpochRecord], None] | None,
+) -> Run:
+    """The finished run of the record at `path`, whose weights `model` has; says that nothing was trained."""
+    model.to(pick_device(config.device)).eval()
+    say(
+        f"finished before, nothing is trained: {path.parent.name}/{path.name} of {record.started:.10}, "
+        f"test accuracy {record.test.accuracy:.4f}. To train again: "
+        "fresh=True, --fresh on the command line, or the box beside a panel's Run."
+    )
+    for epoch in record.epochs if on_epoch else ():
+        on_epoch(epoch)
+    return Run(model, record, path)
+
+
+def load_run(path: Path | str) -> nn.Module:
+    """The trained model of the record at `path`, in evaluation mode on the CPU.
+
+    Raises ValueError if record or weights are not what they should be, FileNotFoundError if one is missing.
+    """
+    record, path = load_record(path), Path(path)
+    model = build_model(record.key, TrainConfig(**record.config), options=record.model["options"])
+    return load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
+
+
+def find_weights(experiment: Experiment, weights: Any, name: str, profile: str) -> tuple[Any, str]:
+    """The weights to start from (None: random) and what to call them in the record."""
+    if isinstance(weights, str) and weights == "auto":
+        if not experiment.weights or profile == "smoke":
+            return None, ""
+        return resnet18_weights(), experiment.weights
+    if weights is None:
+        return None, ""
+    if isinstance(weights, dict):
+        if not name:
+            raise ValueError(
+                "a state dict needs weights_name, which says in the record what it was trained on."
+            )
+        return weights, name
+    check_kind("weights", weights, (str, Path), "Give auto, None, a file or a state dict.")
+    path = Path(weights)
+    if not name and path.is_file():
+        name = weights_origin(path)
+    return path, name or path.name
+
+
+def fit_majority(
+    model: MajorityClassifier,
+    data: ImageData,
+    config: TrainConfig,
+    *,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    **options: Any,
+) -> TrainResult:
+    """Count the training labels: the majority model's whole training, told as one epoch of `training.train`.
+
+    Of the other `options` of `train` none changes anything here. Raises TypeError for what is no option of it.
+    """
+    for name in options:
+        if name not in signature(train).parameters:
+            raise TypeError(f"train() got an unexpected keyword argument {name!r}")
+    started = time.perf_counter()
+    model.fit(data.train.first(config.train_size).labels)
+    seconds = time.perf_counter() - started
+    trained = evaluate(model, data.train.first(config.train_size), progress=False)
+    score = evaluate(model, data.validation.first(config.evaluation_size), progress=False)
+    epoch = EpochRecord(
+        epoch=1,
+        learning_rate=0.0,
+        train_loss=trained.loss,
+        train_accuracy=trained.accuracy,
+        validation_loss=score.loss,
+        validation_accuracy=score.accuracy,
+        validation_mean_per_class_accuracy=score.mean_per_class_accuracy,
+        seconds=seconds,
+        validation_seconds=score.seconds,
+    )
+    if on_epoch is not None:
+        on_epoch(epoch)
+    cpu = torch.device("cpu")
+    return TrainResult(
+        (epoch,), 1, score, False, seconds + score.seconds, cpu, "float32", config.train_size
+    )
+
+
+def as_record(score: Evaluation) -> EvaluationRecord:
+    """An evaluation in the form that is written to a record."""
+    bits = pack_bits(score.correct.numpy())
+    return EvaluationRecord(
+        loss=score.loss, confusion=score.confusion.tolist(), correct=bits, seconds=score.seconds
+    )
+
+
+def record_path(folder: Path, stem: str, digest: str) -> Path:
+    """A path in `folder` for a record that no other run has, reserved by an empty weights file beside it.
+
+    A run that was stopped before, and has left its record, gets the same path again. Raises CannotWriteError.
+    """
+    for number in range(1, 1000):
+        path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
+        try:
+            with said_in_words(path):
+                folder.mkdir(parents=True, exist_ok=True)
+                path.with_suffix(".safetensors").touch(exist_ok=False)
+        except CannotWriteError as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                raise
+            if not is_stopped_run(path, digest):
+                continue
+        return path
+    raise FileExistsError(f"1,000 runs called {stem} in {folder.name}/: move some away.")
+
+
+def is_stopped_run(path: Path, digest: str) -> bool:
+    """Whether the record at `path` is what the run with this digest left when it was stopped."""
+    try:
+        record = load_record(path)
+    except (OSError, ValueError):
+        return False
+    return record.interrupted and record.run_digest == digest != ""

@@ -1,0 +1,157 @@
+"""What happens in each layer: gradients, activations, and how many different tokens are left.
+
+Each function leaves weights, gradients, modes and hooks of the model as they were.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from dlvc.inspection.attention import evaluation_mode, hooks_removed, to_input
+from dlvc.models import VisionTransformer
+
+WEIGHT_LAYERS = (nn.Conv2d, nn.Linear)
+
+
+class LayerGradient(NamedTuple):
+    """The gradient of one layer's weights: its root mean square, and the same as a share of the weights' own."""
+
+    layer: str
+    size: float
+    relative: float
+
+
+def gradient_by_layer(model: nn.Module, images: Tensor, labels: Tensor) -> list[LayerGradient]:
+    """The gradient of the mean cross-entropy on a batch, for each convolution and linear layer from input to output.
+
+    images (B, 3, H, W), uint8 or floats in [0, 1]; labels (B,). In the mode that the model is in: batch normalisation
+    in training uses the batch, which is what the first step of a training does. Its running averages do not move.
+    """
+    named = [
+        (name, layer) for name, layer in model.named_modules() if isinstance(layer, WEIGHT_LAYERS)
+    ]
+    buffers = {name: value.clone() for name, value in model.named_buffers()}
+    with torch.enable_grad():
+        scores = model(to_input(model, images))
+        loss = cross_entropy(scores, labels.to(scores.device))
+        gradients = torch.autograd.grad(loss, [layer.weight for _, layer in named])
+    with torch.no_grad():
+        for name, value in model.named_buffers():
+            value.copy_(buffers[name])
+    found = []
+    for (name, layer), gradient in zip(named, gradients, strict=True):
+        size, weight = (root_mean_square(each) for each in (gradient, layer.weight.detach()))
+        found.append(LayerGradient(name, size, size / weight))
+    return found
+
+
+def root_mean_square(values: Tensor) -> float:
+    """The square root of the mean of the squares, in float64: small gradients would vanish in float32."""
+    return values.double().square().mean().sqrt().item()
+
+
+class LayerActivation(NamedTuple):
+    """What one ReLU gets and lets through. dead: the share of its units that are 0 on every image and place."""
+
+    layer: str
+    mean: float
+    deviation: float
+    zero: float
+    dead: float
+
+
+@torch.no_grad()
+def activation_by_layer(model: nn.Module, images: Tensor) -> list[LayerActivation]:
+    """For each ReLU, in the order in which they act: mean and standard deviation of its input, zero and dead outputs.
+
+    A unit is a channel of a feature map, or one value of a vector. In evaluation mode, images as for a prediction.
+    Raises ValueError if the model has no nn.ReLU.
+    """
+    found: list[LayerActivation] = []
+
+    def note(name: str):
+        def look(_: nn.Module, arguments: tuple[Tensor], __: Tensor) -> None:
+            values = arguments[0].detach()
+            others = [axis for axis in range(values.ndim) if axis != 1]
+            positive = values > 0
+            found.append(
+                LayerActivation(
+                    name,
+                    values.mean().item(),
+                    values.std().item(),
+                    1 - positive.float().mean().item(),
+                    1 - positive.amax(dim=others).float().mean().item(),
+                )
+            )
+
+        return look
+
+    with evaluation_mode(model), hooks_removed() as hooks:
+        for name, layer in model.named_modules():
+            if isinstance(layer, nn.ReLU):
+                hooks.append(layer.register_forward_hook(note(name)))
+        if not hooks:
+            raise ValueError(
+                f"{type(model).__name__} has no nn.ReLU to look at. Give a CNN of this workbook."
+            )
+        model(to_input(model, images))
+    return found
+
+
+@torch.no_grad()
+def tokens_by_block(model: VisionTransformer, images: Tensor) -> list[Tensor]:
+    """The tokens (B, N, D) before the first block and after each, in evaluation mode."""
+    found: list[Tensor] = []
+    with evaluation_mode(model), hooks_removed() as hooks:
+        hooks.append(
+            model.blocks[0].register_forward_pre_hook(lambda _, given: found.append(given[0]))
+        )
+        for block in model.blocks:
+            hooks.append(block.register_forward_hook(lambda _, __, given: found.append(given)))
+        model(to_input(model, images))
+    return found
+
+
+def effective_rank(tokens: Tensor) -> Tensor:
+    """How many different directions the tokens (..., N, D) of an image take: (...), from 1 to min(N, D).
+
+    The exponential of the entropy of the singular values, as shares of their sum: k equal ones give k.
+    Source: Roy and Vetterli 2007, "The effective rank".
+    """
+    values = torch.linalg.svdvals(tokens.double())
+    shares = values / values.sum(dim=-1, keepdim=True)
+    return torch.special.entr(shares).sum(dim=-1).exp()
+
+
+class ConvolutionStack(nn.Module):
+    """Class scores (B, 10) from `depth` convolutions of one width with ReLU: the plainest deep network there is.
+
+    For looking at depth alone: with `batch_norm` before each ReLU, with `residual` connections around each
+    convolution, or neither. Not in the registry, because nobody should train it.
+    """
+
+    def __init__(
+        self, depth: int, *, width: int = 16, batch_norm: bool = False, residual: bool = False
+    ) -> None:
+        super().__init__()
+        self.residual = residual
+        self.stem = nn.Conv2d(3, width, 3, padding=1)
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, width, 3, padding=1, bias=not batch_norm),
+                *([nn.BatchNorm2d(width)] if batch_norm else []),
+                nn.ReLU(),
+            )
+            for _ in range(depth)
+        )
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        values = self.stem(2 * images - 1)  # (B, width, H, W)
+        for layer in self.layers:
+            values = values + layer(values) if self.residual else layer(values)
+        return self.head(values.mean(dim=(2, 3)))

@@ -1,0 +1,94 @@
+"""`check.NAME(answer)`: the exercises of one notebook, as a learner asks for them."""
+
+from __future__ import annotations
+
+import difflib
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from dlvc.checks import check_whole
+from dlvc.lessons.exercises.exercise import RIGHT, Code, Exercise, Note
+
+
+class ExerciseCheck:
+    """The check of one exercise: call it with an answer, or ask for `hint()` and `solution()`."""
+
+    def __init__(self, exercise: Exercise) -> None:
+        self.exercise = exercise
+        self.done = False
+        self._hints_seen = 0
+
+    def __call__(self, answer: Any) -> Note:
+        """Right, not yet with the likely reason, or not attempted; `answer` may be anything."""
+        note = self.exercise.assess(answer)
+        self.done = self.done or note.heading == RIGHT
+        return note
+
+    def hint(self, number: int | None = None) -> Note:
+        """The next of three hints, or hint `number`, from 1 to 3.
+
+        Raises ValueError for another number.
+        """
+        hints = self.exercise.hints
+        if number is None:
+            number = min(self._hints_seen + 1, len(hints))
+        check_whole("number", number, low=1, high=len(hints), hint="Try 1.")
+        self._hints_seen = number
+        return Note(f"hint {number} of {len(hints)}", hints[number - 1])
+
+    def solution(self) -> Code:
+        """The code that solves the exercise."""
+        return Code(self.exercise.solution)
+
+    def __repr__(self) -> str:
+        name, exercise = self.exercise.name, self.exercise
+        return f"{exercise.title} ({exercise.rating}): check.{name}(answer), .hint(), .solution()"
+
+
+class Check:
+    """All exercises of a notebook: `check` lists them, `check.NAME` is one of them."""
+
+    def __init__(self, exercises: Sequence[Exercise]) -> None:
+        self._notebook = exercises[0].notebook
+        self._checks = {each.name: ExerciseCheck(each) for each in exercises}
+
+    def __getattr__(self, name: str) -> ExerciseCheck:
+        if name.startswith("_"):  # asked for by Python, IPython and copy, not by a learner
+            raise AttributeError(name)
+        if name not in self._checks:
+            close = difflib.get_close_matches(name, self._checks, n=1)
+            advice = f" Did you mean check.{close[0]}?" if close else ""
+            raise AttributeError(
+                f"{self._notebook} has no exercise {name!r}. "
+                f"It has: {', '.join(self._checks)}.{advice}"
+            )
+        return self._checks[name]
+
+    def __dir__(self) -> list[str]:
+        return list(self._checks)
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        return [
+            (f"check.{name}", each.exercise.rating, "right" if each.done else "open")
+            for name, each in self._checks.items()
+        ]
+
+    def _summary(self) -> str:
+        minutes = sum(each.exercise.minutes for each in self._checks.values())
+        done = sum(each.done for each in self._checks.values())
+        return f"{len(self._checks)} exercises, {minutes} minutes, {done} right in this session"
+
+    def __repr__(self) -> str:
+        rows = self._rows()
+        wide, narrow = (max(len(row[column]) for row in rows) for column in (0, 1))
+        lines = [f"{name:{wide}}  {rating:{narrow}}  {state}" for name, rating, state in rows]
+        return "\n".join([self._summary(), *lines])
+
+    def _repr_html_(self) -> str:
+        cells = (
+            "".join(f'<td style="text-align: left">{html.escape(text)}</td>' for text in row)
+            for row in self._rows()
+        )
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        return f"<p>{html.escape(self._summary())}</p><table>{body}</table>"

@@ -1,0 +1,241 @@
+"""How the answers to the exercises of notebook 05 are judged; each judge has the name of its exercise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy import stats
+
+from dlvc.lessons.exercises import judges
+from dlvc.lessons.exercises.answers import Judge
+
+Array = np.ndarray
+
+
+def _half_width(share: float, images: int = 10_000) -> float:
+    return 1.96 * math.sqrt(share * (1 - share) / images)
+
+
+def _judge_half_width(share: float) -> Judge:
+    mistakes = {
+        _half_width(share) / 1.96: "that is one standard deviation: times 1.96 for 95 %.",
+        2 * _half_width(share): "that is the whole width of the interval.",
+        1.96 * share * (1 - share) / 100: "take the root of a (1 - a), too.",
+        1.96 * math.sqrt(share / 10_000): "the factor 1 - a is missing.",
+    }
+    return judges.number(_half_width(share), mistakes, within=0.0001)
+
+
+two_accuracies = judges.parts(
+    {
+        "half-width of A": _judge_half_width(0.686),
+        "half-width of B": _judge_half_width(0.692),
+        "verdict": judges.choice(
+            "not decided",
+            {
+                "b is better": "the difference of 0.006 is smaller than either half-width.",
+                "a is better": "A has the smaller number; and the difference is smaller than either half-width.",
+            },
+        ),
+    }
+)
+four_boxes = judges.parts(
+    {
+        "accuracy of A": judges.number(
+            0.896,
+            {
+                0.006: "A is right on those that both get right, too.",
+                0.89: "the 60 images that only A gets right are missing.",
+                0.893: "that is B.",
+            },
+            within=0.0001,
+        ),
+        "accuracy of B": judges.number(
+            0.893,
+            {
+                0.003: "B is right on those that both get right, too.",
+                0.89: "the 30 images that only B gets right are missing.",
+                0.896: "that is A.",
+            },
+            within=0.0001,
+        ),
+        "largest difference": judges.number(
+            0.009,
+            {
+                0.003: "that is the difference here; if you know only the 90, it could be more.",
+                0.006: "all 90 images could go to the same model.",
+                90: "divide by the number of images.",
+            },
+            within=0.0001,
+        ),
+    }
+)
+epoch_mean = judges.parts(
+    {
+        "above the test accuracy of the best epoch": judges.choice(
+            "possible",
+            {
+                "impossible": "the test images are others, and may be harder; then it can, if the model learns fast."
+            },
+        ),
+        "above the validation accuracy of the best epoch": judges.choice(
+            "impossible", {"possible": "a mean is never larger than the largest of its terms."}
+        ),
+        "closest to its best epoch": judges.choice(
+            "deep-vit",
+            {
+                "deep-cnn": "it learns over several epochs, so its early ones pull the mean down.",
+                "resnet18": "it learns over several epochs, so its early ones pull the mean down.",
+            },
+        ),
+    }
+)
+
+
+def _only_one_right(first: Array, second: Array) -> tuple[int, int]:
+    return int((first & ~second).sum()), int((~first & second).sum())
+
+
+RIGHT = [np.random.default_rng(seed).random(40) < share for seed, share in ((1, 0.7), (2, 0.5))]
+only_one_right = judges.function(
+    _only_one_right,
+    {
+        "exchanged: b is where only the first is right.": lambda x, y: _only_one_right(y, x),
+        "these are all images that each gets right, including those that both do.": lambda x, y: (
+            int(x.sum()),
+            int(y.sum()),
+        ),
+        "these are the images that both get right, and both get wrong.": lambda x, y: (
+            int((x & y).sum()),
+            int((~x & ~y).sum()),
+        ),
+        "return counts, not shares.": lambda x, y: tuple(n / len(x) for n in _only_one_right(x, y)),
+        "return how many there are, not which ones: `.sum()` counts True.": lambda x, y: (
+            x & ~y,
+            ~x & y,
+        ),
+    },
+    [tuple(RIGHT), (RIGHT[0][:9], RIGHT[1][:9])],
+)
+
+
+def _wilson(right: int, images: int) -> tuple[float, float]:
+    interval = stats.binomtest(right, images).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _wrong_wilson(
+    middle: Callable[[float, float], float], half: Callable[[float, int, float], float]
+) -> Callable[[int, int], tuple[float, float]]:
+    """Return an interval from two formulas; the last argument of each is z squared, divided by the images."""
+
+    def interval(right: int, images: int) -> tuple[float, float]:
+        share, q = right / images, 1.96**2 / images
+        return middle(share, q) - half(share, images, q), middle(share, q) + half(share, images, q)
+
+    return interval
+
+
+def _wilson_half(a: float, n: int, q: float) -> float:
+    return 1.96 / (1 + q) * math.sqrt(a * (1 - a) / n + q / (4 * n))
+
+
+wilson = judges.function(
+    _wilson,
+    {
+        "that is the simple interval, which has no width for 50 of 50.": _wrong_wilson(
+            lambda a, q: a, lambda a, n, q: _half_width(a, n)
+        ),
+        "the middle is moved a little towards one half: it is not a itself.": _wrong_wilson(
+            lambda a, q: a, _wilson_half
+        ),
+        "the middle is divided by 1 + z²/n, too.": _wrong_wilson(
+            lambda a, q: a + q / 2, _wilson_half
+        ),
+        "the half-width is divided by 1 + z²/n, too.": _wrong_wilson(
+            lambda a, q: (a + q / 2) / (1 + q), lambda a, n, q: (1 + q) * _wilson_half(a, n, q)
+        ),
+        "z²/4n² is missing under the root.": _wrong_wilson(
+            lambda a, q: (a + q / 2) / (1 + q), lambda a, n, q: _half_width(a, n) / (1 + q)
+        ),
+        "the factor z of the half-width is missing.": _wrong_wilson(
+            lambda a, q: (a + q / 2) / (1 + q), lambda a, n, q: _wilson_half(a, n, q) / 1.96
+        ),
+        "return the two ends: middle minus and middle plus half-width.": lambda k, n: (
+            sum(_wilson(k, n)) / 2,
+            (_wilson(k, n)[1] - _wilson(k, n)[0]) / 2,
+        ),
+    },
+    [(50, 50), (3, 20), (700, 1_000)],
+)
+
+
+def _mcnemar(b: int, c: int) -> float:
+    return float(stats.binomtest(b, b + c, 0.5).pvalue) if b + c else 1.0
+
+
+def _tail(b: int, c: int) -> float:
+    return float(stats.binom.cdf(min(b, c), b + c, 0.5))
+
+
+def _chi_square(b: int, c: int, *, corrected: int) -> float:
+    return float(stats.chi2.sf(max(abs(b - c) - corrected, 0) ** 2 / (b + c), 1)) if b + c else 1.0
+
+
+mcnemar = judges.function(
+    _mcnemar,
+    {
+        "that is one direction only: c against b would be as uneven.": _tail,
+        "a probability is never more than 1: cut it, for b = c.": lambda b, c: 2 * _tail(b, c),
+        "that is the probability of exactly this result: add all that are at least as uneven.": (
+            lambda b, c: float(stats.binom.pmf(b, b + c, 0.5))
+        ),
+        "leave out none: results as uneven as this one count, too.": lambda b, c: min(
+            1.0, 2 * float(stats.binom.cdf(min(b, c) - 1, b + c, 0.5))
+        ),
+        "that is the approximation with chi square: count the tosses exactly.": lambda b, c: (
+            _chi_square(b, c, corrected=0)
+        ),
+        "that is the approximation with chi square and a correction: count the tosses exactly.": lambda b, c: (
+            _chi_square(b, c, corrected=1)
+        ),
+        "that is the probability of the opposite, 1 - p.": lambda b, c: 1 - _mcnemar(b, c),
+    },
+    [(5, 0), (3, 9), (12, 10), (4, 4), (0, 0)],
+)
+
+
+def _class_shares(counts: Array) -> Array:
+    return counts.diagonal() / counts.sum(axis=1)
+
+
+COUNTS = (
+    np.array([[6, 3, 1], [2, 7, 1], [4, 4, 12]]),
+    np.array([[8, 1, 1], [3, 5, 2], [0, 1, 19]]),
+)
+class_gains = judges.function(
+    lambda before, after: 100 * (_class_shares(after) - _class_shares(before)),
+    {
+        "these are shares: percentage points are 100 times as many.": lambda x, y: (
+            _class_shares(y) - _class_shares(x)
+        ),
+        "the sign: a gain is after minus before.": lambda x, y: (
+            100 * (_class_shares(x) - _class_shares(y))
+        ),
+        "you divided by the columns: how often each answer was given. A row holds the images of a class.": (
+            lambda x, y: 100 * (_class_shares(y.T) - _class_shares(x.T))
+        ),
+        "divide by the images of the class, not by all images.": lambda x, y: (
+            100 * (y.diagonal() - x.diagonal()) / x.sum()
+        ),
+        "these are images, not percentage points: divide by the images of the class.": lambda x, y: (
+            y.diagonal() - x.diagonal()
+        ),
+        "a difference in points, not a ratio: do not divide by the accuracy before.": lambda x, y: (
+            100 * (_class_shares(y) / _class_shares(x) - 1)
+        ),
+    },
+    [COUNTS],
+)

@@ -1,0 +1,127 @@
+"""Every committed figure: file name -> how it is drawn from the committed records.
+
+`python -m dlvc figures` calls `draw_figures`, the only way a file `figures/*.png` changes. No
+picture holds an image of CIFAR-10, which has no licence: images are drawn by Sketch-10.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from dlvc.data import CLASSES, draw_sketches
+from dlvc.experiments import COMPARISONS, EXPERIMENTS, REFERENCE_RECORDS, RunRecord, load_records
+from dlvc.files import PROJECT
+from dlvc.plots import (
+    FIGURE_DPI,
+    Picture,
+    accuracy_bars,
+    comparison_pairs,
+    confusion_grid,
+    cost_scatter,
+    learning_curves,
+    report_figure,
+    show_images,
+)
+from dlvc.studies import load_recordings
+from dlvc.studies.bench import BENCH_RECORDS, as_one, bench_figure, load_benches
+from dlvc.widgets import AttentionViewer
+
+FIGURES_FOLDER = PROJECT / "figures"
+SHEET_ROWS = 4  # drawn images of each class on the contact sheet
+
+FAMILIES = {
+    "CNNs": ("simple-cnn", "deep-cnn", "deep-cnn-bn"),
+    "Vision transformers": ("shallow-vit", "deep-vit", "deep-vit-residual"),
+    "ResNet18": ("resnet18", "resnet18-plain"),
+}
+
+
+def reported_accuracies() -> dict[str, float]:
+    """Return the report's test accuracy by key, for the models that its Table 1 names."""
+    rows = {key: each.report_row for key, each in EXPERIMENTS.items()}
+    return {key: row["test ACC"] for key, row in rows.items() if "test ACC" in row}
+
+
+def contact_sheet() -> Picture:
+    """Return drawn images in ten columns, one class each."""
+    sketches = draw_sketches(SHEET_ROWS * len(CLASSES), seed=10)
+    # Labels are balanced, so sorting by class and cutting gives SHEET_ROWS images of each.
+    order = sketches.labels.argsort(stable=True).view(len(CLASSES), SHEET_ROWS).T.flatten()
+    images = torch.as_tensor(sketches.images)[order]
+    return show_images(
+        images,
+        CLASSES,
+        columns=len(CLASSES),
+        title="Sketch-10: drawn from a seed",
+        says=f"{SHEET_ROWS} images of each of the ten classes of Sketch-10, 32 x 32 pixels, drawn "
+        "by code with random pose, colour, background, clutter and noise.",
+    )
+
+
+def viewer_still() -> Picture:
+    """Return what the attention viewer shows of a stored recording, as a still picture."""
+    recorded = load_recordings()
+    model = "Deep Residual ViT"
+    viewer = AttentionViewer(
+        {model: recorded.series[model]}, recorded.images, labels=recorded.labels
+    )
+    return viewer.show(layer=2, head=2, patch=(4, 4), scale="patch").picture()
+
+
+Records = Sequence[RunRecord]
+FIGURES: dict[str, Callable[[Records], Picture]] = {
+    "attention-viewer.png": lambda records: viewer_still(),
+    "bench.png": lambda records: bench_figure(as_one(load_benches(BENCH_RECORDS))),
+    "comparisons.png": lambda records: comparison_pairs(
+        records, COMPARISONS, reported=reported_accuracies()
+    ),
+    "confusion.png": confusion_grid,
+    "cost.png": cost_scatter,
+    "learning-curves.png": lambda records: learning_curves(records, groups=FAMILIES),
+    "sketch10.png": lambda records: contact_sheet(),
+    "test-accuracy.png": lambda records: accuracy_bars(records, reported=reported_accuracies()),
+    "training-behaviour.png": report_figure,
+}
+WITHOUT_RECORDS = ("attention-viewer.png", "bench.png", "sketch10.png")  # of runs
+
+
+def missing_records(name: str, records: Records) -> str:
+    """Return what the figure `name` lacks to be drawn from `records`; nothing if it can be."""
+    if name in WITHOUT_RECORDS:
+        return ""
+    trained = {record.key for record in records if record.test and record.model["parameters"]}
+    if name == "comparisons.png":
+        complete = any({each.without, each.with_factor} <= trained for each in COMPARISONS)
+        return "" if complete else "tested runs of both models of a comparison"
+    return "" if trained else "a tested run of a model that learns"
+
+
+def draw_figures(
+    folder: Path | None = None, *, records: Records | None = None, names: Sequence[str] = ()
+) -> list[Path]:
+    """Return the files drawn into `folder` (default: figures/), one for each entry of `FIGURES`.
+
+    `records` are by default the committed ones; only runs by the report's protocol are drawn.
+    `names` chooses some figures. A figure whose records do not exist is left out with a message.
+
+    Raises: ValueError for a name that is not in `FIGURES`.
+    """
+    unknown = [name for name in names if name not in FIGURES]
+    if unknown:
+        raise ValueError(f"figures are {', '.join(FIGURES)}; got {', '.join(unknown)}.")
+    folder = FIGURES_FOLDER if folder is None else folder
+    records = load_records(REFERENCE_RECORDS) if records is None else records
+    records = [record for record in records if record.protocol == "report"]
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for name in names or FIGURES:
+        missing = missing_records(name, records)
+        if missing:
+            print(f"{name} is not drawn: it needs {missing}.")
+            continue
+        path = folder / name
+        # Without the program's name and version, equal pictures are equal files.
+        FIGURES[name](records).savefig(path, dpi=FIGURE_DPI, metadata={"Software": None})
+        drawn.append(path)
+    return drawn

@@ -1,0 +1,210 @@
+"""Guesses that a learner commits before an experiment, what came out, and how far the guesses can be trusted.
+
+A guess is a range that should hold the number in 80 of 100 cases, or one of several choices and how sure one is of it.
+All are kept in one file of the learner's runs; deleting it starts anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from scipy.stats import binomtest
+
+from dlvc.checks import brief, check_choice
+from dlvc.experiments import RUNS
+from dlvc.files import said_in_words, write_whole
+
+# In a folder of its own, so that it is not taken for the record of a run.
+PREDICTIONS = RUNS / "predictions" / "predictions.json"
+FORMAT_VERSION = 1
+SURE = 0.8  # how often a range should hold the number
+MOST_BYTES = 1_000_000
+LARGEST = 1e300  # of a number guessed or measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A question before an experiment, the learner's guess, and the outcome; both are None until they are known.
+
+    guess: (low, high) for a number, one of `choices` if there are any. confidence: from 0 to 1, of a choice.
+    Raises ValueError for a guess, a confidence or an outcome that cannot be.
+    """
+
+    notebook: str
+    name: str
+    question: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    guess: tuple[float, float] | str | None = None
+    confidence: float = SURE
+    measured: float | str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "choices", tuple(self.choices))
+        for name in ("notebook", "name", "question", "unit"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(
+                    f"{name} must be text; got {brief(getattr(self, name))}. Use quotes."
+                )
+        if not _is_number(self.confidence) or not 0 <= self.confidence <= 1:
+            raise ValueError(
+                f"confidence must be a number from 0 to 1; got {brief(self.confidence)}. Try 0.8."
+            )
+        if self.choices:
+            for name in ("guess", "measured"):
+                if getattr(self, name) is not None:
+                    check_choice(name, getattr(self, name), self.choices)
+            return
+        if self.measured is not None and not _is_number(self.measured):
+            raise ValueError(
+                f"measured must be a finite number; got {brief(self.measured)}. Use float(...)."
+            )
+        if self.guess is not None:
+            object.__setattr__(self, "guess", _checked_range(self.guess))
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        return f"{self.notebook}/{self.name}"
+
+    @property
+    def resolved(self) -> bool:
+        """Whether there is a guess, and its outcome is known."""
+        return self.guess is not None and self.measured is not None
+
+    @property
+    def right(self) -> bool:
+        """Whether the guess holds the outcome; only of one that is resolved."""
+        if self.choices:
+            return self.guess == self.measured
+        low, high = self.guess
+        return low <= self.measured <= high
+
+    def resolve(self, measured: float | str) -> Prediction:
+        """The same with its outcome, which is kept if there is a guess. The first outcome stays."""
+        value = measured if self.choices else float(measured)
+        done = dataclasses.replace(self, measured=value)
+        if self.guess is None or self.measured is not None:
+            return self
+        save_prediction(done)
+        return done
+
+
+def _is_number(value: Any) -> bool:
+    # NaN fails the comparison, and so does a whole number that no float can hold.
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) <= LARGEST
+
+
+def _checked_range(guess: Any) -> tuple[float, float]:
+    """The two ends of a range. Raises ValueError unless they are numbers in order."""
+    pair = isinstance(guess, (tuple, list)) and len(guess) == 2 and all(map(_is_number, guess))
+    if not pair or guess[0] > guess[1]:
+        came = " to ".join(map(brief, guess)) if isinstance(guess, (tuple, list)) else brief(guess)
+        raise ValueError(
+            f"a guess must be two numbers, the lower one first; got {came}. Try 10 to 20."
+        )
+    return float(guess[0]), float(guess[1])
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the file of predictions holds; `note` is a sentence about what in it could not be used, or empty."""
+
+    predictions: dict[str, Prediction]
+    note: str = ""
+
+
+def load_predictions(path: Path | None = None) -> Stored:
+    """All predictions by their keys. Nothing in a damaged file is believed: its `note` says what is wrong."""
+    path = path or PREDICTIONS
+    if not path.exists():
+        return Stored({})
+    where = f"{path.name} in {path.parent.name}/"
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError("it is too large")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version, entries = content["format_version"], content["predictions"]
+        if version != FORMAT_VERSION:
+            return Stored(
+                {}, f"{where} was written by another version of the workbook and is left out."
+            )
+        made = [Prediction(**entry) for entry in entries]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return Stored(
+            {}, f"{where} is damaged and is left out: it holds no predictions as saved here."
+        )
+    return Stored({each.key: each for each in made})
+
+
+def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
+    """Keep `prediction` in place of an earlier one of its key. Raises CannotWriteError.
+
+    A file that could not be read is set aside, not lost.
+    """
+    path = path or PREDICTIONS
+    with said_in_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):  # two notebooks may be open
+        stored = load_predictions(path)
+        if stored.note:
+            os.replace(path, path.with_suffix(".unreadable.json"))
+        every = {**stored.predictions, prediction.key: prediction}
+        content = {
+            "format_version": FORMAT_VERSION,
+            "predictions": [dataclasses.asdict(each) for each in every.values()],
+        }
+        write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How many guesses of one kind were right, beside how many should be.
+
+    stated: the mean confidence. interval: Wilson's, 95 %, for the share that is right. brier: mean squared distance of
+    confidence and outcome; 0 is best, and whoever always says 50 % gets 0.25.
+    """
+
+    count: int
+    right: int
+    stated: float
+    interval: tuple[float, float]
+    brier: float
+
+    @property
+    def verdict(self) -> str:
+        """What the interval allows to say, in a few words."""
+        low, high = self.interval
+        if high < self.stated:
+            return "too sure"
+        return "too cautious" if low > self.stated else "not told apart from well calibrated"
+
+
+def calibration(predictions: Iterable[Prediction], *, choices: bool) -> Calibration | None:
+    """The calibration of the resolved ranges, or of the resolved choices; None if there is none.
+
+    Source: the score is Brier 1950; the interval Wilson 1927, as scipy computes it.
+    """
+    chosen = [each for each in predictions if each.resolved and bool(each.choices) == choices]
+    if not chosen:
+        return None
+    right = np.array([each.right for each in chosen], dtype=float)
+    sure = np.array([each.confidence if choices else SURE for each in chosen])
+    hits = int(right.sum())
+    bounds = binomtest(hits, len(chosen)).proportion_ci(0.95, method="wilson")
+    return Calibration(
+        count=len(chosen),
+        right=hits,
+        stated=float(sure.mean()),
+        interval=(float(bounds.low), float(bounds.high)),
+        brier=float(np.square(sure - right).mean()),
+    )

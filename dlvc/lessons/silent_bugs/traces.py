@@ -1,0 +1,158 @@
+"""What one training shows of itself, in a file: its log, its row of the table and a few of its answers.
+
+A trace holds numbers as the training code reported them, right or wrong. Read `silent_bugs` next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlvc.checks import brief, check_kind, check_whole
+from dlvc.experiments import REFERENCE_RECORDS
+from dlvc.files import write_whole
+
+FOLDER = REFERENCE_RECORDS / "silent_bugs"
+CURVES = ("learning_rates", "train_accuracy", "validation_loss", "validation_accuracy")
+LARGEST = 1e30  # float32 holds no much larger loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """The log of one training. Losses in nats, accuracies and probabilities as shares, one entry an epoch.
+
+    case: what was trained, "correct" or a fault. images: how many training images its text claims.
+    step_losses: the loss of each step, all epochs one after the other.
+    validation_column, test_accuracy: what the result table says. kept_epoch: whose weights were kept.
+    test_openings: how often the test images were looked at.
+    attention_map: rows and columns of the patches that a ViT attends to, None for a CNN.
+    answers: for each of a few validation images the probability given to its class: asked once, asked again, and asked
+    together with other images. answered_in_training_mode: whether the model was in that mode then.
+    Raises ValueError for what cannot be a log: other types, no epoch, epochs or steps that are missing.
+    """
+
+    case: str
+    model: str
+    data: str
+    images: int
+    parameters: int
+    step_losses: list[float]
+    learning_rates: list[float]
+    train_loss: list[float]
+    train_accuracy: list[float]
+    validation_loss: list[float]
+    validation_accuracy: list[float]
+    validation_column: float
+    test_accuracy: float
+    kept_epoch: int
+    test_openings: int
+    answers: list[list[float]]
+    answered_in_training_mode: bool
+    attention_map: list[int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("case", "model", "data"):
+            check_kind(name, getattr(self, name), str, "Use quotes.")
+        check_kind("answered_in_training_mode", self.answered_in_training_mode, bool, "Use True.")
+        for name in ("images", "parameters", "test_openings"):
+            check_whole(name, getattr(self, name), low=0, high=10**15)
+        _check_numbers("train_loss", self.train_loss)
+        for name in CURVES:
+            _check_numbers(name, getattr(self, name), length=self.epochs)
+        _check_numbers("step_losses", self.step_losses)
+        if len(self.step_losses) < self.epochs:
+            raise ValueError(f"step_losses must have a step for each of {self.epochs} epochs.")
+        check_whole("kept_epoch", self.kept_epoch, low=1, high=self.epochs)
+        _check_numbers("table row", [self.validation_column, self.test_accuracy], length=2)
+        check_kind("answers", self.answers, list, "Give three probabilities for each image.")
+        for each in self.answers:
+            _check_numbers("an entry of answers", each, length=3)
+        if self.attention_map is not None:
+            _check_numbers("attention_map", self.attention_map, length=2)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return len(self.train_loss)
+
+
+def _check_numbers(name: str, values: Any, *, length: int | None = None) -> None:
+    """Raise ValueError unless `values` is a list of numbers: `length` of them, or at least one. A loss may be nan."""
+    numbers = isinstance(values, list) and all(
+        isinstance(each, (int, float)) and not isinstance(each, bool) and not abs(each) > LARGEST
+        for each in values
+    )
+    if not numbers or len(values) != (length or max(1, len(values))):
+        wanted = "at least one number" if length is None else f"{length} numbers"
+        raise ValueError(f"{name} must be a list of {wanted}; got {brief(values)}.")
+
+
+def save_trace(trace: Trace, path: Path) -> Path:
+    """Write the trace as JSON and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (json.dumps(dataclasses.asdict(trace), indent=1) + "\n").encode())
+    return path
+
+
+def load_trace(name: str, folder: Path = FOLDER) -> Trace:
+    """The stored trace called `name`.
+
+    Raises FileNotFoundError naming what there is, ValueError for a file that is no trace.
+    """
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        there = ", ".join(sorted(each.stem for each in folder.glob("*.json"))) or "none"
+        raise FileNotFoundError(f"no trace called {name!r}; there is {there}.")
+    try:
+        return Trace(**json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path.name} is not a trace: {error}. Record it again.") from error
+
+
+def describe(trace: Trace) -> str:
+    """What the log of the training says, as lines of text; the name of the case is not among them."""
+    numbered = range(1, trace.epochs + 1)
+    columns = (
+        ("epoch", numbered, "{}"),
+        ("learning rate", trace.learning_rates, "{:.6f}"),
+        ("train. loss", trace.train_loss, "{:.4f}"),
+        ("train. ACC", trace.train_accuracy, "{:.5f}"),
+        ("val. loss", trace.validation_loss, "{:.4f}"),
+        ("val. ACC", trace.validation_accuracy, "{:.4f}"),
+    )
+    lines = [
+        f"{trace.model}, {trace.parameters:,} parameters, on {trace.data}; the text says: trained on "
+        f"{trace.images:,} images",
+        "",
+        "  ".join(name for name, _, _ in columns),
+    ]
+    lines += [
+        "  ".join(form.format(values[epoch - 1]).rjust(len(name)) for name, values, form in columns)
+        for epoch in numbered
+    ]
+    steps = len(trace.step_losses) // trace.epochs
+    firsts, lasts = trace.step_losses[:4], trace.step_losses[steps - 4 : steps]
+    lines += [
+        "",
+        f"losses of the steps of epoch 1: {spelled(firsts)}, ..., {spelled(lasts)}",
+        f"table row: val. ACC {trace.validation_column:.4f}, test ACC {trace.test_accuracy:.4f}, "
+        f"weights of epoch {trace.kept_epoch}",
+        f"test images evaluated: {trace.test_openings} x",
+    ]
+    if trace.attention_map:
+        lines.append("attention map: {} x {} patches".format(*trace.attention_map))
+    mode = "training" if trace.answered_in_training_mode else "evaluation"
+    lines.append(f"probability of the right class (the model is in {mode} mode):")
+    for number, (once, again, others) in enumerate(trace.answers, start=1):
+        lines.append(
+            f"  image {number}: {once:.4f}, asked again {again:.4f}, among other images {others:.4f}"
+        )
+    return "\n".join(lines)
+
+
+def spelled(losses: list[float]) -> str:
+    """A few losses with three decimals."""
+    return ", ".join(f"{loss:.3f}" for loss in losses)

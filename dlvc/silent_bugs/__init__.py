@@ -1,5 +1,0 @@
-"""Faults that train without an error: the training code, its faults, and what tells them apart.
-
-Read `plain` first: a training in small methods. In `faults` each fault changes one of them; `clues` reads traces.
-`python -m dlvc.silent_bugs` records the traces of figures/records/silent_bugs/.
-"""

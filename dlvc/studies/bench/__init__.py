@@ -1,0 +1,11 @@
+"""How fast the training loop is, beside the machine's limit and beside the loops that others would write.
+
+`python -m dlvc bench` runs it. In reading order: `loaders` (batches), `arms` (the loops), `measure` (one epoch of each,
+by turns), `limits` (what else a step could be), `curves` (data size, batch size, threads, start), `results` (record and
+table), `targets` (what the numbers should be).
+"""
+
+from dlvc.studies.bench.command import run_bench
+from dlvc.studies.bench.figure import bench_figure
+from dlvc.studies.bench.loops import losses_on_record
+from dlvc.studies.bench.results import BENCH_RECORDS, as_one, load_benches

@@ -1,0 +1,116 @@
+"""How time grows: with the number of images, the batch size and the threads; and what a start costs."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from dlvc.data import ImageData
+from dlvc.experiments import build_model
+from dlvc.studies.bench.loops import dlvc_loop
+from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config
+from dlvc.training import pick_device
+
+DATA_SIZES = (640, 1_280, 2_560, 5_120, 10_240)
+BATCH_SIZES = (32, 64, 128, 256, 512)
+REPEATS = 3
+# What a learner waits for, in a process of its own: the imports; then, with the images there, a training of one step,
+# which ends with its evaluation.
+START = r"""
+import json, re, sys, time
+started = time.perf_counter()
+from dlvc.studies.bench.measure import bench_config
+from dlvc.data import load_data
+from dlvc.experiments.registry import build_model
+from dlvc.training.loop import train
+imported = time.perf_counter()
+data = load_data("sketch10", sizes=(640, 64, 64), quiet=True)
+loaded = time.perf_counter()
+from dataclasses import replace
+config = replace(bench_config(), train_size=64)
+train(build_model(sys.argv[1], config), data, config, progress=False)
+stepped = time.perf_counter()
+try:  # what getrusage says begins with the memory of the process that started this one
+    status = open("/proc/self/status").read()
+    peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+except (OSError, TypeError):  # no Linux
+    peak = None
+print(json.dumps({"import": imported - started, "first step": stepped - loaded, "peak memory (MB)": peak}))
+"""
+
+
+def data_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
+    """Seconds of a whole call of `train` with one epoch, by the number of training images."""
+    sizes = [each for each in DATA_SIZES if each <= len(data.train)]
+    seconds: dict[int, list[float]] = {each: [] for each in sizes}
+    for _ in range(REPEATS):
+        for size in sizes:
+            config = replace(bench_config(), train_size=size)
+            model = build_model(key, config)
+            started = time.perf_counter()
+            dlvc_loop(model, data, config)
+            seconds[size].append(time.perf_counter() - started)
+    return {"images": sizes, "seconds": [statistics.median(seconds[size]) for size in sizes]}
+
+
+def fixed_and_per_image(curve: dict[str, list[float]]) -> tuple[float, float]:
+    """The a and b of seconds = a + b * images: least squares of the relative error, at least 0 for a."""
+    images, seconds = np.array(curve["images"]), np.array(curve["seconds"])
+    per_image, fixed = np.polyfit(images, seconds, 1, w=1 / seconds)
+    return max(0.0, float(fixed)), float(per_image)
+
+
+def batch_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
+    """Images a second in training steps, by batch size."""
+    sizes = [each for each in BATCH_SIZES if each <= len(data.train)]
+    rates: dict[int, list[float]] = {each: [] for each in sizes}
+    for _ in range(REPEATS):
+        for size in sizes:
+            steps = bare_steps(key, data, Step(batch_size=size), FEWEST_STEPS)
+            rates[size].append(size / statistics.median(steps))
+    return {
+        "batch sizes": sizes,
+        "images a second": [statistics.median(rates[size]) for size in sizes],
+    }
+
+
+def thread_curve(key: str, data: ImageData) -> dict[str, list[float]]:
+    """Images a second in training steps of 64 images, by the number of CPU threads; empty on a GPU."""
+    if pick_device().type != "cpu":
+        return {"threads": [], "images a second": []}
+    rates: dict[int, list[float]] = {each: [] for each in range(1, torch.get_num_threads() + 1)}
+    for _ in range(REPEATS):
+        for count, found in rates.items():
+            step = Step(threads=count)
+            steps = bare_steps(key, data, step, 3 * FEWEST_STEPS)
+            found.append(step.batch_size / statistics.median(steps))
+    return {
+        "threads": list(rates),
+        "images a second": [statistics.median(found) for found in rates.values()],
+    }
+
+
+def cold_start(key: str) -> dict[str, float | None]:
+    """Seconds of imports and until the first step is done, and the memory at its peak, in new processes.
+
+    Medians of a few; memory is None where there is no /proc. Raises RuntimeError if such a process fails.
+    """
+    found = []
+    for _ in range(REPEATS):
+        done = subprocess.run(
+            [sys.executable, "-c", START, key], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"a first step in a new process failed:\n{done.stderr.strip()}")
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+    return {
+        name: None if found[0][name] is None else statistics.median(each[name] for each in found)
+        for name in found[0]
+    }

@@ -1,0 +1,278 @@
+"""The tests of `explanation.py` for several kinds of maps at once, on many images: what notebook 03 shows.
+
+The reference in figures/records/explanations/ was made from the weights of two runs by
+
+    python -m dlvc.studies.maps NAME --vit runs/VIT.json --cnn runs/CNN.json --data cifar10
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dlvc.data import Split, load_data, to_float
+from dlvc.experiments import REFERENCE_RECORDS, load_record, load_run
+from dlvc.files import write_whole
+from dlvc.inspection import (
+    ORDERS,
+    DeletionCurve,
+    attention_maps,
+    attention_rollout,
+    class_relevance,
+    deletion_curve,
+    grad_cam,
+    patch_grid,
+    randomized,
+    rank_correlation,
+    readout_row,
+    relevance_shares,
+    share_on_object,
+    to_patches,
+)
+from dlvc.models import VisionTransformer
+from dlvc.statistics import Interval, bootstrap_interval
+from dlvc.training import predict
+
+FOLDER = REFERENCE_RECORDS / "explanations"
+IMAGES_AT_ONCE = 100  # their weights take 40 MB in six layers of four heads
+VIT_MAPS = ("attention", "rollout", "relevance")
+CNN_MAP = "Grad-CAM"
+NO_MODEL = "contrast"  # a map that no model has a part in
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapTests:
+    """What `measure_maps` measured. Intervals are (mean, low, high) over images, 95 %.
+
+    curves: for each map and order, the mean probability at each share `hidden`. lead: for each map, how much smaller
+    the area is when the highest patches go first than when random ones do (positive: the map finds what is needed).
+    beyond: the same against the map without a model instead of random ones.
+    likeness: for each map, its rank correlation with the same map of the model with random weights.
+    on_object: for each map, its share on the object minus the object's share of the area, object_area; with the suffix
+    " (random)" from random weights, " (moved)" from the map of another image. heads: the same for each layer and head
+    of the ViT, by "trained" and "random", means only. All three are None where the data have no masks.
+    """
+
+    data: str
+    images: int
+    models: dict[str, str]
+    hidden: list[float]
+    curves: dict[str, dict[str, list[float]]]
+    lead: dict[str, Interval]
+    beyond: dict[str, Interval]
+    likeness: dict[str, Interval]
+    object_area: float | None = None
+    on_object: dict[str, Interval] | None = None
+    heads: dict[str, list[list[float]]] | None = None
+
+
+def contrast(images: Tensor, grid: tuple[int, int]) -> Tensor:
+    """How much the pixels of each patch differ among each other, (B, patches): a map that knows no model.
+
+    The standard deviation of the pixels, mean over the three colours.
+    """
+    rows, columns = grid
+    patches = (
+        to_float(images).unflatten(3, (columns, -1)).unflatten(2, (rows, -1))
+    )  # (B, 3, r, h, c, w)
+    return patches.std(dim=(3, 5)).mean(dim=1).flatten(1)
+
+
+def vit_maps(vit: VisionTransformer, images: Tensor, classes: Tensor) -> dict[str, Tensor]:
+    """What the classifier reads of three maps (B, patches), and of each head: "heads" (B, L, H, patches).
+
+    attention: the last layer's, mean over its heads. rollout: up to the last layer. relevance: for `classes` (B,).
+    """
+    parts = []
+    for part in images.split(IMAGES_AT_ONCE):
+        weights = attention_maps(vit, part)
+        parts.append(
+            {
+                "attention": readout_row(vit, weights[:, -1].mean(dim=1)),
+                "rollout": readout_row(vit, attention_rollout(weights)[:, -1]),
+                "heads": readout_row(vit, weights),
+            }
+        )
+    maps = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    maps["relevance"] = torch.empty_like(maps["rollout"])
+    for number in classes.unique().tolist():  # one way back for each image, not one for each class
+        for rows in (classes == number).nonzero()[:, 0].split(IMAGES_AT_ONCE):
+            relevance = class_relevance(vit, images[rows], [number])[:, 0]
+            maps["relevance"][rows] = relevance_shares(vit, relevance)
+    return maps
+
+
+def cnn_map(cnn: nn.Module, images: Tensor, classes: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Grad-CAM as one number a patch, (B, patches)."""
+    parts = zip(images.split(IMAGES_AT_ONCE), classes.split(IMAGES_AT_ONCE), strict=True)
+    return to_patches(torch.cat([grad_cam(cnn, *part) for part in parts]), grid)
+
+
+def measure_maps(
+    vit: VisionTransformer,
+    cnn: nn.Module,
+    split: Split,
+    *,
+    steps: int = 8,
+    data: str = "",
+    models: dict[str, str] | None = None,
+    seed: int = 1,
+) -> MapTests:
+    """All tests on all images of `split`, each model asked about the class that it says itself.
+
+    A map that is the same everywhere has no order: such images are left out of `likeness`, and out of `on_object` if it
+    is zero. `seed` is that of the random weights.
+    """
+    grid = patch_grid(vit)
+    said = {
+        which: predict(model, split.images).argmax(dim=1)
+        for which, model in (("vit", vit), ("cnn", cnn))
+    }
+    maps = vit_maps(vit, split.images, said["vit"])
+    fresh = vit_maps(randomized(vit, seed), split.images, said["vit"])
+    heads = {"trained": maps.pop("heads"), "random": fresh.pop("heads")}
+    maps[CNN_MAP] = cnn_map(cnn, split.images, said["cnn"], grid)
+    fresh[CNN_MAP] = cnn_map(randomized(cnn, seed), split.images, said["cnn"], grid)
+    maps[NO_MODEL] = contrast(split.images, grid)
+    # The map without a model is tried on both models.
+    of_vit = {name: maps[name] for name in (*VIT_MAPS, NO_MODEL)}
+    of_cnn = {CNN_MAP: maps[CNN_MAP], f"{NO_MODEL} (CNN)": maps[NO_MODEL]}
+    curves, lead, beyond, hidden = {}, {}, {}, []
+    for model, which, scores in ((vit, "vit", of_vit), (cnn, "cnn", of_cnn)):
+        measured = deletions(model, split.images, said[which], scores, steps, grid)
+        without = next(found for name, found in measured.items() if name.startswith(NO_MODEL))
+        for name, found in measured.items():
+            curves[name] = {
+                order: rounded(found[order].probability.mean(dim=0)) for order in ORDERS
+            }
+            area = found["highest first"].area
+            lead[name] = interval(found["random"].area - area)
+            if found is not without:
+                beyond[name] = interval(without["highest first"].area - area)
+            hidden = rounded(found["random"].hidden)
+    return MapTests(
+        data=data,
+        images=len(split),
+        models=models or {},
+        hidden=hidden,
+        curves=curves,
+        lead=lead,
+        beyond=beyond,
+        likeness={name: interval(rank_correlation(maps[name], fresh[name])) for name in fresh},
+        **({} if split.masks is None else object_shares(maps, fresh, heads, split.masks, grid)),
+    )
+
+
+def deletions(
+    model: nn.Module,
+    images: Tensor,
+    classes: Tensor,
+    maps: dict[str, Tensor],
+    steps: int,
+    grid: tuple[int, int],
+) -> dict[str, dict[str, DeletionCurve]]:
+    """For each map the curve of each order; the random one does not depend on the map and is measured once."""
+
+    def curve(scores: Tensor, order: str) -> DeletionCurve:
+        return deletion_curve(
+            model, images, classes, scores, order=order, steps=steps, patch_grid=grid
+        )
+
+    chance = curve(next(iter(maps.values())), "random")
+    return {
+        name: {"random": chance} | {order: curve(scores, order) for order in ORDERS[:2]}
+        for name, scores in maps.items()
+    }
+
+
+def object_shares(
+    maps: dict[str, Tensor],
+    fresh: dict[str, Tensor],
+    heads: dict[str, Tensor],
+    masks: Tensor,
+    grid: tuple[int, int],
+) -> dict[str, object]:
+    """The fields of `MapTests` that need masks."""
+
+    def excess(scores: Tensor) -> Tensor:
+        share = share_on_object(scores, masks, grid)
+        return share.of_map - share.of_area
+
+    kinds = dict(maps)
+    kinds |= {f"{name} (moved)": scores.roll(1, 0) for name, scores in maps.items()}
+    kinds |= {f"{name} (random)": scores for name, scores in fresh.items()}
+    return {
+        "object_area": float(masks.float().mean()),
+        "on_object": {name: interval(excess(scores)) for name, scores in kinds.items()},
+        "heads": {
+            name: [rounded(row) for row in excess(scores).mean(dim=0)]
+            for name, scores in heads.items()
+        },
+    }
+
+
+def interval(values: Tensor) -> Interval:
+    """The bootstrap interval of the values that are numbers; nan if fewer than two are."""
+    numbers = values[values.isfinite()]
+    if len(numbers) < 2:
+        return Interval(*[float("nan")] * 3)
+    return Interval(*rounded(bootstrap_interval(numbers.numpy(), resamples=2_000)))
+
+
+def rounded(values: Tensor | tuple[float, ...]) -> list[float]:
+    """Numbers with four decimals: more are noise."""
+    return [round(float(value), 4) for value in values]
+
+
+def save_map_tests(tests: MapTests, path: Path) -> Path:
+    """Write the measurement as JSON and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (json.dumps(dataclasses.asdict(tests), indent=1) + "\n").encode())
+    return path
+
+
+def load_map_tests(name: str, folder: Path = FOLDER) -> MapTests:
+    """The stored measurement called `name`. Raises FileNotFoundError naming what there is."""
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        there = ", ".join(sorted(each.stem for each in folder.glob("*.json"))) or "none"
+        raise FileNotFoundError(f"no measurement called {name!r}; there is {there}.")
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    for key in ("lead", "beyond", "likeness", "on_object"):
+        if fields[key] is not None:
+            fields[key] = {name: Interval(*values) for name, values in fields[key].items()}
+    return MapTests(**fields)
+
+
+def main() -> None:
+    """Measure two trained models of runs/ and store the result."""
+    parser = argparse.ArgumentParser(prog="python -m dlvc.studies.maps", description=main.__doc__)
+    parser.add_argument("name", help="of the file in figures/records/explanations/")
+    parser.add_argument("--vit", required=True, help="the record of a vision transformer's run")
+    parser.add_argument("--cnn", required=True, help="the record of a CNN's run")
+    parser.add_argument("--data", choices=("cifar10", "sketch10"), required=True)
+    parser.add_argument("--images", type=int, default=500, help="how many test images")
+    options = parser.parse_args()
+    data = load_data(options.data)
+    models, names = {}, {}
+    for which in ("vit", "cnn"):
+        path = getattr(options, which)
+        record = load_record(Path(path))
+        if record.data["digest"] != data.digest:
+            raise ValueError(f"{Path(path).name} was trained on other data than {data.title}.")
+        work = f"{record.config['train_size']:,} images, {record.config['epochs']} epochs"
+        names[which] = f"{record.title}, {work}, test accuracy {record.test.accuracy:.3f}"
+        models[which] = load_run(path)
+    split = data.test.first(options.images)
+    tests = measure_maps(models["vit"], models["cnn"], split, data=data.title, models=names)
+    print(save_map_tests(tests, FOLDER / f"{options.name}.json").name)
+
+
+if __name__ == "__main__":
+    main()

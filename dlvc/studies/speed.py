@@ -1,0 +1,149 @@
+"""Where the time of a training goes: the loop of a tutorial, then one technique more in each loop after it.
+
+All loops train the simple CNN on the same number of images and do the same work: `losses_on_record` and
+`each_image_once` prove it. How long they take is measured by `time_techniques`, and which part of a step takes how long
+by `profile_parts`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from dlvc.checks import check_whole
+from dlvc.config import TrainConfig
+from dlvc.data import ImageData
+from dlvc.experiments import build_model
+from dlvc.studies.bench.loaders import OurBatches
+from dlvc.studies.bench.loops import ARMS, Arm, run_arm, tuned_loop, tutorial_loop
+from dlvc.studies.bench.measure import bench_config
+from dlvc.training import (
+    input_layout,
+    keep_freed_memory,
+    make_optimizer,
+    memory_layout,
+    pick_device,
+)
+
+MODEL = "simple-cnn"
+PARTS = ("images", "forward", "backward", "optimizer", "counting")
+
+
+# Each loop has one technique more than the one before; the last one is what every training here runs in.
+TECHNIQUES: dict[str, Arm] = {
+    "tutorial loop": ARMS["tutorial loop"],
+    "whole batches": Arm("whole batches", tutorial_loop, OurBatches, tuned=False),
+    "no questions": Arm(
+        "no questions", partial(tuned_loop, fused=False, own_layout=False), OurBatches, tuned=False
+    ),
+    "fused optimizer": Arm(
+        "fused optimizer", partial(tuned_loop, own_layout=False), OurBatches, tuned=False
+    ),
+    "channels_last": ARMS["short loop, our batches"],
+    "dlvc": ARMS["dlvc"],
+}
+
+
+def speed_config(count: int) -> TrainConfig:
+    """Two passes over `count` images in batches of 64, augmented: the first one warms up, the second counts."""
+    return replace(bench_config(), train_size=count, epochs=2)
+
+
+def each_image_once(arm: Arm, data: ImageData, count: int) -> bool:
+    """Whether a pass of the arm takes each of the first `count` training images exactly once."""
+    config = replace(speed_config(count), augmentation="none", epochs=1)
+    model, seen = build_model(MODEL, config), []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        if module.training:  # images (B, 3, H, W) in [0, 1]
+            seen.append((255 * inputs[0].detach()).round().to(torch.uint8).cpu())
+
+    with model.register_forward_pre_hook(keep):
+        run_arm(arm, model, data, config)
+    found, expected = (
+        sorted(image.numpy().tobytes() for image in images)
+        for images in (torch.cat(seen), data.train.first(count).images)
+    )
+    return found == expected
+
+
+def time_techniques(data: ImageData, count: int = 2_000, repeats: int = 3) -> dict[str, float]:
+    """By loop the seconds an image: the median of `repeats` passes over `count` images, each after one to warm up.
+
+    The loops take turns, so that a busy moment of the machine hits all of them.
+    Raises ValueError for fewer than one repeat, or for more images than there are.
+    """
+    check_whole("repeats", repeats, low=1, hint="Try 3.")
+    keep_freed_memory()  # as `train` does: from the first loop on, so that all loops have it
+    config = speed_config(count)
+    seconds: dict[str, list[float]] = {name: [] for name in TECHNIQUES}
+    for _ in range(repeats):
+        for name, arm in TECHNIQUES.items():
+            passes = run_arm(arm, build_model(MODEL, config), data, config)
+            seconds[name].append(passes[-1] / count)
+    return {name: statistics.median(found) for name, found in seconds.items()}
+
+
+def profile_parts(data: ImageData, count: int = 2_000) -> dict[str, dict[str, float]]:
+    """Seconds of a pass over `count` images by part, for the tutorial loop and with all techniques.
+
+    A GPU is waited for after each part, or its work would be counted where the loop happens to wait: so the sum
+    is more than a pass takes that nobody looks into.
+    """
+    keep_freed_memory()
+    arms = {"tutorial loop": ARMS["tutorial loop"], "all techniques": TECHNIQUES["channels_last"]}
+    return {name: part_seconds(arm, data, speed_config(count)) for name, arm in arms.items()}
+
+
+class StopWatch:
+    """Adds up `seconds` by part: what has passed since the lap before belongs to the part that is named."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.seconds = device, dict.fromkeys(PARTS, 0.0)
+        self.last = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        """End a part, as soon as the device is done with it."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        started, self.last = self.last, time.perf_counter()
+        self.seconds[part] += self.last - started
+
+
+def part_seconds(arm: Arm, data: ImageData, config: TrainConfig) -> dict[str, float]:
+    """Seconds of the arm's last pass in each of `PARTS`: its batches, in its layout, with its optimizer and counts."""
+    device, model = pick_device(config.device), build_model(MODEL, config)
+    layout = torch.contiguous_format
+    if arm.tuned:
+        layout = input_layout(model, device)
+        model.to(memory_format=memory_layout(model, device))
+    model.to(device).train()
+    plain = partial(torch.optim.Adam, lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = make_optimizer(model, config) if arm.tuned else plain(model.parameters())
+    batches = arm.batches(data.train.first(config.train_size), config)
+    for _ in range(config.epochs):
+        total, watch = torch.zeros((), device=device), StopWatch(device)
+        for images, labels in batches:
+            images, labels = images.to(device, memory_format=layout), labels.to(device)
+            watch.lap("images")
+            scores = model(images)
+            loss = cross_entropy(scores, labels)
+            watch.lap("forward")
+            optimizer.zero_grad()
+            loss.backward()
+            watch.lap("backward")
+            optimizer.step()
+            watch.lap("optimizer")
+            hits = (scores.detach().argmax(dim=1) == labels).sum()
+            if arm.tuned:
+                total += loss.detach() * len(labels) + hits
+            else:
+                loss.item(), hits.item()
+            watch.lap("counting")
+    return watch.seconds

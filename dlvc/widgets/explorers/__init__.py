@@ -1,0 +1,1 @@
+"""Small explorers: one idea, one or two controls, one picture."""

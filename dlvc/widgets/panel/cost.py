@@ -1,0 +1,99 @@
+"""The line that says what a training will cost, computed in a thread of its own: a form must answer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from dlvc.config import TrainConfig
+from dlvc.data import ImageData
+from dlvc.experiments import describe_model, outline_model
+from dlvc.widgets.panel.progress import duration
+from dlvc.widgets.panel.time import Pace, measure_pace
+
+# What of a config decides how long a step takes.
+DECIDING = ("batch_size", "image_size", "optimizer", "augmentation", "precision", "device")
+
+
+def cost_text(key: str, data: ImageData, config: TrainConfig, options: Mapping[str, Any]) -> str:
+    """Parameters, and multiply-adds for one image, of the model in words."""
+    about = describe_model(outline_model(key, config, options=options), data.test)
+    trained = about["trained_parameters"]
+    still = f" ({trained:,} of them are trained)" if trained != about["parameters"] else ""
+    adds = about["multiply_adds"]
+    operations = f"{adds / 1e6:,.1f} million" if adds >= 1e6 else f"{adds:,}"
+    return f"{about['parameters']:,} parameters{still}, {operations} multiply-adds per image"
+
+
+class CostEstimate:
+    """Tells `show` the cost of the settings that were asked for last, as soon as it is known, and more exactly later.
+
+    Seconds are measured, once for settings of equal speed, unless `is_busy` says that a training has the machine.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        data: ImageData,
+        show: Callable[[str], None],
+        *,
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.key, self.data, self._show, self._is_busy = key, data, show, is_busy
+        self._wanted: tuple[TrainConfig, dict[str, Any]] | None = None
+        self._costs: dict[tuple, str] = {}
+        self._paces: dict[tuple, Pace] = {}
+        self._thread: ThreadPoolExecutor | None = None
+
+    def ask(self, config: TrainConfig, options: Mapping[str, Any]) -> None:
+        """Show what is known of these settings now, and find out the rest."""
+        self._wanted = (config, dict(options))
+        if not self._tell(*self._wanted):
+            self._thread = self._thread or ThreadPoolExecutor(1, "cost of a training")
+            self._thread.submit(self._find_out)
+
+    def forget(self) -> None:
+        """Nothing is asked any more: the settings are impossible."""
+        self._wanted = None
+
+    def _find_out(self) -> None:
+        wanted = self._wanted
+        if wanted is None or self._tell(*wanted):
+            return  # answered meanwhile
+        try:
+            place = _place(*wanted)
+            if place not in self._costs:
+                self._costs[place] = cost_text(self.key, self.data, *wanted)
+                if self._wanted is wanted:
+                    self._tell(*wanted)
+            if place not in self._paces and not self._is_busy():
+                pace = measure_pace(self.key, self.data, *wanted)
+                if not self._is_busy():  # else the training slowed it down
+                    self._paces[place] = pace
+            if self._wanted is wanted:
+                self._tell(*wanted)
+        except Exception as error:  # an estimate is no reason to fail, but to say so
+            self._show(f"The cost is not known: {error}")
+
+    def _tell(self, config: TrainConfig, options: Mapping[str, Any]) -> bool:
+        """Show what is known; whether that is all."""
+        place = _place(config, options)
+        cost, pace = self._costs.get(place), self._paces.get(place)
+        if cost is None:
+            self._show("Counting…")
+        elif pace is None:
+            later = "when no training is going on" if self._is_busy() else "now"
+            self._show(f"{cost}; the time is measured {later}.")
+        else:
+            self._show(f"{cost}; about {duration(pace.seconds(config))} on this device.")
+        return pace is not None
+
+
+def _place(config: TrainConfig, options: Mapping[str, Any]) -> tuple:
+    """Settings of equal cost have the same."""
+    return (
+        *(getattr(config, name) for name in DECIDING),
+        min(config.batch_size, config.train_size),
+        *sorted((name, str(value)) for name, value in options.items()),
+    )

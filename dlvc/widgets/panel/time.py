@@ -1,0 +1,121 @@
+"""What a training will cost before it runs: parameters, multiply-adds, and seconds on this device.
+
+The seconds are measured with a few steps of a model with made-up weights. That draws no random numbers from torch's own
+sequence, so whatever else the notebook computes meanwhile stays the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from dlvc.config import TrainConfig
+from dlvc.data import ImageData, crop_and_mirror, random_draws, to_float
+from dlvc.experiments import outline_model
+from dlvc.training import (
+    autocast,
+    input_layout,
+    make_optimizer,
+    memory_layout,
+    pick_device,
+    pick_precision,
+)
+
+LONG_ENOUGH = 0.5  # seconds of steps that are measured, after one to warm up
+EVALUATED = 500  # images that `evaluate` computes at once
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of one training step, and of one image in evaluation."""
+
+    step: float
+    image: float
+
+    def seconds(self, config: TrainConfig) -> float:
+        """The whole training with its validations and the test."""
+        steps = -(-config.train_size // config.batch_size)
+        return (
+            config.epochs * steps * self.step
+            + (config.epochs + 1) * config.evaluation_size * self.image
+        )
+
+
+def measure_pace(
+    key: str, data: ImageData, config: TrainConfig, options: Mapping[str, Any]
+) -> Pace:
+    """How fast the experiment trains here, in about a second."""
+    device = pick_device(config.device)
+    precision = pick_precision(config.precision, device)
+    generator = torch.Generator().manual_seed(0)
+    model = _with_made_up_weights(outline_model(key, config, options=options), device)
+    layout = input_layout(model, device)
+    model.to(memory_format=memory_layout(model, device))
+    first = data.train.first(min(config.batch_size, config.train_size))
+    images, labels = first.images.to(device), first.labels.to(device)
+    draws = random_draws(len(labels), generator, padding=config.largest_shift).to(device)
+    if not any(each.requires_grad for each in model.parameters()):
+        return Pace(0.0, 0.0)
+    optimizer = make_optimizer(model, config)
+
+    def step() -> None:
+        batch = images
+        if config.augmentation == "crop-and-mirror":
+            batch = crop_and_mirror(images, draws, padding=config.largest_shift)
+        with autocast(device, precision):
+            logits = model(to_float(batch, layout)).float()
+            loss = cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    @torch.no_grad()
+    def look() -> None:
+        model.eval()
+        part = data.train.images[: min(EVALUATED, config.train_size)].to(device)
+        with autocast(device, precision):
+            model(to_float(part, layout))
+
+    step_seconds = _measure(step, device)
+    return Pace(step_seconds, _measure(look, device) / min(EVALUATED, config.train_size))
+
+
+def _with_made_up_weights(model: nn.Module, device: torch.device) -> nn.Module:
+    """The outline with memory and small numbers; without dropout, which would draw random numbers."""
+    generator = torch.Generator(device).manual_seed(0)
+    model.to_empty(device=device)
+    with torch.no_grad():
+        for each in model.parameters():
+            each.normal_(0.0, 0.02, generator=generator)
+        for each in model.buffers():
+            each.fill_(0.5 if each.is_floating_point() else 0)
+    for each in model.modules():
+        if isinstance(each, nn.Dropout):
+            each.p = 0.0
+    return model.train()
+
+
+def _measure(work: Any, device: torch.device) -> float:
+    """Seconds that `work` takes: the fastest of some times, as other programs only ever slow it down."""
+
+    def once() -> float:
+        started = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - started
+
+    first = once()
+    if first > 2 * LONG_ENOUGH:
+        return first
+    times, spent = [], 0.0
+    while spent < LONG_ENOUGH and len(times) < 20:
+        times.append(once())
+        spent += times[-1]
+    return min(times)

@@ -1,0 +1,150 @@
+"""The blank and the solved edition come from the exercises, and the committed notebooks are the blank one."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from dlvc import __main__ as command_line
+from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES
+from dlvc.lessons.exercises.editions import (
+    LIST_CELL,
+    exercise_cells,
+    sync_notebooks,
+    with_exercises,
+)
+from dlvc.lessons.notebooks import NOTEBOOKS, NotebookError, execute_notebook
+
+CNNS = EXERCISES["02_cnns"]
+
+
+def sources(path: Path) -> list[tuple[str, str, str]]:
+    return [(each.id, each.cell_type, each.source) for each in nbformat.read(path, 4).cells]
+
+
+@pytest.mark.parametrize("stem", EXERCISES)
+def test_a_committed_notebook_has_the_exercise_cells_that_its_exercises_say(stem: str) -> None:
+    path = NOTEBOOKS / f"{stem}.ipynb"
+    wanted = with_exercises(nbformat.read(path, 4), EXERCISES[stem])
+    assert sources(path) == [(each.id, each.cell_type, each.source) for each in wanted.cells], (
+        "run `python -m dlvc notebooks`, which brings them up to date"
+    )
+
+
+def test_a_task_has_its_rating_and_its_solution_folded_away() -> None:
+    first = CNNS[0]
+    task, starter, check = exercise_cells(CNNS)[:3]
+    assert task[2].startswith(f"**1. {first.title}** ({first.difficulty}, {first.minutes} minutes)")
+    before, folded = task[2].split("<details>")
+    assert first.task in before
+    assert first.solution not in before
+    assert first.solution in folded
+    assert starter[2] == first.starter
+    assert check[2] == "check.stem_shape(stem_shape)"
+
+
+def small_notebook(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    listing = new_code_cell("from dlvc.lessons.exercises.cnns import check\n\ncheck", id=LIST_CELL)
+    return new_notebook(cells=[new_markdown_cell("# Top", id="top"), listing, *cells])
+
+
+def test_syncing_puts_cells_right_drops_old_ones_and_keeps_what_is_unchanged() -> None:
+    notebook = with_exercises(small_notebook(new_markdown_cell("end", id="end")), CNNS)
+    kept, changed = notebook.cells[4], notebook.cells[3]
+    kept.outputs = [new_output("stream", text="stays")]
+    changed.source = "stem_shape = (1, 2, 3, 4)"
+    notebook.cells.insert(3, new_code_cell("gone", id="exercise-old-one-starter"))
+    with_exercises(notebook, CNNS)
+    assert [cell.id for cell in notebook.cells] == [
+        *("top", LIST_CELL),
+        *(identifier for identifier, _, _ in exercise_cells(CNNS)),
+        "end",
+    ]
+    assert notebook.cells[3].source == CNNS[0].starter
+    assert notebook.cells[4].outputs[0].text == "stays"
+    nbformat.validate(notebook)
+
+
+def test_a_notebook_without_the_place_for_its_exercises_is_refused() -> None:
+    notebook = new_notebook(cells=[new_markdown_cell("# Top")])
+    with pytest.raises(NotebookError, match=f"has 0 cells with the id {LIST_CELL}.*Add a code"):
+        with_exercises(notebook, CNNS)
+
+
+def test_syncing_twice_changes_no_byte(tmp_path: Path) -> None:
+    path = tmp_path / "02_cnns.ipynb"
+    nbformat.write(small_notebook(), path)
+    (tmp_path / "09_other.ipynb").write_text("not touched")
+    assert sync_notebooks(["02"], folder=tmp_path) == [path]
+    once = path.read_bytes()
+    sync_notebooks(["02"], folder=tmp_path)
+    assert path.read_bytes() == once
+
+
+def test_the_command_writes_the_solved_edition_and_leaves_the_blank_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in NOTEBOOKS.glob("*.ipynb")}
+    assert command_line.main(["notebooks", "--solved", str(tmp_path / "solved")]) == 0
+    assert {path: path.read_bytes() for path in NOTEBOOKS.glob("*.ipynb")} == before
+    written = sorted((tmp_path / "solved").iterdir())
+    assert [path.stem for path in written] == sorted(EXERCISES)
+    assert capsys.readouterr().out.split() == [str(path) for path in written]
+    for path in written:
+        code = [source for _, kind, source in sources(path) if kind == "code"]
+        exercises = [*EXERCISES[path.stem], *BESIDE_THE_TEXT.get(path.stem, ())]
+        assert all(each.solution in code for each in exercises)
+        assert not any(each.starter in code for each in exercises)
+        assert not any("<details><summary>Solution" in source for _, _, source in sources(path))
+
+
+def test_the_solved_edition_keeps_no_verdict_on_the_starters(tmp_path: Path) -> None:
+    (path,) = sync_notebooks(["06"], solved_into=tmp_path)
+    checks = [cell for cell in nbformat.read(path, 4).cells if cell.id.endswith("-check")]
+    assert len(checks) == len(EXERCISES[path.stem]) + len(BESIDE_THE_TEXT[path.stem])
+    assert not any(cell.outputs for cell in checks)
+
+
+def test_the_solved_edition_is_not_written_over_the_notebooks() -> None:
+    with pytest.raises(NotebookError, match="would replace the notebooks in notebooks/"):
+        sync_notebooks(solved_into=NOTEBOOKS)
+
+
+def test_the_exercises_of_a_solved_notebook_run_in_a_kernel_and_every_check_says_right(
+    tmp_path: Path,
+) -> None:
+    sync_notebooks(["03"], solved_into=tmp_path)
+    path = tmp_path / "03_vits.ipynb"
+    notebook = nbformat.read(path, 4)
+    imports = next(each for each in notebook.cells if each.id == "imports")
+    exercises = [each for each in notebook.cells if each.id.startswith("exercise")]
+    notebook.cells = [imports, *exercises]
+    nbformat.write(notebook, path)
+    outputs = {
+        each.id: each.outputs[0]["data"]["text/plain"]
+        for each in execute_notebook(path, progress=False).cells
+        if each.id.endswith("-check")
+    }
+    assert len(outputs) == len(EXERCISES["03_vits"])
+    assert all(text.startswith("right: ") for text in outputs.values()), outputs
+
+
+@pytest.mark.parametrize("stem", EXERCISES)
+def test_starters_and_solutions_are_python_and_end_with_the_answer(stem: str) -> None:
+    for each in EXERCISES[stem]:
+        for code in (each.starter, each.solution):
+            last = ast.parse(code).body[-1]
+            name = last.name if isinstance(last, ast.FunctionDef) else last.targets[0].id
+            assert name == each.name
+
+
+def test_another_exercise_gets_cells_of_its_own() -> None:
+    more = (*CNNS, dataclasses.replace(CNNS[0], name="one_more"))
+    notebook = with_exercises(small_notebook(), more)
+    nbformat.validate(notebook)
+    assert notebook.cells[-1].source == "check.one_more(one_more)"

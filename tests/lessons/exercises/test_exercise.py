@@ -1,0 +1,342 @@
+"""Every exercise knows three outcomes, three hints and its solution; whatever an answer is, it is answered in words."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import dataclasses
+import html.parser
+from functools import cache
+from types import CodeType
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from IPython.core.formatters import DisplayFormatter
+from scipy.stats import binomtest
+
+from dlvc.lessons.exercises import EXERCISES, judges
+from dlvc.lessons.exercises.checker import Check
+from dlvc.lessons.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Note
+from dlvc.lessons.notebooks import NOTEBOOKS
+
+ALL = [each for exercises in EXERCISES.values() for each in exercises]
+every_exercise = pytest.mark.parametrize("exercise", ALL, ids=lambda each: each.name)
+SMALL = Exercise(
+    name="small",
+    notebook="02_cnns",
+    title="A small one",
+    difficulty="easy",
+    minutes=2,
+    task="How much is 6 times 7?",
+    starter="small = ...",
+    solution="small = 6 * 7",
+    hints=("Count.", "Six sevens.", "40 and 2."),
+    judge=judges.number(42, {13: "times, not plus."}),
+    after="So it is.",
+)
+
+
+@cache
+def imports_of(stem: str) -> CodeType:
+    """Return the imports of a notebook: they give the names that its exercises may use."""
+    cells = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    statements = [each for source in sources for each in ast.parse(source).body]
+    imports = [each for each in statements if isinstance(each, (ast.Import, ast.ImportFrom))]
+    return compile(ast.Module(imports, type_ignores=[]), stem, "exec")
+
+
+def answer_from(code: str, exercise: Exercise) -> Any:
+    names: dict[str, Any] = {}
+    exec(imports_of(exercise.notebook), names)
+    exec(code, names)
+    return names[exercise.name]
+
+
+@every_exercise
+def test_the_solution_is_right(exercise: Exercise) -> None:
+    note = exercise.assess(answer_from(exercise.solution, exercise))
+    assert note == Note(RIGHT, exercise.after.replace("\n", " "))
+
+
+@every_exercise
+def test_the_untouched_starter_is_not_attempted(exercise: Exercise) -> None:
+    note = exercise.assess(answer_from(exercise.starter, exercise))
+    assert note.heading == NOT_ATTEMPTED
+    assert "\n" not in repr(note)
+
+
+@every_exercise
+@pytest.mark.parametrize("blank", [None, ..., "", "  ", (None, ...), [...], {"a": None}], ids=repr)
+def test_a_blank_is_not_attempted(exercise: Exercise, blank: Any) -> None:
+    assert exercise.assess(blank).heading == NOT_ATTEMPTED
+
+
+@every_exercise
+def test_hints_are_three_and_the_first_does_not_give_the_solution_away(exercise: Exercise) -> None:
+    assert len(set(exercise.hints)) == 3
+    assert all(hint.endswith((".", "?", "`.")) for hint in exercise.hints)
+    solved = ast.parse(exercise.solution).body[-1]
+    if isinstance(solved, ast.FunctionDef):
+        literals = [ast.unparse(line) for line in solved.body]
+    else:
+        values = solved.value.values if isinstance(solved.value, ast.Dict) else [solved.value]
+        literals = [ast.unparse(value) for value in values if not isinstance(value, ast.Constant)]
+        literals += [f'"{value.value}"' for value in values if isinstance(value, ast.Constant)]
+    assert literals
+    assert not any(literal in exercise.hints[0] for literal in literals)
+
+
+def test_each_notebook_has_five_exercises_of_mixed_difficulty() -> None:
+    for notebook, exercises in EXERCISES.items():
+        assert len(exercises) >= 5, notebook
+        assert len({each.difficulty for each in exercises}) >= 2, notebook
+        assert {each.notebook for each in exercises} == {notebook}
+    assert len({each.name for each in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize("notebook", EXERCISES)
+def test_no_other_cell_of_a_notebook_gives_a_value_to_the_name_of_an_answer(notebook: str) -> None:
+    cells = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
+    others = [cell for cell in cells if cell.cell_type == "code" and "exercise-" not in cell.id]
+    nodes = [node for cell in others for node in ast.walk(ast.parse(cell.source))]
+    stored = {
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    stored |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.alias))}
+    assert stored
+    assert not stored & {each.name for each in EXERCISES[notebook]}
+
+
+class Hostile:
+    """A thing that resists being looked at."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("<b>no</b>")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no")
+
+    __hash__ = None
+    __float__ = __iter__ = __len__ = __repr__
+
+
+def stopped(*arguments: Any) -> None:
+    raise SystemExit("<script>alert(1)</script>")
+
+
+def endless_recursion(*arguments: Any) -> Any:
+    return endless_recursion(*arguments)
+
+
+ODD = {
+    "a huge number": 10**400,
+    "a negative huge number": -(10**5000),
+    "a lazy range": range(10**18),
+    "a generator": (number for number in range(3)),
+    "nan": float("nan"),
+    "infinity": float("inf"),
+    "true": True,
+    "complex": 3j,
+    "bytes": b"16",
+    "a long text": "x" * 10**6,
+    "a complex tensor": torch.zeros(1, dtype=torch.complex64),
+    "a bool tensor": torch.ones(1, dtype=torch.bool),
+    "a float8 tensor": torch.zeros(2, 2).to(torch.float8_e4m3fn),
+    "a tensor without data": torch.zeros(1, device="meta"),
+    "a sparse tensor": torch.eye(3).to_sparse(),
+    "a set": {1, 2},
+    "a type": int,
+    "an object": Hostile(),
+    "objects": (Hostile(),) * 4,
+    "a function that stops": stopped,
+    "an endless recursion": endless_recursion,
+    "a function of nothing": lambda: 3,
+    "a function that gives an object": lambda *_: Hostile(),
+    "a function that gives a type": lambda *_: int,
+    "a function that gives a huge number": lambda *_: 10**400,
+    "a function that gives nan": lambda *_: torch.tensor(torch.nan),
+    "a function that gives a complex tensor": lambda *_: torch.zeros(1, dtype=torch.complex64),
+    "a function that gives a tensor without data": lambda *_: torch.zeros(1, device="meta"),
+}
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_an_odd_answer_is_called_wrong_in_a_few_words_by_every_exercise(answer: Any) -> None:
+    for exercise in ALL:
+        note = exercise.assess(answer)
+        assert note.heading == WRONG, exercise.name
+        assert 10 < len(note.text) < 600, exercise.name
+
+
+def test_a_function_that_says_it_is_not_implemented_is_not_attempted() -> None:
+    def empty(*arguments: Any) -> None:
+        raise NotImplementedError
+
+    def on_purpose(*arguments: Any) -> None:
+        raise NotImplementedError("no kernel for this type")
+
+    convolve = next(each for each in ALL if each.name == "convolve")
+    assert convolve.assess(empty).heading == NOT_ATTEMPTED
+    assert "NotImplementedError: no kernel" in convolve.assess(on_purpose).text
+
+
+def test_a_list_that_holds_itself_is_called_wrong() -> None:
+    answer: list[Any] = []
+    answer.append(answer)
+    assert SMALL.assess(answer).heading == WRONG
+
+
+def test_an_array_of_values_is_as_good_as_a_tuple() -> None:
+    from dlvc.lessons.exercises import cnns, comparison
+
+    def bounds(right: int, images: int) -> np.ndarray:
+        found = binomtest(right, images).proportion_ci(method="wilson")
+        return np.array([found.low, found.high])
+
+    assert "right" in str(comparison.check.wilson(bounds))
+    for shape in (np.array([64, 64, 16, 16]), torch.tensor([64, 64, 16, 16])):
+        assert "right" in str(cnns.check.stem_shape(shape))
+    assert "not yet" in str(cnns.check.stem_shape(np.array([64, 64, 17, 17])))
+
+
+def test_a_function_cannot_change_the_numbers_that_it_is_judged_with() -> None:
+    exercise = next(each for each in ALL if each.name == "normalise_batch")
+
+    def in_place(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        x -= x.mean(dim=(0, 2, 3), keepdim=True)
+        x /= torch.sqrt((x**2).mean(dim=(0, 2, 3), keepdim=True) + 1e-5)
+        return x.mul_(scale[:, None, None]).add_(shift[:, None, None])
+
+    assert [exercise.assess(in_place).heading for _ in range(2)] == [RIGHT, RIGHT]
+
+
+def test_a_function_cannot_change_the_lists_and_dictionaries_that_it_is_judged_with() -> None:
+    named = {each.name: each for each in ALL}
+
+    def sorts_in_place(validation: list[float], test: list[float]) -> tuple[int, float, float]:
+        validation.sort()
+        test.sort()
+        return len(validation), validation[-1], test[-1]
+
+    def empties(in_file: dict[str, Any], in_model: dict[str, Any]) -> list[str]:
+        in_file.clear()
+        return list(in_model)
+
+    for name, answer in (("honest_row", sorts_in_place), ("not_loaded", empties)):
+        assert [named[name].assess(answer).heading for _ in range(2)] == [WRONG, WRONG]
+
+
+class Tags(html.parser.HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: Any) -> None:
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def raise_hostile(*arguments: Any) -> None:
+    raise ValueError("<img src=x onerror=alert(1)> `<script>`")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [raise_hostile, "<img src=x onerror=alert(1)>", type("<img src=x>", (), {})()],
+    ids=["message", "text", "type"],
+)
+def test_what_a_learner_wrote_is_shown_as_text(answer: Any) -> None:
+    for exercise in ALL:
+        note = exercise.assess(answer)
+        page = Tags(note._repr_html_())
+        assert page.tags <= {"div", "b", "code"}
+        assert page.text == f"{note.heading.capitalize()}: {note.text.replace('`', '')}"
+
+
+def test_text_and_page_of_an_outcome_say_the_same() -> None:
+    note = SMALL.assess(13)
+    assert repr(note) == "not yet: times, not plus."
+    assert Tags(note._repr_html_()).text == "Not yet: times, not plus."
+    assert repr(SMALL.assess(42)) == "right: So it is."
+    assert repr(SMALL.assess(41)).startswith("not yet: 41 is close")
+    assert repr(SMALL.assess(...)) == (
+        "not attempted: small (easy, 2 minutes). `check.small.hint()` gives a hint."
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"difficulty": "harder"}, "difficulty must be one of easy, medium, hard; got 'harder'"),
+        ({"minutes": 0}, "minutes must be a whole number from 1 to 60; got 0"),
+        ({"hints": ("one",)}, "hints must be three texts; got 1"),
+        ({"name": "two words"}, "name must be a Python name; got 'two words'"),
+        ({"name": "_hidden"}, "name must be a Python name; got '_hidden'"),
+    ],
+)
+def test_a_wrong_exercise_is_refused_in_words(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        dataclasses.replace(SMALL, **change)
+
+
+# What a learner calls.
+
+
+@pytest.fixture
+def check() -> Check:
+    return Check((SMALL, dataclasses.replace(SMALL, name="other", minutes=10)))
+
+
+def test_hints_come_one_after_the_other_and_the_last_one_stays(check: Check) -> None:
+    seen = [repr(check.small.hint()) for _ in range(4)]
+    assert seen == [
+        "hint 1 of 3: Count.",
+        "hint 2 of 3: Six sevens.",
+        "hint 3 of 3: 40 and 2.",
+        "hint 3 of 3: 40 and 2.",
+    ]
+    assert repr(check.other.hint(2)) == "hint 2 of 3: Six sevens."
+    with pytest.raises(ValueError, match="number must be a whole number from 1 to 3; got 4"):
+        check.small.hint(4)
+
+
+def test_the_solution_is_shown_as_code(check: Check) -> None:
+    assert repr(check.small.solution()) == "small = 6 * 7"
+    assert check.small.solution()._repr_html_() == "<pre><code>small = 6 * 7</code></pre>"
+
+
+def test_a_misspelt_name_is_answered_with_the_names_there_are(check: Check) -> None:
+    with pytest.raises(
+        AttributeError,
+        match=r"02_cnns has no exercise 'smal'\. It has: small, other\. Did you mean check\.small\?",
+    ):
+        check.smal(42)
+    assert dir(check) == ["other", "small"]
+
+
+def test_the_list_says_how_hard_how_long_and_what_is_done(check: Check) -> None:
+    assert repr(check) == (
+        "2 exercises, 12 minutes, 0 right in this session\n"
+        "check.small  easy, 2 minutes   open\n"
+        "check.other  easy, 10 minutes  open"
+    )
+    check.small(42)
+    check.small(13)  # what was right once stays so
+    assert "1 right in this session\ncheck.small  easy, 2 minutes   right" in repr(check)
+    assert Tags(check._repr_html_()).text.startswith("2 exercises, 12 minutes, 1 right")
+
+
+def test_a_check_can_be_copied_and_shown_by_ipython(check: Check) -> None:
+    assert repr(copy.deepcopy(check)) == repr(check)
+    formats, _ = DisplayFormatter().format(check.small(42))
+    assert set(formats) == {"text/plain", "text/html"}

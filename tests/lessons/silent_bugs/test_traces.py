@@ -1,0 +1,62 @@
+"""A trace goes into a file and comes back, and its description says all but the name of the case."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from dlvc.lessons.silent_bugs.traces import FOLDER, describe, load_trace, save_trace
+
+
+def test_a_trace_comes_back_as_it_was(tmp_path: Path):
+    trace = load_trace("SmallViTTraining")
+    assert load_trace("copy", save_trace(trace, tmp_path / "copy.json").parent) == trace
+
+
+def test_an_unknown_trace_is_answered_with_those_there_are(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="no trace called 'x'; there is none"):
+        load_trace("x", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"case": 1}', "not json", "[" * 20_000])
+def test_another_file_is_no_trace(text: str, tmp_path: Path):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(ValueError, match=r"x.json is not a trace: .* Record it again"):
+        load_trace("x", tmp_path)
+
+
+def test_the_description_has_the_numbers_and_not_the_case():
+    trace = load_trace("AttentionOverBatch")
+    text = describe(trace)
+    assert f"test ACC {trace.test_accuracy:.4f}, weights of epoch {trace.kept_epoch}" in text
+    assert "attention map: 8 x 8 patches" in text
+    assert all(f"{accuracy:.5f}" in text for accuracy in trace.train_accuracy)
+    assert "over the batch" not in text
+
+
+def test_no_description_names_its_case():
+    for path in FOLDER.glob("*.json"):
+        trace = load_trace(path.stem)
+        if trace.case not in ("correct", "four patches"):
+            assert trace.case not in describe(trace)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_loss": []}, "train_loss must be a list of at least one number"),
+        ({"validation_loss": [2.0]}, "validation_loss must be a list of 6 numbers"),
+        ({"step_losses": [2.3]}, "a step for each of 6 epochs"),
+        ({"kept_epoch": 7}, "kept_epoch must be a whole number from 1 to 6; got 7"),
+        ({"answers": [[0.1, 0.2]]}, "an entry of answers must be a list of 3 numbers"),
+        ({"test_accuracy": "0.5"}, "table row must be a list of 2 numbers"),
+        ({"attention_map": 8}, "attention_map must be a list of 2 numbers"),
+        ({"images": -1}, "images must be a whole number"),
+        ({"model": 3}, "model must be"),
+    ],
+)
+def test_what_is_no_log_is_named(change: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(load_trace("PlainTraining"), **change)

@@ -1,0 +1,120 @@
+"""The committed figures are exactly those that the code draws, and drawing them is repeatable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlvc.experiments.records import REFERENCE_RECORDS, EvaluationRecord, RunRecord, pack_bits
+from dlvc.experiments.registry import COMPARISONS, EXPERIMENTS
+from dlvc.lessons.figures import (
+    FAMILIES,
+    FIGURES,
+    FIGURES_FOLDER,
+    contact_sheet,
+    draw_figures,
+    missing_records,
+    reported_accuracies,
+)
+from dlvc.training.result import EpochRecord
+
+
+def make_run(key: str, **changes) -> RunRecord:
+    """Return a run of one epoch with half of its ten test images right."""
+    confusion = np.roll(np.eye(10, dtype=int), 1, axis=1)
+    confusion[:5] = np.eye(10, dtype=int)[:5]
+    score = EvaluationRecord(
+        loss=1.0, confusion=confusion.tolist(), correct=pack_bits(np.arange(10) < 5), seconds=1.0
+    )
+    numbers = {
+        name: 0.5 for name in EpochRecord.__dataclass_fields__ if name not in ("epoch", "seconds")
+    }
+    parts = dict.fromkeys(RunRecord.__dataclass_fields__, "") | {
+        "key": key,
+        "title": EXPERIMENTS[key].title,
+        "protocol": "report",
+        "seed": 0,
+        "config": {"seed": 0},
+        "model": {"parameters": 100, "multiply_adds": 1000, "options": {}, "weights": "random"},
+        "data": {"title": "Sketch-10", "digest": "d"},
+        "device": {"type": "cpu", "name": "a processor"},
+        "epochs": (EpochRecord(epoch=1, seconds=1.0, **numbers),),
+        "best_epoch": 1,
+        "interrupted": False,
+        "train_seconds": 1.0,
+        "validation": score,
+        "test": score,
+        "format_version": 1,
+    }
+    return RunRecord(**{**parts, **changes})
+
+
+RUNS = [make_run("simple-cnn"), make_run("deep-cnn")]
+
+
+def test_the_committed_pictures_are_those_of_the_registry_of_figures():
+    if not any(REFERENCE_RECORDS.glob("*.json")):
+        pytest.skip("no reference records are committed yet, so no figures can be drawn")
+    assert {path.name for path in FIGURES_FOLDER.glob("*.png")} == set(FIGURES)
+
+
+def test_every_figure_is_drawn_from_records(tmp_path: Path):
+    paths = draw_figures(tmp_path, records=RUNS)
+    assert [path.name for path in paths] == list(FIGURES)
+    for path in paths:
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_drawing_twice_gives_the_same_bytes_without_a_trace_of_the_program(tmp_path: Path):
+    chosen = ["comparisons.png", "sketch10.png"]
+    first, second = (
+        draw_figures(tmp_path / name, records=RUNS, names=chosen) for name in ("first", "second")
+    )
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+        assert b"Software" not in one.read_bytes()
+        assert b"tEXt" not in one.read_bytes()
+
+
+def test_figures_without_records_are_left_out_with_a_message(tmp_path: Path, capsys):
+    drawn = [path.name for path in draw_figures(tmp_path, records=[])]
+    assert drawn == ["attention-viewer.png", "bench.png", "sketch10.png"]
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == len(FIGURES) - 3
+    assert "cost.png is not drawn: it needs a tested run of a model that learns." in said
+
+
+def test_runs_of_another_protocol_are_not_drawn(tmp_path: Path, capsys):
+    tuned = [make_run("simple-cnn", protocol="tuned")]
+    assert draw_figures(tmp_path, records=tuned, names=["cost.png"]) == []
+    assert "cost.png is not drawn" in capsys.readouterr().out
+
+
+def test_a_comparison_needs_both_of_its_models():
+    assert missing_records("comparisons.png", RUNS) == ""
+    assert "both models" in missing_records("comparisons.png", RUNS[:1])
+    assert missing_records("cost.png", RUNS[:1]) == ""
+
+
+def test_an_unknown_figure_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"figures are attention-viewer\.png, .*; got cats\.png"):
+        draw_figures(tmp_path, names=["cats.png"])
+
+
+def test_the_columns_of_the_curves_hold_every_model_that_learns():
+    assert [key for keys in FAMILIES.values() for key in keys] == list(EXPERIMENTS)[1:]
+    assert {each.without for each in COMPARISONS} <= set(EXPERIMENTS)
+
+
+def test_the_reports_accuracies_are_those_of_its_table():
+    reported = reported_accuracies()
+    assert reported["deep-cnn-bn"] == 0.5814
+    assert set(EXPERIMENTS) - set(reported) == {"resnet18-plain"}
+
+
+def test_the_contact_sheet_has_forty_drawn_images_under_ten_names():
+    (axes,) = contact_sheet().axes
+    assert len(axes.images) == 40
+    assert [text.get_text() for text in axes.texts][:2] == ["airplane", "automobile"]

@@ -1,0 +1,44 @@
+"""Targets are met or missed by the ratios of a record, and what was missed is said with its values."""
+
+from small_bench import record
+
+from dlvc.studies.bench.targets import summary, targets
+
+
+def missed(found: dict) -> list[str]:
+    return [aim.name for aim in targets(found) if not aim.met]
+
+
+def test_targets_are_met_or_missed_by_the_ratios():
+    assert missed(record()) == []
+    assert missed(record(loop=1.2, tutorial=3.0)) == [
+        "simple-cnn: R_loop",
+        "simple-cnn: times as fast as tutorial loop",
+    ]
+
+
+def test_a_gpu_must_not_be_waited_for_more_than_once_an_epoch_and_large_batches_cost_less():
+    found = record()
+    found["device"]["type"] = "cuda"
+    measured = found["models"]["simple-cnn"]
+    measured["host_syncs"] = 2
+    measured["seconds_per_large_step"] = {"bare step": [0.010], "dlvc": [0.0107], "data": [0.0]}
+    assert missed(found) == [
+        "simple-cnn: waits for the GPU an epoch",
+        "simple-cnn: R_loop with batches of 512",
+        "simple-cnn: times as fast as tutorial loop",
+    ]
+
+
+def test_the_summary_names_each_missed_target_with_its_value_in_every_run():
+    said = summary([record(loop=1.2), record()])
+    assert "missed in 1 of 2: simple-cnn: R_loop 1.2, 1.1; at most 1.15" in said
+    assert "Targets met: 4, 5 of 5." in said
+    assert "100 ms and 100 µs an image" in said
+    assert "400 MB of memory" in said
+
+
+def test_the_summary_leaves_out_a_peak_of_memory_that_the_system_does_not_tell():
+    found = record()
+    found["cold_start"]["peak memory (MB)"] = None
+    assert "memory" not in summary([found])

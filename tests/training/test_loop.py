@@ -1,0 +1,432 @@
+"""The loop trains, repeats itself exactly, keeps the best epoch, and ends cleanly however it ends."""
+
+import math
+import signal
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+from small_training import Breaks
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from dlvc.config import TrainConfig
+from dlvc.data import Split
+from dlvc.data.batches import split_batches
+from dlvc.models.cnn import DeepCNN, SimpleCNN
+from dlvc.training.device import pick_precision
+from dlvc.training.evaluation import evaluate, predict
+from dlvc.training.loop import NonFiniteLoss, train
+from dlvc.training.optimization import learning_rate_at, make_optimizer
+
+QUICK = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu")
+
+
+def seeded(build, **options) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build(**options)
+
+
+def make_model(**options) -> nn.Module:
+    return seeded(DeepCNN, batch_norm=True, **options)
+
+
+def weights_of(model: nn.Module) -> torch.Tensor:
+    return torch.cat([each.detach().flatten().double() for each in model.state_dict().values()])
+
+
+def test_one_batch_can_be_learned_by_heart(sketches):
+    config = replace(
+        QUICK, epochs=20, train_size=16, evaluation_size=10, augmentation="none", learning_rate=3e-3
+    )
+    result = train(make_model(dropout=0.0), sketches, config, progress=False)
+    assert result.epochs[-1].train_accuracy == 1.0
+    assert result.epochs[-1].train_loss < 0.1 < 2 < result.epochs[0].train_loss
+
+
+def test_the_same_seed_gives_the_same_history_and_weights_whatever_was_drawn_before(sketches):
+    first, second = make_model(), make_model()
+    histories = []
+    for model in (first, second):
+        torch.rand(len(histories) + 5)  # stir the global random numbers
+        epochs = train(model, sketches, QUICK, progress=False).epochs
+        histories.append([replace(each, seconds=0.0, validation_seconds=0.0) for each in epochs])
+    assert histories[0] == histories[1]
+    assert torch.equal(weights_of(first), weights_of(second))
+
+
+def test_another_seed_gives_another_training(sketches):
+    first, second = make_model(), make_model()
+    train(first, sketches, QUICK, progress=False)
+    train(second, sketches, replace(QUICK, seed=1), progress=False)
+    assert not torch.equal(weights_of(first), weights_of(second))
+
+
+def test_training_leaves_the_global_random_numbers_alone(sketches):
+    before = torch.random.get_rng_state()
+    train(make_model(), sketches, QUICK, progress=False)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_loop_equals_the_same_steps_written_out(sketches):
+    """Without dropout, augmentation and batch norm's batch statistics the loop is plain Adam over a known order."""
+    config = replace(QUICK, epochs=1, augmentation="none", batch_size=128)
+    ours, theirs = seeded(SimpleCNN, dropout=0.0), seeded(SimpleCNN, dropout=0.0)
+    result = train(ours, sketches, config, progress=False)
+
+    generator = torch.Generator().manual_seed(config.seed * 100_003 + 1)
+    order = torch.randperm(300, generator=generator)
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3, weight_decay=1e-4)
+    loss_sum = 0.0
+    for index in order.split(128):
+        logits = theirs(sketches.train.images[index].float() / 255)
+        loss = cross_entropy(logits, sketches.train.labels[index])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss_sum += loss.item() * len(index)
+    # Adam divides by the gradient's size, so where that is nearly zero, rounding decides the step's sign.
+    differences = (weights_of(ours) - weights_of(theirs)).abs()
+    assert differences.quantile(0.99) < 1e-6
+    assert (
+        differences.max() < 3 * 2 * config.learning_rate
+    )  # three steps, each at most that far apart
+    # A mean over images: the last batch has 44 of them and must not count like the others.
+    assert result.epochs[0].train_loss == pytest.approx(loss_sum / 300, rel=1e-5)
+
+
+def test_each_epochs_loss_and_hits_are_its_own(sketches):
+    """At a rate of nearly nothing the epochs are alike."""
+    config = replace(QUICK, epochs=3, learning_rate=1e-5, augmentation="none")
+    epochs = train(seeded(SimpleCNN, dropout=0.0), sketches, config, progress=False).epochs
+    assert [each.train_loss for each in epochs] == pytest.approx([math.log(10)] * 3, abs=0.05)
+    accuracies = [each.train_accuracy for each in epochs]
+    assert max(accuracies) - min(accuracies) < 0.02
+
+
+def test_the_model_ends_with_the_weights_of_the_epoch_that_validated_best(sketches):
+    seen = {}
+    model = make_model()
+    result = train(
+        model,
+        sketches,
+        replace(QUICK, epochs=4, learning_rate=0.01),
+        progress=False,
+        on_epoch=lambda record: seen.update({record.epoch: weights_of(model)}),
+    )
+    scores = [each.validation_mean_per_class_accuracy for each in result.epochs]
+    assert result.best_epoch == scores.index(max(scores)) + 1
+    assert torch.equal(weights_of(model), seen[result.best_epoch])
+    assert not model.training
+
+
+def test_an_epoch_sees_every_training_image_once_and_the_test_split_never(sketches):
+    seen = []
+
+    class Recorder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3 * 32 * 32, 10)
+
+        def forward(self, images):
+            if self.training:
+                seen.append((images * 255).round().to(torch.uint8))
+            return self.head(images.flatten(1))
+
+    poisoned = replace(sketches, test=None)
+    train(Recorder(), poisoned, replace(QUICK, epochs=1, augmentation="none"), progress=False)
+    got = {image.numpy().tobytes() for image in torch.cat(seen)}
+    assert sum(map(len, seen)) == 300
+    assert got == {image.numpy().tobytes() for image in sketches.train.images}
+
+
+def test_evaluation_counts_each_image_once_and_takes_a_true_mean_of_losses(sketches):
+    model = make_model().eval()
+    score = evaluate(model, sketches.test, batch_size=33, progress=False)
+    with torch.no_grad():
+        logits = model(sketches.test.images.float() / 255)
+    assert score.confusion.sum().item() == 100
+    assert score.loss == pytest.approx(cross_entropy(logits, sketches.test.labels).item(), rel=1e-5)
+    assert torch.equal(score.correct, logits.argmax(dim=1) == sketches.test.labels)
+    assert score.accuracy == pytest.approx(score.correct.double().mean().item())
+
+
+def test_predict_gives_the_models_scores_in_order(sketches):
+    model = make_model().eval()
+    with torch.no_grad():
+        expected = model(sketches.test.images.float() / 255)
+    torch.testing.assert_close(predict(model, sketches.test.images, batch_size=7), expected)
+
+
+def test_a_loss_that_is_not_finite_names_epoch_step_and_learning_rate(sketches):
+    class Diverges(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(10))
+            self.calls = 0
+
+        def forward(self, images):
+            self.calls += self.training
+            worth = math.nan if self.calls == 3 else 1.0
+            return images.mean(dim=(1, 2, 3))[:, None] * self.scale * worth
+
+    with pytest.raises(
+        NonFiniteLoss, match=r"loss is nan at epoch 1, step 3, with learning rate 0\.001"
+    ):
+        train(Diverges(), sketches, QUICK, progress=False)
+
+
+def test_a_loss_that_is_first_seen_in_validation_names_the_epoch_and_keeps_the_best_weights(
+    sketches,
+):
+    class BreaksLate(nn.Module):
+        """Good for one epoch; in the second one's validation its scores are nan."""
+
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, 10)
+            self.validations = 0
+
+        def forward(self, images):
+            self.validations += not self.training
+            return self.head(images.mean(dim=(2, 3))) * (math.nan if self.validations == 2 else 1.0)
+
+    model, first = BreaksLate(), []
+    with pytest.raises(
+        NonFiniteLoss,
+        match=r"validation loss is not finite after epoch 2's last step, .* rate 0\.001",
+    ):
+        train(
+            model,
+            sketches,
+            QUICK,
+            progress=False,
+            on_epoch=lambda record: first.append(weights_of(model)),
+        )
+    assert torch.equal(weights_of(model), first[0])
+
+
+def test_a_last_batch_of_one_image_joins_the_one_before():
+    order = torch.arange(9)
+    assert [len(each) for each in split_batches(order, 4)] == [4, 5]
+    assert [len(each) for each in split_batches(order, 5)] == [5, 4]
+    assert [len(each) for each in split_batches(order, 1)] == [1] * 9
+    assert torch.equal(torch.cat(split_batches(order, 4)), order)
+
+
+def test_a_stop_request_ends_at_a_step_border_with_a_usable_model(sketches):
+    stop = threading.Event()
+    model = make_model()
+    result = train(
+        model,
+        sketches,
+        replace(QUICK, epochs=50),
+        progress=False,
+        stop=stop,
+        on_epoch=lambda record: stop.set() if record.epoch == 2 else None,
+    )
+    assert result.interrupted
+    assert len(result.epochs) == 2
+    assert result.best_epoch in (1, 2)
+    assert not model.training
+    assert torch.isfinite(predict(model, sketches.test.images)).all()
+
+
+def test_ctrl_c_ends_the_training_and_not_the_program(sketches):
+    def press_ctrl_c(record):
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    result = train(
+        make_model(), sketches, replace(QUICK, epochs=50), progress=False, on_epoch=press_ctrl_c
+    )
+    assert result.interrupted
+    assert len(result.epochs) == 1
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_ends_at_once_and_still_leaves_the_best_weights(sketches):
+    seen = []
+
+    def press_ctrl_c_twice(record):
+        seen.append(weights_of(model))
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    model = make_model()
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            model, sketches, replace(QUICK, epochs=50), progress=False, on_epoch=press_ctrl_c_twice
+        )
+    assert torch.equal(weights_of(model), seen[0])
+    assert not model.training
+
+
+def test_a_stop_before_the_first_epoch_ends_leaves_no_best_epoch(sketches):
+    stop = threading.Event()
+    stop.set()
+    model = make_model()
+    result = train(model, sketches, QUICK, progress=False, stop=stop)
+    assert (result.epochs, result.best_epoch, result.interrupted) == ((), 0, True)
+    assert torch.equal(weights_of(model), weights_of(make_model()))
+
+
+def test_training_works_outside_the_main_thread(sketches):
+    results = []
+    worker = threading.Thread(
+        target=lambda: results.append(
+            train(make_model(), sketches, replace(QUICK, epochs=1), progress=False)
+        )
+    )
+    worker.start()
+    worker.join()
+    assert len(results[0].epochs) == 1
+
+
+def test_more_images_than_there_are_is_refused(sketches):
+    with pytest.raises(
+        ValueError, match=r"train_size is 40,000, but Sketch-10 has only 300 .*Set train_size=300"
+    ):
+        train(make_model(), sketches, TrainConfig(), progress=False)
+
+
+def test_one_cycle_rises_to_the_peak_after_a_quarter_and_falls_to_nearly_zero():
+    config = TrainConfig(schedule="one-cycle", learning_rate=0.1)
+    rates = [learning_rate_at(step, 100, config) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1 / 25)
+    assert max(rates) == rates[25] == pytest.approx(0.1)
+    assert rates[99] == pytest.approx(0.1 / 75)
+    assert min(rates) > 0
+    assert rates[:26] == sorted(rates[:26])
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+
+
+def test_a_constant_rate_stays_constant():
+    assert {learning_rate_at(step, 100, TrainConfig()) for step in range(100)} == {1e-3}
+
+
+def test_adamw_decays_filters_and_matrices_only():
+    config = TrainConfig(optimizer="adamw", weight_decay=0.05)
+    decayed, others = make_optimizer(make_model(), config).param_groups
+    assert {each.ndim for each in decayed["params"]} == {2, 4}
+    assert {each.ndim for each in others["params"]} == {1}
+    assert (decayed["weight_decay"], others["weight_decay"]) == (0.05, 0.0)
+
+
+def test_a_model_without_trainable_parameters_is_refused():
+    model = make_model().requires_grad_(False)
+    with pytest.raises(ValueError, match="no parameter to train"):
+        make_optimizer(model, TrainConfig())
+
+
+def test_a_cpu_trains_in_float32_unless_asked_otherwise():
+    assert pick_precision("auto", torch.device("cpu")) == "float32"
+    assert pick_precision("bfloat16", torch.device("cpu")) == "bfloat16"
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precisions_train_on_a_cpu_too(sketches, precision):
+    config = replace(QUICK, epochs=1, train_size=64, precision=precision)
+    result = train(make_model(), sketches, config, progress=False)
+    assert math.isfinite(result.epochs[0].train_loss)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_on_a_gpu_nothing_waits_between_the_first_and_the_last_step(sketches, precision):
+    class Watch(nn.Module):
+        """From its second training step on, every wait of the program for the GPU is an error."""
+
+        def __init__(self):
+            super().__init__()
+            self.model, self.steps = make_model(), 0
+
+        def forward(self, images):
+            self.steps += self.training
+            torch.cuda.set_sync_debug_mode(
+                "error" if self.training and 2 <= self.steps < 5 else "default"
+            )
+            return self.model(images)
+
+    config = replace(QUICK, device="cuda", precision=precision, epochs=1)
+    try:
+        result = train(Watch(), sketches, config, progress=False)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert math.isfinite(result.epochs[0].train_loss)
+
+
+@pytest.mark.parametrize("label", [-100, 10])
+def test_a_label_that_was_changed_to_no_class_is_refused_before_the_first_step(sketches, label):
+    """torch leaves out -100 without a word; on a GPU another wrong label ends the whole program."""
+    train_split = Split(sketches.train.images, sketches.train.labels.clone())
+    train_split.labels[7] = label
+    with pytest.raises(ValueError, match="labels must lie between 0 and 9"):
+        train(make_model(), replace(sketches, train=train_split), QUICK, progress=False)
+    with pytest.raises(ValueError, match="labels must lie between 0 and 9"):
+        evaluate(make_model(), train_split, progress=False)
+
+
+@pytest.mark.parametrize("outputs", [1, 9, 1000])
+def test_a_model_with_another_number_of_scores_is_refused(sketches, outputs):
+    """torch itself would take 1,000 scores for ten classes without an error."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3072, outputs))
+    with pytest.raises(ValueError, match=rf"\(64, 10\); got .*\(64, {outputs}\)"):
+        train(model, sketches, QUICK, progress=False)
+    with pytest.raises(ValueError, match=rf"\(100, 10\); got .*\(100, {outputs}\)"):
+        evaluate(model, sketches.test, progress=False)
+
+
+def test_an_empty_split_is_refused_in_words(sketches):
+    empty = sketches.test.first(0)
+    with pytest.raises(ValueError, match="evaluate needs at least one image; got none"):
+        evaluate(make_model(), empty, progress=False)
+    with pytest.raises(
+        ValueError, match="has only 0 train images here, and at least 10 are needed"
+    ):
+        train(make_model(), replace(sketches, train=empty), QUICK, progress=False)
+    with pytest.raises(ValueError, match="predict needs at least one image"):
+        predict(make_model(), empty.images)
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (torch.rand(2, 3, 32, 32) * 255, r"must lie in \[0, 1\]; got .* by 255"),
+        (torch.rand(2, 3, 32, 32) - 1, r"must lie in \[0, 1\]"),
+        (torch.full((2, 3, 32, 32), math.nan), r"must lie in \[0, 1\]; got nan"),
+        (torch.rand(2, 32, 32, 3), r"got torch\.float32 of shape \(2, 32, 32, 3\).*permute"),
+        (torch.rand(3, 32, 32), r"got .* of shape \(3, 32, 32\)"),
+        (torch.zeros(2, 3, 32, 32, dtype=torch.int64), r"got torch\.int64 of shape"),
+        (
+            torch.zeros(2, 32, 32, 3, dtype=torch.uint8),
+            r"got torch\.uint8 of shape \(2, 32, 32, 3\)",
+        ),
+    ],
+)
+def test_images_of_a_wrong_shape_range_or_type_are_refused(images, words):
+    with pytest.raises(ValueError, match=words):
+        predict(make_model(), images)
+
+
+def test_a_batch_larger_than_the_data_is_one_step_of_all_images(sketches):
+    config = replace(QUICK, epochs=1, train_size=20, batch_size=1000)
+    result = train(make_model(), sketches, config, progress=False)
+    assert result.micro_batch == 20
+    assert math.isfinite(result.epochs[0].train_loss)
+
+
+def test_a_loss_that_breaks_later_leaves_the_best_weights(sketches):
+    # An epoch has five steps.
+    model, seen = Breaks([7]), []
+    with pytest.raises(NonFiniteLoss, match="epoch 2, step 2"):
+        train(
+            model,
+            sketches,
+            QUICK,
+            progress=False,
+            on_epoch=lambda record: seen.append(weights_of(model)),
+        )
+    assert torch.equal(weights_of(model), seen[0])

@@ -1,0 +1,19 @@
+"""What a training says goes to the screen, or to whoever listens in its thread."""
+
+from __future__ import annotations
+
+import threading
+
+from dlvc.training.messages import say, told_to
+
+
+def test_a_listener_gets_the_lines_of_its_thread_and_nobody_elses(capsys):
+    heard = []
+    with told_to(heard.append):
+        say("mine")
+        other = threading.Thread(target=say, args=("from another thread",))
+        other.start()
+        other.join()
+    say("afterwards")
+    assert heard == ["mine"]
+    assert capsys.readouterr().out.split("\n") == ["from another thread", "afterwards", ""]

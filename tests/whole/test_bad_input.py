@@ -1,0 +1,315 @@
+"""Whatever is wrong with a call is answered in words: what came, what is allowed, and what to do."""
+
+from __future__ import annotations
+
+# ruff: noqa: F401, I001 (the calls below are texts, which ruff does not read)
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dlvc import __main__ as command_line
+from dlvc.inspection import attention
+from dlvc.data import augment
+from dlvc.training import checkpoint
+from dlvc import config
+from dlvc import data
+from dlvc.training import device
+from dlvc.experiments import registry as experiments
+from dlvc import metrics
+from dlvc import plots
+from dlvc.inspection import explanation
+from dlvc.lessons import notebooks
+from dlvc.lessons.guesses import store as predictions
+from dlvc.experiments import records
+from dlvc.experiments import folder as run_files
+from dlvc.experiments import running
+from dlvc.studies import scaling
+from dlvc.experiments import sweeps
+from dlvc.lessons.silent_bugs import traces
+from dlvc.training import evaluation
+from dlvc.training import loop as training
+from dlvc import widgets
+from dlvc.data.sketch10 import sketches as sketch10
+from dlvc.inspection.preflight_checks import preflight
+from dlvc.lessons.exercises import cnns
+from dlvc.models import cnn, majority, resnet, vit
+from dlvc.lessons.silent_bugs import cases, figure
+from dlvc.widgets.explorers import layer_size, positions
+from dlvc.lessons.guesses import form as prediction
+
+IMAGES = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
+LABELS = torch.tensor([0, 1, 2, 3])
+COUNTS = torch.eye(10, dtype=torch.int64)
+MAPS = torch.full((4, 64, 64), 1 / 64)
+MASKS = torch.zeros(4, 32, 32, dtype=torch.bool)
+VIT = vit.VisionTransformer(depth=1, num_heads=2)
+QUICK = config.TrainConfig(epochs=1, train_size=20, evaluation_size=20, device="cpu")
+RECORD = records.load_records()[0]
+GENERATOR = augment.epoch_generator(0, 1)
+DRAWS = augment.random_draws(4, GENERATOR)
+WIDE_DRAWS = augment.random_draws(4, augment.epoch_generator(0, 1), padding=60)
+LAYER = {
+    "kind": "convolution",
+    "size": 8,
+    "channels": 3,
+    "filters": 6,
+    "kernel": 3,
+    "stride": 1,
+    "padding": 0,
+}
+ASKED = {"notebook": "01", "name": "count", "question": "How many?"}
+NARROW = nn.Sequential(nn.Flatten(), nn.Linear(3072, 3))  # three scores instead of ten
+
+# The call; what the message says came, what is allowed, what to do.
+REFUSED = [
+    # settings
+    ("config.TrainConfig(epochs=0)", "got 0", "between 1 and 1000", "Try 10"),
+    ("config.TrainConfig(epochs=2.5)", "got 2.5", "a whole number", "Try 10"),
+    ("config.TrainConfig(learning_rate=10**400)", "type int", "between 1e-05 and 1.0", "Try 0.001"),
+    ("config.TrainConfig(learning_rate=torch.tensor(0.1))", "got tensor", "a finite number", "Try"),
+    ("config.TrainConfig(optimizer=['adam'])", "got ['adam']", "one of adam, adamw", "Try 'adam'"),
+    ("config.TrainConfig(seed=None)", "got None", "a whole number", "Try 0"),
+    ("config.current_profile('SMOKE')", "got 'SMOKE'", "smoke, class, full", "Try 'class'"),
+    # data
+    ("data.load_data('CIFAR10')", "got 'CIFAR10'", '"auto", "cifar10" or "sketch10"', 'Try "auto"'),
+    ("data.load_data('sketch10', sizes=5)", "got (5,)", "three whole numbers", "Try (10000"),
+    ("data.load_data('sketch10', sizes=(1, 1))", "got (1, 1)", "three whole numbers", "Try (10000"),
+    ("data.load_data('sketch10', sizes=(10**12, 1, 1))", "got (1000", "at most 1,000,000", "Try"),
+    ("data.load_data('sketch10', seed=-1)", "got -1", "a whole number of at least 0", "Try 0"),
+    ("data.load_data('auto', directory=3)", "got 3", "str or PathLike", "Give the path"),
+    ("data.fetch_cifar10(3)", "got 3", "str or PathLike", "Give the path"),
+    ("sketch10.draw_sketches(0)", "got 0", "a whole number of at least 1", "Try 1000"),
+    ("sketch10.draw_sketches(5, size=4)", "got 4", "at least 8", "Try 32"),
+    ("sketch10.draw_sketches(5, first_index=2**63)", "got 9223", "to 4,611", "Try 0"),
+    ("sketch10.draw_sketches(5, factors={})", "type dict", "type Factors", "Factors(rotation="),
+    ("sketch10.Factors(scale=3)", "got 3", "a pair (low, high)", "Try (0.65, 0.95)"),
+    ("sketch10.Factors(noise=(0.5, 0.1))", "got (0.5, 0.1)", "low <= high", "Try (0.0, 0.06)"),
+    ("data.Split(IMAGES, [0, 1, 2, 3])", "type list", "type Tensor", "torch.as_tensor"),
+    ("data.Split(IMAGES.numpy(), LABELS)", "type ndarray of shape", "type Tensor", "as_tensor"),
+    ("data.Split(IMAGES, LABELS + 7)", "got 7 to 10", "between 0 and 9", "Count the classes from 0"),
+    ("data.Split(IMAGES.float(), LABELS)", "got torch.float32", "must be uint8", "Convert"),
+    ("data.Split(IMAGES, LABELS).first(5)", "got 5", "from 0 to 4", "Take fewer"),
+    ("data.Split(IMAGES, LABELS).first(2.5)", "got 2.5", "a whole number", "Take fewer"),
+    # metrics
+    ("metrics.confusion_matrix([0], [0])", "got list", "integer torch tensor", "torch.as_tensor"),
+    ("metrics.confusion_matrix(LABELS, LABELS - 1)", "got -1", "between 0 and 9", "Check the labels"),
+    ("metrics.confusion_matrix(LABELS, LABELS, num_classes=2.5)", "got 2.5", "whole", "Try 10"),
+    ("metrics.confusion_matrix(LABELS, LABELS[:3])", "4 labels and 3", "one entry per image", "Pass"),
+    ("metrics.confusion_matrix(LABELS[:0], LABELS[:0])", "got none", "at least one", "Pass more"),
+    ("metrics.accuracy(COUNTS / 10)", "got a tensor of torch.float32", "integers", "not shares"),
+    ("metrics.accuracy(COUNTS * 0)", "got none", "at least one image", "Evaluate some"),
+    ("metrics.mean_loss(None, 3)", "got None", "a single number", "Add the losses"),
+    ("metrics.mean_loss(1.0, 2.5)", "got 2.5", "a whole number", "number of images"),
+    ("metrics.mean_loss(float('nan'), 3)", "got nan", "a finite number", "lower learning_rate"),
+    # augmentation
+    ("augment.crop_and_mirror(IMAGES[0], DRAWS)", "got (3, 32, 32)", "(B, C, H, W)", "image[None]"),
+    ("augment.crop_and_mirror(IMAGES.numpy(), DRAWS)", "type ndarray", "type Tensor", "as_tensor"),
+    ("augment.crop_and_mirror(IMAGES, None)", "got None", "type Draws", "Make them"),
+    ("augment.crop_and_mirror(IMAGES[:3], DRAWS)", "got 4 for 3", "one draw an image", "draws.take"),
+    ("augment.crop_and_mirror(IMAGES, WIDE_DRAWS)", "got ", "between 0 and 8", "the same padding"),
+    ("augment.random_draws(0, GENERATOR)", "got 0", "at least 1", "number of images"),
+    ("augment.random_draws(4, None)", "got None", "type Generator", "epoch_generator(seed, epoch)"),
+    ("augment.random_draws(4, GENERATOR, padding=-1)", "got -1", "at least 0", "Try 4"),
+    ("augment.epoch_generator(0, 0)", "got 0", "from 1 to 100,002", "The first epoch is 1"),
+    ("augment.epoch_generator(2**62, 1)", "got 4611686018427387904", "from 0 to", "Try 0"),
+    # sweeps and several processes
+    ("sweeps.jobs_of_shard(['a'], [0], '0/4')", "got '0/4'", "i from 1 to n", "such as 2/8"),
+    ("sweeps.jobs_of_shard(['a'], [0], 2)", "got 2", "i from 1 to n", "such as 2/8"),
+    ("scaling.sum_seconds(0, 1, 1.0, 1.0)", "got 0", "at least 1", "Try 2"),
+    # models
+    ("cnn.SimpleCNN(dropout=1.5)", "got 1.5", "from 0 to 1", "Try 0.5"),
+    ("cnn.DeepCNN(num_classes=0)", "got 0", "at least 1", "Try 10"),
+    ("cnn.SimpleCNN()(IMAGES)", "of torch.uint8", "float images (B, 3, H, W)", "images.float() / 255"),
+    ("cnn.SimpleCNN()(IMAGES.double())", "got torch.float64", "float32 images", "images.float()"),
+    ("cnn.SimpleCNN()(None)", "got None", "type Tensor", "torch.as_tensor"),
+    ("vit.VisionTransformer(patch_size=0)", "got 0", "at least 1", "Try 4"),
+    ("vit.VisionTransformer(depth=-1)", "got -1", "at least 1", "Try 6"),
+    ("vit.VisionTransformer(num_heads=5)", "got 5 heads", "must divide embed_dim", "Try 4 heads"),
+    ("vit.VisionTransformer(mlp_ratio=0.5)", "got 0.5", "a whole number", "Try 2"),
+    ("resnet.ResNet18(image_size=0)", "got 0", "from 1 to 4,096", "Try 32"),
+    ("resnet.ResNet18(weights=3)", "got 3", "str or Path or dict", "Give a file"),
+    ("resnet.ResNet18(weights={1: LABELS})", "under 1", "tensors only", "Pass the part"),
+    ("majority.MajorityClassifier().fit([1, 2])", "got list", "integer torch tensor", "as_tensor"),
+    ("majority.MajorityClassifier().fit(LABELS + 9)", "got 12", "between 0 and 9", "Check the"),
+    ("majority.MajorityClassifier().fit(LABELS[:0])", "got none", "at least one", "Pass more"),
+    ("device.pick_device('tpu')", "got 'tpu'", "one of auto, cpu, cuda", "Try 'auto'"),
+    ("device.pick_precision('int8', torch.device('cpu'))", "got 'int8'", "one of auto", "Try 'auto'"),
+    # training
+    ("training.train(NARROW, sketches, QUICK, progress=False)", "(20, 3)", "(20, 10)", "10 outputs"),
+    ("training.train(cnn.SimpleCNN(), None, QUICK)", "got None", "type ImageData", "load_data()"),
+    ("training.train(cnn.SimpleCNN(), sketches, {})", "type dict", "type TrainConfig", "Make one"),
+    ("training.train(None, sketches, QUICK)", "got None", "type Module", "build_model(key, config)"),
+    ("training.train(NARROW, sketches, config.TrainConfig())", "40,000", "only 300", "train_size=300"),
+    ("training.evaluate(NARROW, sketches.test)", "(100, 3)", "(100, 10)", "10 outputs"),
+    ("training.evaluate(NARROW, sketches)", "type ImageData", "type Split", "Pass data.train"),
+    ("training.evaluate(NARROW, sketches.test, batch_size=-3)", "got -3", "at least 1", "Try 500"),
+    ("training.evaluate(NARROW, sketches.test, precision='int8')", "'int8'", "one of", "Try 'float32'"),
+    ("evaluation.predict(NARROW, IMAGES[0])", "shape (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
+    ("evaluation.predict(NARROW, IMAGES.permute(0, 2, 3, 1))", "(4, 32, 32, 3)", "(N, 3,", "permute"),
+    ("evaluation.predict(NARROW, IMAGES + 200.0)", "got 200 to 200", "in [0, 1]", "by 255"),
+    ("evaluation.predict(NARROW, IMAGES * float('nan'))", "got nan", "in [0, 1]", "do not normalise"),
+    ("evaluation.predict(NARROW, IMAGES, batch_size=0)", "got 0", "at least 1", "Try 500"),
+    ("attention.attention_maps(VIT, IMAGES, layers=[1])", "got 1", "from 0 to 0", "Leave layers out"),
+    ("attention.class_relevance(VIT, IMAGES, [10])", "got 10", "from 0 to 9", "Leave classes out"),
+    ("explanation.share_on_object(-MAPS[:, 0], MASKS, (8, 8))", "got -0.0156", "from 0 up", "clamp"),
+    # exercises
+    ("cnns.check.convolve.hint(4)", "got 4", "from 1 to 3", "Try 1"),
+    # widgets
+    ("widgets.AttentionViewer(VIT, IMAGES, layer=2)", "got 2", "from 1 to 1", "layer must be"),
+    ("widgets.AttentionViewer(VIT, IMAGES, patch=(9, 1))", "got (9, 1)", "from 1 to 8", "patch must be"),
+    ("widgets.AttentionViewer(VIT, IMAGES, view='rows')", "got 'rows'", "one of head, mean", "view must"),
+    ("widgets.AttentionViewer(VIT, IMAGES, labels=[1])", "got 1", "each of 4 images", "labels must be"),
+    ("widgets.AttentionViewer(VIT, data.Split(IMAGES, LABELS))", "got a Split", "a few images", "Pass its"),
+    ("widgets.AttentionViewer({}, IMAGES)", "empty dict", "at least one model", "needs"),
+    ("widgets.TrainingPanel('simple-cnn', sketches, epochs=0)", "got 0", "between 1 and 1000", "Try 10"),
+    ("widgets.TrainingPanel('simple-cnn', sketches, lr=1)", "'lr'", "learning_rate", "choose from"),
+    ("widgets.TrainingPanel('deep-cnn', sketches, options={'heads': 2})", "'heads'", "depth, width", "choose"),
+    ("widgets.TrainingPanel('deep-vit', sketches, options={'depth': 99})", "got 99", "between 1 and 24", "Try 6"),
+    ("widgets.TrainingPanel('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
+    # experiments and runs
+    ("experiments.get_experiment(['simple-cnn'])", "type list", "choose one of majority", "choose"),
+    ("experiments.config_for('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
+    ("experiments.config_for('simple-cnn', sketches, lr=1)", "'lr'", "learning_rate", "choose from"),
+    ("experiments.build_model('simple-cnn', {})", "type dict", "type TrainConfig", "config_for"),
+    ("experiments.build_model('deep-cnn', QUICK, options=[2])", "type list", "type Mapping", '{"depth": 2}'),
+    ("experiments.build_model('deep-cnn', QUICK, options={'batch_norm': 1})", "got 1", "True or False", "Try"),
+    ("experiments.build_model('simple-cnn', QUICK, options={'depth': 2})", "'depth'", "no option", "leave"),
+    ("cnn.DeepCNN(depth=6)", "got 6", "from 1 to 5", "Try 3"),
+    ("run_files.rename_run('x', 3)", "got 3", "type str", "Give a text"),
+    ("run_files.differing_settings([1])", "got 1", "type RunRecord", "load_records()"),
+    ("running.run_experiment('simple-cnn', sketches, QUICK, protocol='best')", "'best'", "report", "Try"),
+    ("running.run_experiment('resnet18', sketches, QUICK, weights=3)", "got 3", "str or Path", "Give"),
+    # records and tables
+    ("records.record_from_json('[]')", "list indices", "not a run record", "Delete it or train again"),
+    ("records.record_from_json('[' * 100_000)", "recursion", "not a run record", "Delete it"),
+    ("records.record_from_json('{\"format_version\": NaN}')", "NaN", "not a run record", "Delete it"),
+    ("records.load_records(3)", "got 3", "str or Path", "Give the path of a folder"),
+    ("records.results_table([1])", "got 1", "type RunRecord", "load_records()"),
+    ("records.mean_and_spread([])", "type list", "at least one number", "Take them from records"),
+    ("records.check_same_experiment([])", "got none", "at least one record", "Train a model"),
+    ("records.format_table(None)", "got None", "type DataFrame", "results_table(records)"),
+    ("records.format_table(records.results_table([]), 'html')", "'html'", "markdown, latex", "Try"),
+    # figures
+    ("figure.training_trace(traces.load_trace('SoftmaxTwice'), 'x', reference=3)", "got 3", "type Trace", "load_trace"),
+    # diagnosis
+    ("preflight(None, sketches)", "got None", "type Module", "build_model"),
+    ("preflight(NARROW, [1])", "type list", "type ImageData", "load_data()"),
+    ("cases.load_case('Z')", "got 'Z'", "one of A, B", "Try 'A'"),
+    # figures of images
+    ("plots.show_images(IMAGES[0])", "got (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
+    ("plots.show_images(IMAGES.float() + 9)", "got 9 to 9", "in [0, 1]", "before normalisation"),
+    ("plots.show_images(IMAGES, columns=0)", "got 0", "at least 1", "Leave it out"),
+    ("plots.show_images(IMAGES, outlines=IMAGES[:, 0, :8])", "(4, 8, 32)", "(4, 32, 32)", "masks"),
+    ("plots.confusion_heatmap(-COUNTS)", "negative", "from 0 up", "Take it from"),
+    ("plots.confusion_heatmap(COUNTS, classes=['cat'])", "got 1", "10 classes", "classes=[...]"),
+    ("plots.class_histogram({})", "got 0", "one to four splits", "split.class_counts()"),
+    ("plots.class_histogram({'train': [1, 2]})", "got 10", "2 classes", "classes=[...]"),
+    ("plots.confusion_grid([RECORD], columns=0)", "got 0", "at least 1", "Try 4"),
+    ("plots.learning_curves([])", "got none", "at least one epoch", "Train a model"),
+    ("plots.accuracy_bars(['deep-cnn'])", "got 'deep-cnn'", "type RunRecord", "load_records()"),
+    ("plots.cost_scatter([RECORD], costs=[])", "got none", "at least one of", "parameters"),
+    ("plots.attention_overlay(IMAGES[0], MAPS, query=64)", "got 64", "from 0 to 63", "row by row"),
+    ("plots.attention_overlay(IMAGES[0], MAPS[:, 1:, 1:], query=0)", "63", "square patches", "leave"),
+    ("plots.convolution_step(kernel=np.ones((9, 9)))", "(9, 9)", "no larger", "Pass one channel"),
+    ("plots.max_pooling(size=3)", "got 3", "must divide 4", "Try"),
+    ("plots.image_patches(IMAGES[0], patch_size=0)", "got 0", "at least 1", "Try 4"),
+    ("plots.residual_block([])", "got []", "a list", "Try ['attention']"),
+    ("plots.receptive_field([('convolution', 0, 1)])", "got 0", "at least 1", "Try 3"),
+    # small widgets and guesses
+    ("layer_size.layer_size(**{**LAYER, 'kernel': 9})", "9 x 9", "the padded image of 8 x 8", "Make"),
+    ("layer_size.layer_size(**{**LAYER, 'kind': 'dense'})", "'dense'", "convolution, max-pooling", "Try"),
+    ("layer_size.layer_size(**{**LAYER, 'stride': 0})", "got 0", "at least 1", "Try 1"),
+    ("layer_size.layer_explorer().set(stride=99)", "99", "stops at 8", "Stay within"),
+    ("positions.code_similarity(torch.ones(4, 2), 4)", "got 4", "from 0 to 3", "an earlier one"),
+    ("prediction.guess_first('01', 3, 'How many?')", "got 3", "must be text", "Use quotes"),
+    ("predictions.Prediction(**ASKED, guess=(2, 1))", "2 to 1", "the lower one first", "Try 10 to 20"),
+    ("predictions.Prediction(**ASKED, confidence=80)", "got 80", "from 0 to 1", "Try 0.8"),
+    ("predictions.Prediction(**ASKED, measured='many')", "'many'", "a finite number", "Use float"),
+]  # fmt: skip
+
+MISSING = [
+    ("traces.load_trace('none')", "'none'", "there is AttentionOverBatch", "PlainTraining"),
+    ("running.load_run('runs/none.json')", "runs/none.json", "no record at", "Give a file runs/*.json"),
+    ("records.load_record('tests')", "tests", "no record at", "which each training leaves"),
+    ("resnet.ResNet18(weights='none.pth')", "none.pth", "no weights at", "Leave weights unset"),
+    ("checkpoint.load_weights(NARROW, records.PROJECT / 'none')", "none", "no weights", "Train"),
+]  # fmt: skip
+
+
+WRONG_KIND = [
+    ("attention.attention_maps(cnn.SimpleCNN(), IMAGES)", "SimpleCNN", "VisionTransformer", "grad_cam"),
+    ("explanation.grad_cam(VIT, IMAGES, LABELS)", "VisionTransformer", "SimpleCNN, DeepCNN", "class_relevance"),
+    ("widgets.AttentionViewer(VIT, IMAGES, query=3)", "'query'", "it knows image, layer", "patch"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("call", "came", "allowed", "to_do", "error"),
+    [
+        *(pytest.param(*row, ValueError, id=row[0]) for row in REFUSED),
+        *(pytest.param(*row, TypeError, id=row[0]) for row in WRONG_KIND),
+        *(pytest.param(*row, FileNotFoundError, id=row[0]) for row in MISSING),
+    ],
+)
+def test_a_bad_call_is_answered_in_words(call, came, allowed, to_do, error, sketches):
+    with pytest.raises(error) as caught:
+        eval(call, {**globals(), "sketches": sketches})
+    message = str(caught.value)
+    assert type(caught.value) in (error, metrics.NotFiniteError), message
+    for part in (came, allowed, to_do):
+        assert part in message
+
+
+def test_the_table_has_sixty_different_calls_and_more():
+    assert len({row[0] for row in REFUSED + MISSING}) == len(REFUSED + MISSING) >= 60
+
+
+COMMANDS = [
+    ("", "COMMAND", "required", "See python -m dlvc --help"),
+    ("trian", "'trian'", "choose from 'list'", "See python -m dlvc --help"),
+    ("train", "got neither", "one experiment or --all", "Try simple-cnn"),
+    ("train cnn", "'cnn'", "choose one of majority", "choose"),
+    ("train simple-cnn --epochs many", "'many'", "int", "See python -m dlvc train --help"),
+    ("train simple-cnn --epochs 0", "got 0", "between 1 and 1000", "Try 10"),
+    ("train simple-cnn --learning-rate inf", "got inf", "a finite number", "Try 0.001"),
+    ("train simple-cnn --optimizer sgd", "got 'sgd'", "one of adam, adamw", "Try 'adam'"),
+    ("train simple-cnn --seed 1 --seeds 2", "--seeds 2 and --seed", "either", "Leave one out"),
+    ("train simple-cnn --seeds 0", "--seeds 0", "at least 1", "try --seeds 3"),
+    ("train simple-cnn --profile quick", "'quick'", "choose from 'smoke'", "--help"),
+    ("train simple-cnn --data mnist", "'mnist'", "choose from 'auto'", "--help"),
+    ("train resnet18 --weights none.pth", "none.pth", "no weights", "Give a .safetensors or .pth"),
+    ("train simple-cnn --device tpu", "got 'tpu'", "auto, cpu, cuda", "Try 'auto'"),
+    ("table --format html", "'html'", "choose from 'markdown'", "--help"),
+    ("table --folder nowhere", "nowhere/", "no record", "python -m dlvc train simple-cnn"),
+    ("data --fetchh", "--fetchh", "unrecognized", "--help"),
+    ("notebooks 99", "99", "no notebook", "Name one of: 01_data"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "came", "allowed", "to_do"), COMMANDS, ids=[row[0] or "nothing" for row in COMMANDS]
+)
+def test_a_bad_command_ends_with_status_2_and_one_sentence(line, came, allowed, to_do, capsys):
+    try:
+        status = command_line.main(line.split())
+    except SystemExit as end:  # how argparse ends the program
+        status = end.code
+    assert status == 2
+    printed, said = capsys.readouterr()
+    assert printed == ""
+    assert said.startswith("dlvc: ")
+    assert len(said.splitlines()) == 1
+    for part in (came, allowed, to_do):
+        assert part in said
+
+
+def test_even_a_fault_of_dlvc_is_no_traceback_unless_asked_for(capsys, monkeypatch):
+    monkeypatch.setattr(command_line, "list_experiments", lambda options: {}["key"])
+    assert command_line.main(["list"]) == 1
+    assert capsys.readouterr().err == (
+        "dlvc: this is a fault of dlvc itself (KeyError: 'key'). DLVC_DEBUG=1 shows where it is.\n"
+    )
+    monkeypatch.setenv("DLVC_DEBUG", "1")
+    with pytest.raises(KeyError):
+        command_line.main(["list"])

@@ -1,0 +1,135 @@
+"""The command line does what its help says, and says in words what it cannot do."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+import pytest
+
+from dlvc import __main__ as command_line
+from dlvc.config import TrainConfig
+from dlvc.experiments.records import load_records
+from dlvc.experiments.registry import EXPERIMENTS
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """A folder that takes the place of runs/."""
+    monkeypatch.setattr("dlvc.experiments.running.RUNS", tmp_path)
+    return tmp_path
+
+
+def test_list_names_every_experiment(capsys):
+    assert command_line.main(["list"]) == 0
+    printed = capsys.readouterr().out
+    assert all(key in printed for key in EXPERIMENTS)
+
+
+def test_train_has_one_option_for_each_setting():
+    options = vars(command_line.build_parser().parse_args(["train", "simple-cnn"]))
+    for each in fields(TrainConfig):
+        assert each.name not in options
+        value = (
+            each.metadata["choices"][-1] if each.metadata["choices"] else str(each.metadata["high"])
+        )
+        name = f"--{each.name.replace('_', '-')}"
+        given = vars(command_line.build_parser().parse_args(["train", "simple-cnn", name, value]))
+        assert str(given[each.name]) == str(type(each.default)(value))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "cnn"], "no experiment 'cnn'; choose one of majority"),
+        (
+            ["train", "simple-cnn", "--learning-rate", "3"],
+            "learning_rate must be between 1e-05 and 1.0; got 3.0",
+        ),
+        (["train", "simple-cnn", "--optimizer", "sgd"], "optimizer must be one of adam, adamw"),
+        (
+            ["train", "simple-cnn", "--seed", "1", "--seeds", "2"],
+            "either --seed (one run) or --seeds",
+        ),
+        (["train"], "needs one experiment or --all; got neither"),
+        (["train", "simple-cnn", "--all"], "needs one experiment or --all; got both"),
+        (["train", "--all", "--shard", "3/2"], "i from 1 to n, such as 2/8"),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_line_without_a_traceback(
+    arguments, message, capsys, sketches, monkeypatch
+):
+    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
+    assert command_line.main(arguments) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    assert error[0].startswith("dlvc: ")
+    assert message in error[0]
+
+
+def test_train_leaves_one_record_a_seed(runs, capsys, sketches, monkeypatch):
+    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
+    arguments = [
+        "train",
+        "simple-cnn",
+        "--profile",
+        "smoke",
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+        "--train-size",
+        "64",
+    ]
+    assert command_line.main([*arguments, "--evaluation-size", "50"]) == 0
+    records = load_records(runs)
+    assert [each.seed for each in records] == [0, 1]
+    assert {each.config["train_size"] for each in records} == {64}
+    assert capsys.readouterr().out.count("best epoch 1: test accuracy") == 2
+
+
+@pytest.mark.parametrize("style", ["markdown", "latex", "csv"])
+def test_table_prints_the_committed_records(style, capsys):
+    assert command_line.main(["table", "--format", style]) == 0
+    assert "Simple CNN" in capsys.readouterr().out
+
+
+def test_data_says_what_is_there_and_how_to_get_it(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("DLVC_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(
+        "dlvc.data.loading._places", lambda directory=None: [("DLVC_DATA_DIR", tmp_path)]
+    )
+    assert command_line.main(["data"]) == 0
+    assert "python -m dlvc data --fetch" in capsys.readouterr().out
+
+
+def test_a_stopped_training_ends_the_program_with_status_130(runs, sketches, monkeypatch):
+    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
+    monkeypatch.setattr(
+        command_line, "print_epoch", lambda epoch: signal.raise_signal(signal.SIGINT)
+    )
+    arguments = ["train", "simple-cnn", "--profile", "smoke", "--seeds", "2", "--train-size", "64"]
+    assert command_line.main([*arguments, "--evaluation-size", "50"]) == 130
+    assert [each.interrupted for each in load_records(runs)] == [True]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes that break")
+def test_a_reader_who_has_seen_enough_is_no_error():
+    command = [sys.executable, "-m", "dlvc", "table"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        program.stdout.close()
+        said = program.stderr.read()
+    assert (program.returncode, said) == (0, b"")
+
+
+def test_a_stopped_run_is_told_with_the_right_number_of_epochs():
+    record = load_records()[1]
+    said = [
+        command_line.summarise(replace(record, test=None, epochs=record.epochs[:count]), None)
+        for count in (0, 1, 2)
+    ]
+    assert [each.split(" finished")[0] for each in said] == [
+        "stopped with no epoch",
+        "stopped with 1 epoch",
+        "stopped with 2 epochs",
+    ]
