@@ -8,7 +8,7 @@ from dlvc.experiments.folder import (
     put_away,
     rename_run,
 )
-from dlvc.experiments.provenance import describe_device, describe_model, git_commit, versions
+from dlvc.experiments.provenance import describe_device, git_commit, versions
 from dlvc.experiments.records import (
     REFERENCE_RECORDS,
     RUNS,

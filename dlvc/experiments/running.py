@@ -24,7 +24,6 @@ from dlvc.data import ImageData, resnet18_weights
 from dlvc.experiments.identity import checkpoint_folder, find_finished, first_started, run_digest
 from dlvc.experiments.provenance import (
     describe_device,
-    describe_model,
     git_commit,
     versions,
     weights_origin,
@@ -39,7 +38,7 @@ from dlvc.experiments.records import (
 )
 from dlvc.experiments.registry import Experiment, build_model, config_for, get_experiment
 from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
-from dlvc.models import MajorityClassifier, chosen_options, describe_options
+from dlvc.models import MajorityClassifier, chosen_options, describe_model, describe_options
 from dlvc.training import (
     ALONE,
     EpochRecord,

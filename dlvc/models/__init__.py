@@ -1,6 +1,7 @@
 """The four families of models. Each takes float images (B, 3, H, W) in [0, 1] and normalises them itself."""
 
 from dlvc.models.cnn import DeepCNN, SimpleCNN, convolution_block
+from dlvc.models.cost import describe_model
 from dlvc.models.majority import MajorityClassifier
 from dlvc.models.normalize import Normalize
 from dlvc.models.options import chosen_options, describe_options, option_fields

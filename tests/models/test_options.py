@@ -9,11 +9,11 @@ from dataclasses import fields
 import pytest
 import torch
 
-from dlvc.experiments.provenance import describe_model
 from dlvc.experiments.records import load_records
 from dlvc.experiments.registry import EXPERIMENTS, build_model, config_for, outline_model
 from dlvc.experiments.running import load_run, run_experiment
 from dlvc.models.cnn import DeepCNN
+from dlvc.models.cost import describe_model
 from dlvc.models.options import (
     OPTIONS,
     chosen_options,

@@ -8,7 +8,8 @@ from typing import Any
 
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
-from dlvc.experiments import describe_model, outline_model
+from dlvc.experiments import outline_model
+from dlvc.models import describe_model
 from dlvc.widgets.panel.progress import duration
 from dlvc.widgets.panel.time import Pace, measure_pace
 
