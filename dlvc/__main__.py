@@ -1,15 +1,15 @@
-"""The command line: `python -m dlvc COMMAND`. Its options for `train` are the fields of `TrainConfig`."""
+"""The command line: `python -m dlvc COMMAND`. `train` takes the fields of `TrainConfig` and the models' options."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from dlvc.config import PROFILES, TrainConfig
+from dlvc.config import PROFILES, TrainConfig, split_settings
 
 if TYPE_CHECKING:
     from dlvc.experiments import RunRecord
@@ -170,18 +170,42 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add one option for each field of TrainConfig; only those that were given change a run's settings."""
+    """Add each field of TrainConfig and each option of a model; only those that were given change a run's settings."""
+    from dlvc.experiments import options_of_all_models
+
     group = parser.add_argument_group("settings", "each overrides protocol and profile")
-    for each in fields(TrainConfig):
-        about = each.metadata
-        allowed = " or ".join(about["choices"]) or f"{about['low']:g} to {about['high']:g}"
+    for setting in fields(TrainConfig):
         group.add_argument(
-            f"--{each.name.replace('_', '-')}",
-            type=type(each.default),
+            flag(setting.name),
+            type=type(setting.default),
             default=argparse.SUPPRESS,
             metavar="X",
-            help=f"{about['help']} ({allowed}; report: {each.default})",
+            help=f"{setting.metadata['help']} ({allowed(setting)}; report: {setting.default})",
         )
+    group = parser.add_argument_group("options of the model", "each overrides the protocol")
+    for name, options in options_of_all_models().items():
+        if isinstance(options[0].default, bool):
+            look = {"action": argparse.BooleanOptionalAction, "help": options[0].metadata["help"]}
+        else:
+            # Models of several kinds may have an option of one name, such as depth.
+            texts = dict.fromkeys(f"{each.metadata['help']} ({allowed(each)})" for each in options)
+            look = {
+                "type": type(options[0].default),
+                "metavar": "X",
+                "help": "; or ".join(texts),
+            }
+        group.add_argument(flag(name), default=argparse.SUPPRESS, **look)
+
+
+def flag(name: str) -> str:
+    """A setting's name on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+def allowed(setting: Field) -> str:
+    """The values that a setting may have, in words."""
+    about = setting.metadata
+    return " or ".join(about["choices"]) or f"{about['low']:g} to {about['high']:g}"
 
 
 def add_bench_options(bench: argparse.ArgumentParser) -> None:
@@ -252,9 +276,11 @@ def train_experiments(options: argparse.Namespace) -> int:
         data_for,
         get_experiment,
         jobs_of_shard,
+        options_of_all_models,
         run_experiment,
         run_jobs,
     )
+    from dlvc.models import option_fields
     from dlvc.training import processes_of_torchrun, stopped_by_sigterm
 
     # What is wrong is said before any data are loaded.
@@ -263,17 +289,23 @@ def train_experiments(options: argparse.Namespace) -> int:
             f"train needs one experiment or --all; got {'both' if options.all else 'neither'}. Try simple-cnn."
         )
     keys = list(EXPERIMENTS) if options.all else [get_experiment(options.key).key]
-    changes = {
-        each.name: getattr(options, each.name)
-        for each in fields(TrainConfig)
-        if hasattr(options, each.name)
-    }
+    names = [*TrainConfig.__dataclass_fields__, *options_of_all_models()]
+    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    changes, model_options = split_settings(given)
     if options.seeds is not None and ("seed" in changes or options.seeds < 1):
         raise ValueError(
             f"give either --seed (one run) or --seeds N with N of at least 1 (seeds 0 to N-1); "
             f"got --seeds {options.seeds}{' and --seed' if 'seed' in changes else ''}. Leave one out, or try --seeds 3."
         )
     TrainConfig(**changes)
+
+    def options_of(key: str) -> dict[str, Any]:
+        """The options for one model: with --all those of the given ones that it has."""
+        known = option_fields(EXPERIMENTS[key].model)
+        return {n: model_options[n] for n in model_options if n in known or not options.all}
+
+    for key in keys:
+        EXPERIMENTS[key].changed_options(options.protocol, options_of(key))
     if options.weights not in ("auto", "none") and not Path(options.weights).is_file():
         raise FileNotFoundError(
             f"no weights at {options.weights}. Give a .safetensors or .pth file, none, or auto."
@@ -295,6 +327,7 @@ def train_experiments(options: argparse.Namespace) -> int:
                 data,
                 config,
                 **about,
+                options=options_of(job.key),
                 weights=None if options.weights == "none" else options.weights,
                 fresh=options.fresh,
                 processes=processes,

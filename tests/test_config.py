@@ -12,7 +12,7 @@ SETTINGS = fields(TrainConfig)
 def test_the_defaults_are_the_reports_settings():
     config = TrainConfig()
     assert (config.optimizer, config.learning_rate, config.weight_decay) == ("adam", 1e-3, 1e-4)
-    assert (config.batch_size, config.epochs, config.dropout) == (64, 10, 0.5)
+    assert (config.batch_size, config.epochs) == (64, 10)
     assert (config.augmentation, config.schedule) == ("crop-and-mirror", "constant")
     assert (config.train_size, config.evaluation_size) == (40_000, 10_000)
 

@@ -25,11 +25,13 @@ from dlvc.experiments.records import (
 from dlvc.experiments.registry import (
     COMPARISONS,
     EXPERIMENTS,
+    ModelStyle,
     build_model,
     config_for,
     data_for,
     get_experiment,
     in_registry_order,
+    options_of_all_models,
     outline_model,
 )
 from dlvc.experiments.running import Run, find_weights, load_run, run_experiment

@@ -123,11 +123,24 @@ def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
             fields[split] = fields[split] and EvaluationRecord(**fields[split])
         record = RunRecord(**fields)
         check_content(record)
+        _move_model_options(record)
         return record
     except (KeyError, TypeError, ContentError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
             f"{origin} is not a run record of dlvc: {error}. Delete it or train again."
         ) from error
+
+
+def _move_model_options(record: RunRecord) -> None:
+    """Put two options of the model in their place; older records have them among the settings of every training."""
+    for name, takes_it in (
+        ("dropout", record.key != "majority"),
+        ("image_size", record.key.startswith("resnet18")),
+    ):
+        if name in record.config:
+            value = record.config.pop(name)
+            if takes_it:
+                record.model["options"].setdefault(name, value)
 
 
 def load_record(path: Path | str) -> RunRecord:

@@ -6,15 +6,19 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from dlvc.checks import check_choice
 from dlvc.config import TrainConfig
 from dlvc.experiments.records import RunRecord, group_by_experiment, mean_and_spread
-from dlvc.experiments.registry import COMPARISONS, EXPERIMENTS, in_registry_order
-from dlvc.models import chosen_options
+from dlvc.experiments.registry import (
+    COMPARISONS,
+    EXPERIMENTS,
+    in_registry_order,
+    options_of_all_models,
+)
 
 
 class Work(NamedTuple):
@@ -46,8 +50,8 @@ def first_weights(key: str) -> str:
 
 
 def is_as_registered(record: RunRecord) -> bool:
-    """Does the run have its experiment's own architecture? Options that its version did not know yet do not count."""
-    own = chosen_options(EXPERIMENTS[record.key].build)
+    """Whether the run has its experiment's own model. Options that its version did not know yet do not count."""
+    _, own = EXPERIMENTS[record.key].recipe(record.protocol)
     return all(own.get(name) == value for name, value in record.model["options"].items())
 
 
@@ -134,23 +138,31 @@ def protocol_table(records: list[RunRecord]) -> pd.DataFrame:
 
 
 def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
-    """One row for each value of the setting `name` and each experiment: what it does to accuracy, work and time.
+    """One row for each value of a setting or a model's option and each experiment: accuracy, work and time with it.
 
-    Rows are in the order of the registry, then of the value; numbers are mean and spread over seeds.
-    Raises ValueError if there is no such setting.
+    Rows are in the order of the registry, then of the value; numbers are mean and spread over seeds. Runs of models
+    without such an option are left out. Raises ValueError if there is no such setting.
     """
-    check_choice("the setting", name, tuple(each.name for each in fields(TrainConfig)))
-    finished = [each for each in in_registry_order(records) if each.test]
+    known = {setting.name: setting for setting in fields(TrainConfig)}
+    known |= {name: options[0] for name, options in options_of_all_models().items()}
+    check_choice("the setting", name, tuple(known))
+
+    def value(record: RunRecord) -> Any:
+        return {**record.config, **record.model["options"]}.get(name)
+
+    finished = [
+        record for record in in_registry_order(records) if record.test and value(record) is not None
+    ]
     rank = {
         title: place for place, title in enumerate(dict.fromkeys(each.title for each in finished))
     }
     groups = group_by_experiment(finished)
-    groups.sort(key=lambda runs: (rank[runs[0].title], runs[0].config[name]))
+    groups.sort(key=lambda runs: (rank[runs[0].title], value(runs[0])))
     return pd.DataFrame(
         {
             "Model": runs[0].title,
             "protocol": runs[0].protocol,
-            TrainConfig.__dataclass_fields__[name].metadata["label"]: runs[0].config[name],
+            known[name].metadata["label"]: value(runs[0]),
             "images x epochs": f"{runs[0].config['train_size']:,} x {runs[0].config['epochs']}",
             "runs": len(runs),
             "multiply-adds an image": f"{runs[0].model['multiply_adds']:,}",

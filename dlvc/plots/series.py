@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlvc.experiments import RunRecord, check_records, check_same_experiment
-from dlvc.plots.style import MODEL_STYLES, ModelStyle, model_style
+from dlvc.experiments import (
+    EXPERIMENTS,
+    ModelStyle,
+    RunRecord,
+    check_records,
+    check_same_experiment,
+)
+from dlvc.plots.style import model_style
 
 LABEL_WIDTH = 30  # characters; longer labels take several lines
 
@@ -108,8 +114,8 @@ def data_text(series: Sequence[Series]) -> str:
 
 
 def _rank(record: RunRecord) -> int:
-    order = list(MODEL_STYLES)
-    return order.index(record.key) if record.key in MODEL_STYLES else len(order)
+    order = list(EXPERIMENTS)
+    return order.index(record.key) if record.key in EXPERIMENTS else len(order)
 
 
 def _circumstances(record: RunRecord) -> tuple[str, str, str]:

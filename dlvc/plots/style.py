@@ -10,7 +10,6 @@ import io
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.style
@@ -19,6 +18,8 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+
+from dlvc.experiments import EXPERIMENTS, ModelStyle
 
 INK = "#222222"
 MUTED = "#666666"
@@ -64,32 +65,12 @@ STYLE = {
 }
 
 
-@dataclass(frozen=True)
-class ModelStyle:
-    """How one model is drawn in every figure."""
-
-    color: str
-    marker: str
-    line: str | tuple[int, tuple[float, ...]]
-
-
-MODEL_STYLES = {
-    "majority": ModelStyle("#767676", "x", ":"),
-    "simple-cnn": ModelStyle(SKY, "o", "--"),
-    "deep-cnn": ModelStyle(BLUE, "s", "-."),
-    "deep-cnn-bn": ModelStyle("#0B2545", "D", "-"),
-    "shallow-vit": ModelStyle(ORANGE, "^", "--"),
-    "deep-vit": ModelStyle(VERMILLION, "v", "-."),
-    "deep-vit-residual": ModelStyle("#6B2300", "P", "-"),
-    "resnet18": ModelStyle(GREEN, "*", "-"),
-    "resnet18-plain": ModelStyle(PURPLE, "X", "--"),
-}
 OTHER_STYLE = ModelStyle("#444444", "h", (0, (6, 2, 1, 2, 1, 2)))
 
 
 def model_style(key: str) -> ModelStyle:
-    """Return how the experiment `key` is drawn; dark grey hexagons for one that is not listed."""
-    return MODEL_STYLES.get(key, OTHER_STYLE)
+    """How the experiment `key` is drawn; dark grey hexagons for one that is not listed."""
+    return EXPERIMENTS[key].style if key in EXPERIMENTS else OTHER_STYLE
 
 
 class Picture(Figure):

@@ -43,7 +43,7 @@ def test_runs_are_found_newest_first_and_what_is_no_record_is_named(tmp_path):
 
 
 def test_only_what_differs_is_in_the_table_and_options_of_the_model_are_too():
-    options = {**RECORD.model, "options": {"depth": 2}}
+    options = {**RECORD.model, "options": {**RECORD.model["options"], "depth": 2}}
     other = replace(
         RECORD, seed=9, model=options, config={**RECORD.config, "learning_rate": 0.5, "seed": 9}
     )

@@ -124,11 +124,12 @@ def test_too_few_test_images_are_noticed_before_the_training(sketches):
 
 
 def test_a_resnet_of_another_image_size_loads_back(sketches, tmp_path):
-    config = config_for("resnet18", sketches, **{**QUICK, "image_size": 64})
+    config, options = config_for("resnet18", sketches, **QUICK), {"image_size": 64}
     run = run_experiment(
-        "resnet18", sketches, config, weights=None, folder=tmp_path, progress=False
+        "resnet18", sketches, config, options=options, folder=tmp_path, weights=None, progress=False
     )
     assert load_run(run.path).image_size == 64
+    assert run.record.title == "ResNet18 (image size 64) (random start)"
 
 
 def test_a_state_dict_must_be_named(sketches):

@@ -35,7 +35,8 @@ def test_runs_on_different_numbers_of_images_are_not_compared():
 
 def test_the_protocol_table_has_a_row_for_each_experiment_and_keeps_the_protocols_apart():
     records = [each for each in load_records(REFERENCE_RECORDS) if each.key == "simple-cnn"]
-    recipe = [replace(each, protocol="tuned") for each in records[:1]]
+    options = {**records[0].model, "options": {"dropout": 0.0}}
+    recipe = [replace(records[0], protocol="tuned", model=options)]
     table = protocol_table(records[1:] + recipe).set_index("Model")
     assert list(table.index) == [each.title for each in EXPERIMENTS.values()]
     row = table.loc["Simple CNN"]

@@ -14,7 +14,7 @@ from dlvc.training.evaluation import evaluate, predict
 from dlvc.training.loop import train
 from dlvc.training.memory import NotEnoughMemoryError
 
-CONFIG = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu", dropout=0.0)
+CONFIG = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu")
 
 
 class Small(nn.Module):

@@ -75,7 +75,8 @@ def test_an_untouched_panel_gives_the_default_and_nothing_is_wrong(
 
 def test_the_form_has_a_labelled_row_for_every_setting(make):
     panel = make("resnet18")
-    assert {each.name for each in fields(TrainConfig)} | {"frozen"} == set(panel.form.rows)
+    options = {"frozen", "dropout", "image_size"}
+    assert {each.name for each in fields(TrainConfig)} | options == set(panel.form.rows)
     for name, row in panel.form.rows.items():
         assert row.control.description == row.about.metadata["label"], name
         assert row.about.metadata["help"].split(";")[0] in note(panel, name).replace("&#x27;", "'")
@@ -185,11 +186,6 @@ def test_a_batch_of_one_image_is_explained_where_the_batch_is_normalised(make):
     simple = make("simple-cnn")
     type_in(simple, batch_size="1")
     assert not simple.controls.run.disabled
-
-
-def test_an_image_size_that_the_model_ignores_is_explained(make):
-    panel = make(image_size=64)
-    assert "image_size is ignored: Simple CNN" in note(panel, "image_size")
 
 
 def test_slider_and_text_follow_each_other(make):

@@ -14,12 +14,12 @@ from dlvc.widgets.panel.progress import duration
 from dlvc.widgets.panel.time import Pace, measure_pace
 
 # What of a config decides how long a step takes.
-DECIDING = ("batch_size", "image_size", "optimizer", "augmentation", "precision", "device")
+DECIDING = ("batch_size", "optimizer", "augmentation", "precision", "device")
 
 
-def cost_text(key: str, data: ImageData, config: TrainConfig, options: Mapping[str, Any]) -> str:
+def cost_text(key: str, data: ImageData, options: Mapping[str, Any]) -> str:
     """Parameters, and multiply-adds for one image, of the model in words."""
-    about = describe_model(outline_model(key, config, options=options), data.test)
+    about = describe_model(outline_model(key, options), data.test)
     trained = about["trained_parameters"]
     still = f" ({trained:,} of them are trained)" if trained != about["parameters"] else ""
     adds = about["multiply_adds"]
@@ -65,7 +65,7 @@ class CostEstimate:
         try:
             place = _place(*wanted)
             if place not in self._costs:
-                self._costs[place] = cost_text(self.key, self.data, *wanted)
+                self._costs[place] = cost_text(self.key, self.data, wanted[1])
                 if self._wanted is wanted:
                     self._tell(*wanted)
             if place not in self._paces and not self._is_busy():
@@ -96,5 +96,5 @@ def _place(config: TrainConfig, options: Mapping[str, Any]) -> tuple:
     return (
         *(getattr(config, name) for name in DECIDING),
         min(config.batch_size, config.train_size),
-        *sorted((name, str(value)) for name, value in options.items()),
+        *sorted((name, str(value)) for name, value in options.items() if name != "dropout"),
     )

@@ -110,14 +110,13 @@ class TrainingPanel:
     @property
     def options(self) -> dict[str, Any]:
         """The options of the model that differ from the experiment's. Raises ValueError as `config` does."""
-        return self._read()[1]
+        return self._settings.changed_options(self.controls.protocol.value, self._read()[1])
 
     @property
     def code(self) -> str:
         """Python that trains what the form says. Raises ValueError as `config` does."""
-        config, options = self._read()
         more = {**self._chosen(), "weights": self._weights}
-        return as_code(self.experiment.key, config, options, **more)
+        return as_code(self.experiment.key, self.config, self.options, **more)
 
     @property
     def state(self) -> str:
@@ -341,6 +340,6 @@ class TrainingPanel:
         values = {name: row.control.value for name, row in self.form.rows.items()}
         cost = ""
         if not self._problems:
-            cost = f"{cost_text(self.experiment.key, self.data, *self._read())}."
+            cost = f"{cost_text(self.experiment.key, self.data, self._read()[1])}."
         title = f"Training of {self.experiment.title} on {self.data.title}"
         return settings_table(title, self._settings.groups, values, cost)

@@ -54,7 +54,7 @@ def measure_pace(
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     generator = torch.Generator().manual_seed(0)
-    model = _with_made_up_weights(outline_model(key, config, options=options), device)
+    model = _with_made_up_weights(outline_model(key, options), device)
     layout = input_layout(model, device)
     model.to(memory_format=memory_layout(model, device))
     first = data.train.first(min(config.batch_size, config.train_size))
