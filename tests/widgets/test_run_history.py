@@ -45,7 +45,7 @@ def history(tmp_path: Path) -> RunHistory:
     one = replace(DEEP, title=HOSTILE, started="2026-01-01T00:00:00+00:00")
     save_record(one, tmp_path / "one.json")
     config = {**DEEP.config, "learning_rate": 0.005, "optimizer": HOSTILE}
-    model = {**DEEP.model, "options": {"depth": 2}}
+    model = {**DEEP.model, "options": {**DEEP.model["options"], "depth": 2}}
     two = replace(DEEP, config=config, model=model, started="2026-01-02T00:00:00+00:00")
     save_record(two, tmp_path / "two.json")
     found = RunHistory(tmp_path)
