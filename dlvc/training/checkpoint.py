@@ -77,13 +77,13 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str = "") -> nn.Module
 
 
 def check_same_tensors(
-    own: Mapping[str, Tensor], found: Mapping[str, Tensor], origin: str, remedy: str
+    own: Mapping[str, Tensor], other: Mapping[str, Tensor], origin: str, remedy: str
 ) -> None:
     """Raise CheckpointError naming the first differences unless both have the same names and shapes."""
     differing = [
-        f"{name} ({shape_in(own, name)} here, {shape_in(found, name)} there)"
-        for name in [*own, *(name for name in found if name not in own)]
-        if shape_in(own, name) != shape_in(found, name)
+        f"{name} ({shape_in(own, name)} here, {shape_in(other, name)} there)"
+        for name in {**own, **other}
+        if shape_in(own, name) != shape_in(other, name)
     ]
     if differing:
         raise CheckpointError(
@@ -234,15 +234,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                 part.compress_type or part.file_size > len(content) for part in archive.infolist()
             ):
                 raise DamagedError("it is no checkpoint of dlvc (its parts are compressed)")
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        version = found.pop("format_version")
+        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        version = stored.pop("format_version")
     except DamagedError:
         raise
     except Exception as error:  # torch has no type of its own for a file that it cannot read
         raise DamagedError(f"it is no checkpoint of dlvc ({type(error).__name__})") from error
     if version != FORMAT_VERSION:
         raise DamagedError(f"it has format {version!r}, and this dlvc reads {FORMAT_VERSION} only")
-    return found
+    return stored
 
 
 def digest_file(path: Path) -> Path:
