@@ -93,9 +93,9 @@ FAULTS = (
     ),
     Fault(
         "scheduler not stepped",
-        "training/loop.py",
-        'group["lr"] = rates[step]',
-        'group["lr"] = rates[0]',
+        "training/session.py",
+        'group["lr"] = self.rates[state.step]',
+        'group["lr"] = self.rates[0]',
         "training/test_training_steps.py",
     ),
     Fault(
@@ -107,9 +107,9 @@ FAULTS = (
     ),
     Fault(
         "loss averaged over batches of one size",
-        "training/loop.py",
-        "state.losses[step].add_(loss.detach(), alpha=len(targets))",
-        "state.losses[step].add_(loss.detach(), alpha=config.batch_size)",
+        "training/session.py",
+        "self.state.losses[step].add_(loss.detach(), alpha=len(labels))",
+        "self.state.losses[step].add_(loss.detach(), alpha=self.config.batch_size)",
         "training/test_loop.py",
     ),
     Fault(
@@ -164,8 +164,8 @@ FAULTS = (
     ),
     Fault(
         "slices weigh alike",
-        "training/loop.py",
-        "processes.size * len(targets) / len(batches[step])",
+        "training/session.py",
+        "self.processes.size * len(labels) / self.batch_size",
         "1.0",
         "training/test_processes.py",
     ),
@@ -186,9 +186,16 @@ FAULTS = (
     Fault(
         "gradients pile up",
         "training/loop.py",
-        "        optimizer.zero_grad(set_to_none=True)\n",
+        "    session.optimizer.zero_grad(set_to_none=True)\n",
         "",
         "training/test_loop.py",
+    ),
+    Fault(
+        "code that is imported is no part of a run's identity",
+        "training/identity.py",
+        "waiting += imported_files(path, package)",
+        "waiting += []",
+        "training/test_identity.py",
     ),
     Fault(
         "worst epoch kept",
@@ -200,7 +207,7 @@ FAULTS = (
     Fault(
         "label smoothing ignored",
         "training/loop.py",
-        "label_smoothing=config.label_smoothing",
+        "label_smoothing=session.config.label_smoothing",
         "label_smoothing=0.0",
         "training/test_training_steps.py",
     ),

@@ -148,7 +148,7 @@ def test_a_training_with_short_memory_goes_on_in_the_same_parts(sketches, tmp_pa
 
 FAULTS = """
 import resource, sys, torch
-from dlvc.training.memory import keep_freed_memory
+from dlvc.training.device import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 

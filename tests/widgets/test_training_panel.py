@@ -19,8 +19,8 @@ from dlvc.config import PROFILES, TrainConfig
 from dlvc.data import ImageData
 from dlvc.experiments.registry import EXPERIMENTS, build_model, config_for
 from dlvc.experiments.running import run_experiment
+from dlvc.training import NonFiniteLoss, train
 from dlvc.training.checkpoint import load_weights
-from dlvc.training.loop import NonFiniteLoss, train
 from dlvc.training.result import EpochRecord
 from dlvc.widgets import TrainingPanel
 from dlvc.widgets.panel.text import result_sentences
