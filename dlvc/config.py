@@ -17,7 +17,7 @@ from dlvc.checks import brief
 
 
 def setting(
-    default: Any = dataclasses.MISSING,
+    default: Any,
     *,
     label: str,
     help: str,

@@ -10,9 +10,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from dlvc.checks import check_whole
-from dlvc.config import setting
 from dlvc.models.normalize import Normalize, check_images
-from dlvc.models.options import DROPOUT, options
+from dlvc.models.options import DROPOUT, option, options
 
 
 class SimpleCNN(nn.Module):
@@ -78,24 +77,16 @@ class DeepCNN(nn.Module):
     """
 
     @options(
-        depth=setting(
-            label="Depth",
-            low=1,
-            high=5,
-            unit="blocks",
-            help="convolution blocks, one after the other",
-        ),
-        width=setting(
-            label="Width",
-            low=1,
-            high=128,
-            log=True,
+        depth=option("Depth", "convolution blocks, one after the other", 1, 5, unit="blocks"),
+        width=option(
+            "Width",
+            "filters of the first block; each further block has twice as many",
+            1,
+            128,
             unit="filters",
-            help="filters of the first block; each further block has twice as many",
+            log=True,
         ),
-        batch_norm=setting(
-            label="Batch norm", help="normalises each channel over the batch, in each block"
-        ),
+        batch_norm=option("Batch norm", "normalises each channel over the batch, in each block"),
         dropout=DROPOUT,
     )
     def __init__(

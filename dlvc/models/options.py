@@ -1,6 +1,6 @@
 """What may be chosen of a model: declared on its constructor; check, form, command line and record read it there.
 
-    @options(depth=setting(label="Depth", low=1, high=24, help="encoder blocks, one after the other"))
+    @options(depth=option("Depth", "encoder blocks, one after the other", 1, 24, unit="blocks"))
     def __init__(self, *, depth: int = 6) -> None:
 
 An option's default is that of the constructor. An experiment sets some (`EXPERIMENTS`), a run may set others.
@@ -12,7 +12,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import Field
+from dataclasses import MISSING, Field
 from typing import Any
 
 from torch import nn
@@ -20,11 +20,19 @@ from torch import nn
 from dlvc.checks import brief, check_kind
 from dlvc.config import check_setting, setting
 
-DROPOUT = setting(
-    label="Dropout",
-    low=0.0,
-    high=0.9,
-    help="share of hidden values of fully connected layers set to zero while training",
+
+def option(
+    label: str, help: str, low: float | None = None, high: float | None = None, **more: Any
+) -> Field:
+    """What `setting` makes, for an option of a model: its default is that of the constructor."""
+    return setting(MISSING, label=label, help=help, low=low, high=high, **more)
+
+
+DROPOUT = option(
+    "Dropout",
+    "share of hidden values of fully connected layers set to zero while training",
+    0.0,
+    0.9,
 )
 
 
@@ -33,9 +41,9 @@ def options(**declared: Field) -> Callable[[Callable[..., None]], Callable[..., 
 
     def declare(constructor: Callable[..., None]) -> Callable[..., None]:
         parameters = inspect.signature(constructor).parameters
-        known = {name: copy.copy(option) for name, option in declared.items()}
-        for name, option in known.items():
-            option.name, option.default = name, parameters[name].default
+        known = {name: copy.copy(field) for name, field in declared.items()}
+        for name, field in known.items():
+            field.name, field.default = name, parameters[name].default
 
         @functools.wraps(constructor)
         def checked(self: nn.Module, *others: Any, **arguments: Any) -> None:
@@ -83,7 +91,7 @@ def describe_options(model: type[nn.Module], changes: Mapping[str, Any]) -> str:
         for name, value in changes.items()
     }
     return ", ".join(
-        f"{option.metadata['label'].lower()} {words[name]}"
-        for name, option in option_fields(model).items()
+        f"{field.metadata['label'].lower()} {words[name]}"
+        for name, field in option_fields(model).items()
         if name in changes
     )

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from dlvc.checks import check_kind, check_whole
-from dlvc.config import setting
 from dlvc.models.normalize import Normalize, check_images
-from dlvc.models.options import DROPOUT, options
+from dlvc.models.options import DROPOUT, option, options
 from dlvc.models.torchvision_check import import_torchvision
 
 
@@ -32,16 +31,10 @@ class ResNet18(nn.Module):
     """
 
     @options(
-        frozen=setting(
-            label="Frozen", help="trains the last layer alone; the others keep their weights"
-        ),
+        frozen=option("Frozen", "trains the last layer alone; the others keep their weights"),
         dropout=DROPOUT,
-        image_size=setting(
-            label="Image size",
-            low=16,
-            high=256,
-            unit="pixels",
-            help="side length to which images are resized",
+        image_size=option(
+            "Image size", "side length to which images are resized", 16, 256, unit="pixels"
         ),
     )
     def __init__(

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from dlvc.checks import check_whole
-from dlvc.config import setting
 from dlvc.models.cnn import convolution_block
 from dlvc.models.normalize import Normalize, check_images
-from dlvc.models.options import DROPOUT, options
+from dlvc.models.options import DROPOUT, option, options
 
 
 class PatchEmbedding(nn.Module):
@@ -162,51 +161,26 @@ class VisionTransformer(nn.Module):
     """
 
     @options(
-        depth=setting(
-            label="Depth",
-            low=1,
-            high=24,
-            unit="blocks",
-            help="encoder blocks, one after the other",
+        depth=option("Depth", "encoder blocks, one after the other", 1, 24, unit="blocks"),
+        embed_dim=option("Width", "how many numbers a token has", 8, 1024, unit="numbers"),
+        num_heads=option("Heads", "attention heads of a block; they share the width", 1, 64),
+        mlp_ratio=option("MLP ratio", "width of a block's hidden layer over that of a token", 1, 8),
+        patch_size=option(
+            "Patch size", "side of the square that is one token", 1, 32, unit="pixels"
         ),
-        embed_dim=setting(
-            label="Width", low=8, high=1024, unit="numbers", help="how many numbers a token has"
-        ),
-        num_heads=setting(
-            label="Heads",
-            low=1,
-            high=64,
-            help="attention heads of a block; they share the width",
-        ),
-        mlp_ratio=setting(
-            label="MLP ratio",
-            low=1,
-            high=8,
-            help="width of a block's hidden layer over that of a token",
-        ),
-        patch_size=setting(
-            label="Patch size",
-            low=1,
-            high=32,
-            unit="pixels",
-            help="side of the square that is one token",
-        ),
-        residual=setting(
-            label="Residuals", help="each half of a block adds to its input, not replacing it"
-        ),
-        stem=setting(
-            label="Stem",
+        residual=option("Residuals", "each half of a block adds to its input, not replacing it"),
+        stem=option(
+            "Stem",
+            "what makes the tokens: one layer on each patch, or convolutions over their borders",
             choices=("patch", "convolution"),
-            help="what makes the tokens: one layer on each patch, or convolutions over their borders",
         ),
-        positions=setting(
-            label="Positions",
+        positions=option(
+            "Positions",
+            "how a token knows its place: by fixed waves or by learned numbers",
             choices=("sinusoidal", "learned"),
-            help="how a token knows its place: by fixed waves or by learned numbers",
         ),
-        class_token=setting(
-            label="Class token",
-            help="reads the scores from a token of its own, not from the mean",
+        class_token=option(
+            "Class token", "reads the scores from a token of its own, not from the mean"
         ),
         dropout=DROPOUT,
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlvc.config import TrainConfig, setting, split_settings
+from dlvc.config import TrainConfig, split_settings
 from dlvc.experiments.records import REFERENCE_RECORDS, load_records
 from dlvc.experiments.registry import (
     EXPERIMENTS,
@@ -21,7 +21,7 @@ from dlvc.experiments.registry import (
 from dlvc.experiments.running import load_run, run_experiment
 from dlvc.models.cnn import DeepCNN
 from dlvc.models.cost import describe_model
-from dlvc.models.options import changed_options, describe_options, option_fields, options
+from dlvc.models.options import changed_options, describe_options, option, option_fields, options
 from dlvc.training.evaluation import evaluate
 
 QUICK = {"epochs": 1, "train_size": 20, "evaluation_size": 20, "device": "cpu"}
@@ -33,15 +33,15 @@ MODELS = {experiment.model.__name__: experiment.model for experiment in EXPERIME
 class Small(nn.Module):
     """A model as a learner writes one."""
 
-    @options(size=setting(label="Size", low=1, high=3, help="how large it is"))
+    @options(size=option("Size", "how large it is", 1, 3))
     def __init__(self, *, size: int = 2, bias: bool = True) -> None:
         super().__init__()
         self.layer = nn.Linear(size, size, bias=bias)
 
 
 def test_an_option_has_the_name_and_the_default_of_the_constructor():
-    option = option_fields(Small)["size"]
-    assert (option.name, option.default, option.metadata["high"]) == ("size", 2, 3)
+    size = option_fields(Small)["size"]
+    assert (size.name, size.default, size.metadata["high"]) == ("size", 2, 3)
     assert Small().layer.weight.shape == (2, 2)
     assert Small(size=3, bias=False).layer.weight.shape == (3, 3)
 
@@ -54,16 +54,16 @@ def test_a_constructor_refuses_what_its_option_does_not_allow(value):
 
 def test_an_option_of_a_name_that_the_constructor_has_not_is_a_fault():
     with pytest.raises(KeyError):
-        options(depth=setting(label="Depth", help="?"))(Small.__init__)
+        options(depth=option("Depth", "?"))(Small.__init__)
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_both_ends_of_a_range_and_every_choice_can_be_built(model):
-    for name, option in option_fields(model).items():
-        meta = option.metadata
+    for name, field in option_fields(model).items():
+        meta = field.metadata
         ends = meta["choices"] or (meta["low"], meta["high"])
         with torch.device("meta"):
-            for value in (True, False) if isinstance(option.default, bool) else ends:
+            for value in (True, False) if isinstance(field.default, bool) else ends:
                 if (name, value) not in IMPOSSIBLE_ALONE:
                     model(**{name: value})
 
@@ -78,7 +78,7 @@ def test_no_option_of_a_model_has_the_name_of_a_setting_of_the_training():
 def test_an_untouched_run_has_the_options_of_the_registry(key, protocol):
     experiment = EXPERIMENTS[key]
     _, own = experiment.recipe(protocol)
-    defaults = {name: option.default for name, option in option_fields(experiment.model).items()}
+    defaults = {name: field.default for name, field in option_fields(experiment.model).items()}
     as_it_is = {**defaults, **own}
     assert experiment.model_options(protocol) == own
     assert experiment.model_options(protocol, as_it_is) == own
