@@ -188,7 +188,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             look = {"action": argparse.BooleanOptionalAction, "help": options[0].metadata["help"]}
         else:
             # Models of several kinds may have an option of one name, such as depth.
-            texts = dict.fromkeys(f"{each.metadata['help']} ({allowed(each)})" for each in options)
+            texts = dict.fromkeys(
+                f"{option.metadata['help']} ({allowed(option)})" for option in options
+            )
             look = {
                 "type": type(options[0].default),
                 "metavar": "X",
@@ -204,8 +206,8 @@ def flag(name: str) -> str:
 
 def allowed(setting: Field) -> str:
     """The values that a setting may have, in words."""
-    about = setting.metadata
-    return " or ".join(about["choices"]) or f"{about['low']:g} to {about['high']:g}"
+    meta = setting.metadata
+    return " or ".join(meta["choices"]) or f"{meta['low']:g} to {meta['high']:g}"
 
 
 def add_bench_options(bench: argparse.ArgumentParser) -> None:
@@ -319,14 +321,14 @@ def train_experiments(options: argparse.Namespace) -> int:
         data = load_data(options.data) if options.data else data_for(options.profile)
 
         def run_job(job: Job) -> int:
-            about = {"protocol": options.protocol, "profile": options.profile}
-            config = config_for(job.key, data, **about, **{**changes, "seed": job.seed})
+            recipe = {"protocol": options.protocol, "profile": options.profile}
+            config = config_for(job.key, data, **recipe, **{**changes, "seed": job.seed})
             print(f"{job.key}, {options.protocol} protocol, seed {job.seed}, {data.title}")
             run = run_experiment(
                 job.key,
                 data,
                 config,
-                **about,
+                **recipe,
                 options=options_of(job.key),
                 weights=None if options.weights == "none" else options.weights,
                 fresh=options.fresh,

@@ -373,14 +373,13 @@ def build_model(
     """
     experiment = get_experiment(key)
     check_kind("config", config, TrainConfig, "Make one with config_for(key, data).")
-    arguments = experiment.model_options(protocol, options)
-    if weights is not None:
-        if not experiment.weights:
-            raise ValueError(f"{key} starts from random weights; leave weights out.")
-        arguments["weights"] = weights
+    options = experiment.model_options(protocol, options)
+    if weights is not None and not experiment.weights:
+        raise ValueError(f"{key} starts from random weights; leave weights out.")
+    start = {} if weights is None else {"weights": weights}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return experiment.model(**arguments)
+        return experiment.model(**options, **start)
 
 
 def outline_model(key: str, options: Mapping[str, Any] | None = None) -> nn.Module:

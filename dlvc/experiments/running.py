@@ -33,7 +33,13 @@ from dlvc.experiments.records import (
     pack_bits,
     save_record,
 )
-from dlvc.experiments.registry import Experiment, build_model, config_for, get_experiment
+from dlvc.experiments.registry import (
+    EXPERIMENTS,
+    Experiment,
+    build_model,
+    config_for,
+    get_experiment,
+)
 from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
 from dlvc.models import describe_model, describe_options
 from dlvc.training import (
@@ -150,7 +156,7 @@ def train_and_test(
     training: dict[str, Any],
 ) -> tuple[nn.Module, RunRecord]:
     """The trained model and its record, which says `about` the run and how it did `start`."""
-    fit = get_experiment(about["key"]).fit or train
+    fit = EXPERIMENTS[about["key"]].fit or train
     result = fit(model, data, config, stop=stop, **training)
     test = None
     if not result.interrupted:

@@ -81,8 +81,8 @@ class DeepCNN(nn.Module):
         width=option(
             "Width",
             "filters of the first block; each further block has twice as many",
-            1,
-            128,
+            low=1,
+            high=128,
             unit="filters",
             log=True,
         ),

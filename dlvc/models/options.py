@@ -31,8 +31,8 @@ def option(
 DROPOUT = option(
     "Dropout",
     "share of hidden values of fully connected layers set to zero while training",
-    0.0,
-    0.9,
+    low=0.0,
+    high=0.9,
 )
 
 

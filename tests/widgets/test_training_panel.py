@@ -78,8 +78,10 @@ def test_the_form_has_a_labelled_row_for_every_setting(make):
     options = {"frozen", "dropout", "image_size"}
     assert {each.name for each in fields(TrainConfig)} | options == set(panel.form.rows)
     for name, row in panel.form.rows.items():
-        assert row.control.description == row.about.metadata["label"], name
-        assert row.about.metadata["help"].split(";")[0] in note(panel, name).replace("&#x27;", "'")
+        assert row.control.description == row.setting.metadata["label"], name
+        assert row.setting.metadata["help"].split(";")[0] in note(panel, name).replace(
+            "&#x27;", "'"
+        )
 
 
 def test_settings_that_a_model_does_not_take_have_no_row(make):
@@ -91,7 +93,7 @@ def test_settings_that_a_model_does_not_take_have_no_row(make):
 @pytest.mark.parametrize("name", [each.name for each in fields(TrainConfig)])
 def test_every_setting_that_is_changed_is_in_the_config(name, make):
     panel = make("resnet18")
-    about = panel.form.rows[name].about
+    about = panel.form.rows[name].setting
     before = getattr(panel.config, name)
     if about.metadata["choices"]:
         text = value = next(each for each in about.metadata["choices"] if each != before)
