@@ -10,7 +10,7 @@ import pytest
 from dlvc import __main__ as command_line
 from dlvc.config import TrainConfig
 from dlvc.experiments.records import load_records
-from dlvc.experiments.registry import EXPERIMENTS
+from dlvc.experiments.registry import EXPERIMENTS, options_of_all_models
 
 
 @pytest.fixture
@@ -38,6 +38,14 @@ def test_train_has_one_option_for_each_setting():
         assert str(given[each.name]) == str(type(each.default)(value))
 
 
+def test_train_has_one_option_for_each_option_of_a_model():
+    for name, options in options_of_all_models().items():
+        flag, default = f"--{name.replace('_', '-')}", options[0].default
+        words = [flag] if isinstance(default, bool) else [flag, str(default)]
+        given = vars(command_line.build_parser().parse_args(["train", "simple-cnn", *words]))
+        assert given[name] == (default or given[name] is True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -47,6 +55,8 @@ def test_train_has_one_option_for_each_setting():
             "learning_rate must be between 1e-05 and 1.0; got 3.0",
         ),
         (["train", "simple-cnn", "--optimizer", "sgd"], "optimizer must be one of adam, adamw"),
+        (["train", "simple-cnn", "--depth", "2"], "this model has no option 'depth'; choose from"),
+        (["train", "--all", "--depth", "9"], "depth must be between 1 and 5; got 9"),
         (
             ["train", "simple-cnn", "--seed", "1", "--seeds", "2"],
             "either --seed (one run) or --seeds",
@@ -86,6 +96,19 @@ def test_train_leaves_one_record_a_seed(runs, capsys, sketches, monkeypatch):
     assert [each.seed for each in records] == [0, 1]
     assert {each.config["train_size"] for each in records} == {64}
     assert capsys.readouterr().out.count("best epoch 1: test accuracy") == 2
+
+
+def test_with_all_each_model_takes_the_options_that_it_has(runs, sketches, monkeypatch):
+    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
+    arguments = "--profile smoke --epochs 1 --train-size 64 --evaluation-size 50 --shard 1/3"
+    options = "--dropout 0.25 --width 8 --no-residual"
+    assert command_line.main(["train", "--all", *arguments.split(), *options.split()]) == 0
+    vit = EXPERIMENTS["deep-vit-residual"].options
+    assert {record.key: record.model["options"] for record in load_records(runs)} == {
+        "majority": {},
+        "deep-cnn-bn": {"batch_norm": True, "dropout": 0.25, "width": 8},
+        "deep-vit-residual": {**vit, "dropout": 0.25, "residual": False},
+    }
 
 
 @pytest.mark.parametrize("style", ["markdown", "latex", "csv"])

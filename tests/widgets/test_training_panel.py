@@ -69,7 +69,10 @@ def test_an_untouched_panel_gives_the_default_and_nothing_is_wrong(
 ):
     panel = TrainingPanel(key, sketches, profile=profile, protocol=protocol)
     assert panel.config == config_for(key, sketches, profile=profile, protocol=protocol)
-    assert panel.options == {}
+    experiment = EXPERIMENTS[key]
+    assert experiment.model_options("report", panel.options) == experiment.recipe(protocol)[1]
+    assert bool(panel.options) == (protocol == "tuned" and experiment.learns)
+    assert "options" not in panel.code
     assert not panel.controls.run.disabled
 
 
@@ -224,14 +227,14 @@ def test_a_preset_keeps_what_the_learner_changed_and_reset_does_not(make, sketch
     type_in(panel, epochs="7", width="8")
     panel.controls.protocol.value = "tuned"
     expected = config_for("deep-cnn", sketches, protocol="tuned", profile="smoke", epochs=7)
-    assert (panel.config, panel.options) == (expected, {"width": 8})
+    assert (panel.config, panel.options) == (expected, {"width": 8, "dropout": 0.0})
     panel.controls.profile.value = "full"
     assert panel.config == config_for(
         "deep-cnn", sketches, protocol="tuned", profile="full", epochs=7
     )
     panel.controls.reset.click()
     assert panel.config == config_for("deep-cnn", sketches, protocol="tuned", profile="full")
-    assert panel.options == {}
+    assert panel.options == {"dropout": 0.0}
 
 
 def test_a_config_that_is_read_while_all_rows_change_is_of_one_protocol(make, monkeypatch):

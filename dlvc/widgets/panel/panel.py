@@ -109,14 +109,16 @@ class TrainingPanel:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options of the model that differ from the experiment's. Raises ValueError as `config` does."""
-        return self._settings.changed_options(self.controls.protocol.value, self._read()[1])
+        """The options of the model that differ from the report's. Raises ValueError as `config` does."""
+        return self.experiment.changed_options("report", self._read()[1])
 
     @property
     def code(self) -> str:
         """Python that trains what the form says. Raises ValueError as `config` does."""
+        config, options = self._read()
         more = {**self._chosen(), "weights": self._weights}
-        return as_code(self.experiment.key, self.config, self.options, **more)
+        options = self.experiment.changed_options(more["protocol"], options)
+        return as_code(self.experiment.key, config, options, **more)
 
     @property
     def state(self) -> str:

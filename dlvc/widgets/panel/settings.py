@@ -53,7 +53,3 @@ class TrainingSettings:
         values = {**preset, **values}
         config = TrainConfig(**{name: values[name] for name in TrainConfig.__dataclass_fields__})
         return config, {name: values[name] for name in self._model}
-
-    def changed_options(self, protocol: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of `options` that differ from the experiment's own by the protocol."""
-        return self._experiment.changed_options(protocol, options)
