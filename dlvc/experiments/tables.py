@@ -19,6 +19,7 @@ from dlvc.experiments.registry import (
     in_registry_order,
     options_of_all_models,
 )
+from dlvc.models import option_fields
 
 
 class Work(NamedTuple):
@@ -147,8 +148,15 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     known |= {name: options[0] for name, options in options_of_all_models().items()}
     check_choice("the setting", name, tuple(known))
 
+    defaults = {
+        key: option_fields(experiment.model)[name].default
+        for key, experiment in EXPERIMENTS.items()
+        if name in option_fields(experiment.model)
+    }
+
     def value(record: RunRecord) -> Any:
-        return {**record.config, **record.model["options"]}.get(name)
+        settings = {**record.config, **record.model["options"]}
+        return settings.get(name, defaults.get(record.key))
 
     finished = [
         record for record in in_registry_order(records) if record.test and value(record) is not None

@@ -113,3 +113,11 @@ def test_a_table_of_an_unknown_setting_names_the_known_ones():
         ValueError, match=r"the setting must be one of epochs, batch_size.*got 'lr'"
     ):
         setting_table([], "lr")
+
+
+def test_a_table_by_an_option_of_the_model_leaves_out_models_without_it():
+    table = setting_table(load_records(REFERENCE_RECORDS), "depth")
+    rows = dict(zip(table["Model"], table["Depth"], strict=True))
+    assert rows["Deep CNN"] == 3  # the default of its class, which its record does not name
+    assert (rows["Shallow ViT"], rows["Deep ViT"]) == (1, 6)
+    assert "Simple CNN" not in rows
