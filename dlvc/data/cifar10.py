@@ -1,7 +1,7 @@
 """CIFAR-10's official files as uint8 tensors: the archive, or the folder that it unpacks to.
 
 The files are pickles, and a pickle can run code. Here it cannot: the archive's SHA-256 is checked
-before a byte of it is parsed, nothing is ever written to disk, `plain_pickle` reads a pickle without
+before a byte of it is parsed, nothing is ever written to disk, `batch_pickle` reads a pickle without
 calling anything that it names, and what comes of it is checked value by value.
 
 Source: https://www.cs.toronto.edu/~kriz/cifar.html (layout of the "python version").
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlvc.data.plain_pickle import PickledArray, PickleError, read_pickle
+from dlvc.data.batch_pickle import PickledArray, PickleError, read_pickle
 
 FOLDER_NAME = "cifar-10-batches-py"
 # Training batches 1-5 in order, then the test batch: the order of the images in what is returned.
@@ -92,8 +92,8 @@ def read_folder(folder: Path, *, classes: tuple[str, ...]) -> CifarFiles:
     verified = True
     for name, md5 in BATCH_MD5.items():
         content = _read_bounded(folder / name, MAX_BATCH_BYTES)
-        # MD5 is all that is published for these files. It tells a copy from the original; against
-        # a forger it would be weak, which is why the unpickler does not depend on it.
+        # MD5 is all that is published for these files. It tells a copy from the original; a forger
+        # can match it, so how a batch is read does not depend on it.
         verified &= hashlib.md5(content, usedforsecurity=False).hexdigest() == md5
         filler.add(name, content)
     return filler.finish(verified=verified)
@@ -217,9 +217,8 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
         raise InvalidFileError(
             f"{name}: data must have shape {expected_shape}; got {_brief(array.shape)}."
         )
-    type_name = getattr(array.dtype, "name", array.dtype)
-    if type_name != "u1":
-        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {_brief(type_name)}.")
+    if array.dtype not in ("u1", b"u1"):
+        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {_brief(array.dtype)}.")
     raw = array.raw
     if array.fortran_order or type(raw) is not bytes:
         raise InvalidFileError(f"{name}: data must be plain bytes, one image after the other.")

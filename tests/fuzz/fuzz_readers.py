@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 def read_pickle_file(content: bytes) -> None:
     """The pickle reader alone."""
-    with contextlib.suppress(plain_pickle.PickleError):
-        plain_pickle.read_pickle(content)
+    with contextlib.suppress(batch_pickle.PickleError):
+        batch_pickle.read_pickle(content)
 
 
 def read_batch_file(content: bytes) -> None:
@@ -182,8 +182,8 @@ if __name__ == "__main__":
         sys.exit()
     import atheris
 
-    with atheris.instrument_imports(include=["dlvc", "pickletools", "tarfile", "gzip"]):
-        from dlvc.data import cifar10, plain_pickle
+    with atheris.instrument_imports(include=["dlvc", "pickle", "pickletools", "tarfile", "gzip"]):
+        from dlvc.data import batch_pickle, cifar10
         from dlvc.experiments import records
         from dlvc.lessons.guesses import store as predictions
         from dlvc.lessons.silent_bugs import clues, traces
@@ -193,7 +193,7 @@ if __name__ == "__main__":
         atheris.Setup(sys.argv, read_one)
         atheris.Fuzz()
 else:
-    from dlvc.data import cifar10, plain_pickle
+    from dlvc.data import batch_pickle, cifar10
     from dlvc.experiments import records
     from dlvc.lessons.guesses import store as predictions
     from dlvc.lessons.silent_bugs import clues, traces
