@@ -82,6 +82,15 @@ def said_in_words(path: Path) -> Iterator[None]:
         ) from error
 
 
+def display_path(path: Path) -> str:
+    """The path as it may be printed: within the project, or with `~` for the home folder."""
+    path = path.resolve()
+    for folder, prefix in ((PROJECT, ""), (Path.home().resolve(), "~/")):
+        if path != folder and path.is_relative_to(folder):
+            return prefix + path.relative_to(folder).as_posix()
+    return path.as_posix()
+
+
 def remove_stale_parts(folder: Path, pattern: str = "*") -> None:
     """Remove what killed processes left of files in `folder` whose names fit `pattern`."""
     for part in folder.glob(f"{pattern}.*.part"):

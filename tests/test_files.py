@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dlvc.files import CannotWriteError, sha256_of, write_whole
+from dlvc import files
+from dlvc.files import CannotWriteError, display_path, sha256_of, write_whole
 
 OLD, NEW = b"old" * 1000, b"new" * 1000
 
@@ -113,3 +114,11 @@ def test_the_digest_is_sha256(tmp_path):
     path.write_bytes(b"abc")
     # FIPS 180-2, appendix B.1
     assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_printed_path_hides_the_home_folder(monkeypatch, tmp_path):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr(files, "PROJECT", tmp_path / "project")
+    assert display_path(tmp_path / "a" / "b") == "~/a/b"
+    assert display_path(tmp_path / "project" / "data") == "data"

@@ -18,18 +18,14 @@ from dlvc.checks import check_kind
 from dlvc.data.cifar10 import FOLDER_NAME, CifarFiles, InvalidFileError, read_archive, read_folder
 from dlvc.data.download import (
     CIFAR10_ARCHIVE,
-    RESNET18_WEIGHTS,
+    DEFAULT_LIMITS,
     DataUnavailableError,
     DownloadError,
     download_file,
-    resnet18_weights_path,
-    sha256_of,
-    shown,
 )
-from dlvc.data.sketch10.sketches import CLASSES, draw_sketches
-from dlvc.data.splits import ImageData, Split, content_digest
-from dlvc.data.transfer import DEFAULT_LIMITS
-from dlvc.files import PROJECT
+from dlvc.data.sketch10.sketches import draw_sketches
+from dlvc.data.splits import CLASSES, ImageData, Split, content_digest
+from dlvc.files import PROJECT, display_path
 
 SPLIT_ENDS = (0, 40_000, 50_000, 60_000)  # batches 1-4 train, batch 5 validation, then the test
 SKETCH_SIZES = (10_000, 2_000, 2_000)  # train, validation, test
@@ -106,7 +102,7 @@ def describe_data(directory: str | os.PathLike[str] | None = None) -> str:
     lines = ["CIFAR-10 is looked for in this order; the first copy that reads well is used:"]
     found_any = False
     for label, folder in _places(directory):
-        lines.append(f"  {label}, {shown(folder)}/")
+        lines.append(f"  {label}, {display_path(folder)}/")
         copies = _copies(folder)
         if not copies:
             lines.append("    nothing")
@@ -119,28 +115,14 @@ def describe_data(directory: str | os.PathLike[str] | None = None) -> str:
             found_any = True
             state = "verified" if data.verified else "not the official files"
             lines.append(f"    {path.name}: {data.title}, {state}, digest {data.digest[:12]}")
-    weights = resnet18_weights_path()
-    lines += [
-        "The ImageNet weights of ResNet18 are kept where torch.hub keeps them:",
-        f"  {shown(weights)}",
-        f"    {_weights_state(weights)}",
-        "Sketch-10 is always there: it is drawn when it is asked for.",
-    ]
+    lines.append("Sketch-10 is always there: it is drawn when it is asked for.")
     if not found_any:
         label, folder = _fetch_place(directory)
         lines.append(
             f"To fetch CIFAR-10 ({CIFAR10_ARCHIVE.size / 1e6:.0f} MB) into {label}, "
-            f"{shown(folder)}/: python -m dlvc data --fetch"
+            f"{display_path(folder)}/: python -m dlvc data --fetch"
         )
     return "\n".join(lines)
-
-
-def _weights_state(path: Path) -> str:
-    if not path.is_file():
-        return f"nothing; fetched when needed ({RESNET18_WEIGHTS.size / 1e6:.0f} MB)"
-    if sha256_of(path) == RESNET18_WEIGHTS.sha256:
-        return "verified"
-    return "damaged; it is set aside and fetched again when needed"
 
 
 def _places(directory: str | os.PathLike[str] | None) -> list[tuple[str, Path]]:
@@ -202,7 +184,7 @@ def _load_cifar10(
             try:
                 data = _as_data(read(), f"Read from {path.name} in {label}.")
             except (InvalidFileError, OSError) as error:
-                problems.append(f"{shown(path)} is left out: {error}")
+                problems.append(f"{display_path(path)} is left out: {error}")
             else:
                 return replace(data, notice="\n".join(problems))
     label, folder = _fetch_place(directory)

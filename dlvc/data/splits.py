@@ -8,7 +8,20 @@ from torch.utils.data import Dataset
 
 from dlvc.checks import check_kind, check_whole
 
-NUM_CLASSES = 10
+# The names of CIFAR-10's classes in the order of its labels. Source: its file batches.meta.
+CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+NUM_CLASSES = len(CLASSES)
 HINT = "Convert an array with torch.as_tensor."
 # Copies of CIFAR-10 that are not the official files but are known, by the digest of their content
 # (`ImageData.digest`). The JPEG copy holds the same 60,000 images, compressed once more and

@@ -17,8 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from dlvc import __version__
-from dlvc.data import RESNET18_WEIGHTS, Split
+from dlvc.data import Split
 from dlvc.files import PROJECT, sha256_of
+from dlvc.models import RESNET18_WEIGHTS
 from dlvc.training import model_device
 
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from dlvc.checks import check_choice, check_kind
 from dlvc.config import TrainConfig, current_profile
-from dlvc.data import ImageData, resnet18_weights
+from dlvc.data import ImageData
 from dlvc.experiments.identity import checkpoint_folder, find_finished, first_started, run_digest
 from dlvc.experiments.provenance import (
     describe_device,
@@ -39,7 +39,12 @@ from dlvc.experiments.records import (
 )
 from dlvc.experiments.registry import Experiment, build_model, config_for, get_experiment
 from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
-from dlvc.models import MajorityClassifier, chosen_options, describe_options
+from dlvc.models import (
+    MajorityClassifier,
+    chosen_options,
+    describe_options,
+    resnet18_weights,
+)
 from dlvc.training import (
     ALONE,
     EpochRecord,

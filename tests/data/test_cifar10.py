@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import dlvc.data.cifar10 as cifar10
+from dlvc.data import CLASSES
 from dlvc.data.cifar10 import BATCH_MD5, InvalidFileError, read_archive, read_folder
-from dlvc.data.sketch10.sketches import CLASSES
 
 LABELS = [position % 10 for position in range(10_000)]
 PIXELS = np.zeros((10_000, 3_072), dtype=np.uint8)
@@ -287,7 +287,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 from dlvc.data.cifar10 import read_archive, read_folder
-from dlvc.data.sketch10.sketches import CLASSES
+from dlvc.data import CLASSES
 
 def peak():  # of this process alone; the usual ru_maxrss begins with the parent's peak
     status = Path("/proc/self/status").read_text()

@@ -19,8 +19,8 @@ from dlvc.checks import check_kind, check_whole
 from dlvc.data.sketch10.drawing import Array, Draws, Pen, colours_from_hsv, coverage, mix, paint
 from dlvc.data.sketch10.objects import BLACK, NATURAL_COLOURS, PAINTERS
 from dlvc.data.sketch10.scenes import SCENES, draw_scene
+from dlvc.data.splits import CLASSES
 
-CLASSES = tuple(PAINTERS)
 SMALLEST_SIZE = 8
 OUTLINE = 0.045  # width of the dark line around an object, in units of half its length
 PIXELS_AT_ONCE = 2**16  # what is drawn together, so that the arrays in work stay in the cache
