@@ -1,4 +1,4 @@
-"""A CIFAR-10 of the official shape without its pictures, and a server that can misbehave."""
+"""A CIFAR-10 of the official shape without its images, and a server that can misbehave."""
 
 import io
 import tarfile
