@@ -33,7 +33,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises CannotWriteError.
     """
     part = part_of(path)
-    with said_in_words(path):
+    with explained_write(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:
@@ -64,8 +64,8 @@ def publish(file: IO[bytes], part: Path, path: Path) -> None:
 
 
 @contextmanager
-def said_in_words(path: Path) -> Iterator[None]:
-    """Inside, an OSError becomes a CannotWriteError: what, where, why, and what to do about it."""
+def explained_write(path: Path) -> Iterator[None]:
+    """A context in which an OSError becomes a CannotWriteError: what, where, why, and what to do."""
     try:
         yield
     except CannotWriteError:

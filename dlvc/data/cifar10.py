@@ -7,6 +7,8 @@ calling anything that it names, and what comes of it is checked value by value.
 Source: https://www.cs.toronto.edu/~kriz/cifar.html (layout of the "python version").
 """
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import io
@@ -18,7 +20,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from dlvc.checks import brief
 from dlvc.data.batch_pickle import PickledArray, PickleError, read_pickle
 
 FOLDER_NAME = "cifar-10-batches-py"
@@ -56,15 +60,15 @@ class CifarFiles:
     verified: whether every byte matched an official digest.
     """
 
-    images: torch.Tensor
-    labels: torch.Tensor
+    images: Tensor
+    labels: Tensor
     verified: bool
 
 
 def read_archive(path: Path, *, sha256: str, classes: tuple[str, ...]) -> CifarFiles:
     """The images and labels in the archive `cifar-10-python.tar.gz`, read without unpacking it.
 
-    Raises: InvalidFileError if the SHA-256 is another one, or for a member that is not expected.
+    Raises InvalidFileError if the SHA-256 is another one, or for a member that is not expected.
     """
     with path.open("rb") as file:
         digest = hashlib.sha256()
@@ -84,7 +88,7 @@ def read_folder(folder: Path, *, classes: tuple[str, ...]) -> CifarFiles:
     """The images and labels in an unpacked folder `cifar-10-batches-py`.
 
     It counts as verified if all six batches have their official MD5.
-    Raises: InvalidFileError for a missing file or one that does not hold what it should.
+    Raises InvalidFileError for a missing file or one that does not hold what it should.
     """
     if (folder / META_NAME).is_file():
         _check_class_names(_read_bounded(folder / META_NAME, MAX_OTHER_BYTES), classes)
@@ -171,7 +175,7 @@ def _expected_name(member: tarfile.TarInfo, archive: str) -> str:
 
 
 class _Filler:
-    """Collects batches into one array made beforehand, so that never two copies of all exist."""
+    """An array made beforehand, into which batches are filled, so that never two copies of all exist."""
 
     def __init__(self) -> None:
         count = IMAGES_PER_BATCH * len(BATCH_MD5)
@@ -215,10 +219,10 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
         raise InvalidFileError(f"{name}: data must be an array; got {type(array).__name__}.")
     if array.shape != expected_shape:
         raise InvalidFileError(
-            f"{name}: data must have shape {expected_shape}; got {_brief(array.shape)}."
+            f"{name}: data must have shape {expected_shape}; got {brief(array.shape)}."
         )
     if array.dtype not in ("u1", b"u1"):
-        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {_brief(array.dtype)}.")
+        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {brief(array.dtype)}.")
     raw = array.raw
     if array.fortran_order or type(raw) is not bytes:
         raise InvalidFileError(f"{name}: data must be plain bytes, one image after the other.")
@@ -237,7 +241,7 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
     for position, label in enumerate(labels):
         if type(label) is not int or not 0 <= label <= 9:
             raise InvalidFileError(
-                f"{name}: labels must be whole numbers from 0 to 9; got {_brief(label)} for image "
+                f"{name}: labels must be whole numbers from 0 to 9; got {brief(label)} for image "
                 f"{position}."
             )
     return np.frombuffer(raw, dtype=np.uint8).reshape(expected_shape), labels
@@ -248,17 +252,5 @@ def _check_class_names(content: bytes, classes: tuple[str, ...]) -> None:
     if names != [name.encode() for name in classes]:
         raise InvalidFileError(
             f"{META_NAME} must name the classes {', '.join(classes)} in this order; "
-            f"got {_brief(names)}."
+            f"got {brief(names)}."
         )
-
-
-def _brief(value: Any) -> str:
-    """The value as text, short whatever a hostile pickle put there."""
-    numbers = type(value) is tuple and len(value) <= 8 and all(type(each) is int for each in value)
-    if not numbers and type(value) not in (bool, int, float, str, bytes, type(None)):
-        return f"a {type(value).__name__}"  # a list can hold itself, or double 99 times
-    try:
-        text = repr(value)
-    except ValueError:  # a number of more than 4,300 digits
-        return f"a {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:80]}..."

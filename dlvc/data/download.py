@@ -240,10 +240,11 @@ class _Part:
                 check_secure(urljoin(response.url, response.headers["location"]))
             except ValueError as error:
                 raise MirrorError(f"redirects to an unsafe address: {error}") from error
+            return
         # Some servers label a .tar.gz as gzip-encoded; unpacking it would change the bytes.
         response.raw.headers.pop("content-encoding", None)
         length = response.headers.get("content-length", str(self.file.size))
-        if response.status_code == 200 and length != str(self.file.size):
+        if response.ok and length != str(self.file.size):
             raise MirrorError(f"offers {length[:20]} bytes instead of {self.file.size}")
 
     def write(self, block: bytes) -> None:

@@ -38,7 +38,7 @@ from dlvc.experiments.records import (
     save_record,
 )
 from dlvc.experiments.registry import Experiment, build_model, config_for, get_experiment
-from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
+from dlvc.files import CannotWriteError, explained_write, remove_stale_parts
 from dlvc.models import (
     MajorityClassifier,
     chosen_options,
@@ -340,7 +340,7 @@ def record_path(folder: Path, stem: str, digest: str) -> Path:
     for number in range(1, 1000):
         path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
         try:
-            with said_in_words(path):
+            with explained_write(path):
                 folder.mkdir(parents=True, exist_ok=True)
                 path.with_suffix(".safetensors").touch(exist_ok=False)
         except CannotWriteError as error:

@@ -68,12 +68,12 @@ def test_archive_is_read_in_the_official_order_whatever_the_order_of_its_members
 
 
 def test_folder_is_verified_only_if_all_six_digests_are_right(official_folder, monkeypatch):
-    found = {
+    digests = {
         name: hashlib.md5((official_folder / name).read_bytes()).hexdigest() for name in BATCH_MD5
     }
-    monkeypatch.setattr(cifar10, "BATCH_MD5", found)
+    monkeypatch.setattr(cifar10, "BATCH_MD5", digests)
     assert read_folder(official_folder, classes=CLASSES).verified
-    monkeypatch.setattr(cifar10, "BATCH_MD5", {**found, "test_batch": "0" * 32})
+    monkeypatch.setattr(cifar10, "BATCH_MD5", {**digests, "test_batch": "0" * 32})
     assert not read_folder(official_folder, classes=CLASSES).verified
 
 
@@ -83,7 +83,7 @@ def test_digests_are_those_that_torchvision_publishes():
     assert list(BATCH_MD5.items()) == [tuple(row) for row in CIFAR10.train_list + CIFAR10.test_list]
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", range(6))
 def test_batch_that_todays_numpy_pickled_is_read(tmp_path, protocol):
     content = pickle.dumps({b"data": PIXELS, b"labels": LABELS}, protocol=protocol)
     with pytest.raises(InvalidFileError, match="data_batch_2 is missing"):
@@ -108,8 +108,14 @@ def test_batch_that_todays_numpy_pickled_is_read(tmp_path, protocol):
         ({b"data": PIXELS, b"labels": [-1, *LABELS[1:]]}, "got -1 for image 0"),
         ({b"data": PIXELS, b"labels": [0.0, *LABELS[1:]]}, r"got 0\.0 for image 0"),
         ({b"data": PIXELS, b"labels": [True, *LABELS[1:]]}, "got True for image 0"),
-        ({b"data": PIXELS, b"labels": [10**5000, *LABELS[1:]]}, "got a int for image 0"),
-        ({b"data": PIXELS, b"labels": [[DOUBLING], *LABELS[1:]]}, "got a list for image 0"),
+        (
+            {b"data": PIXELS, b"labels": [10**5000, *LABELS[1:]]},
+            "got a value of type int for image 0",
+        ),
+        (
+            {b"data": PIXELS, b"labels": [[DOUBLING], *LABELS[1:]]},
+            "got a value of type list for image 0",
+        ),
     ],
 )
 def test_wrong_content_is_refused_with_what_came_and_what_is_needed(tmp_path, batch, message):
@@ -145,33 +151,9 @@ def test_malicious_pickle_is_refused_and_does_not_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        b"cos\nsystem\n(S'true'\ntR.",
-        b"cbuiltins\neval\n(S'1'\ntR.",
-        b"cnumpy\nload\n(S'x'\ntR.",
-        b"cnumpy\nndarray\n(J\xff\xff\xff\x7ftR.",
-        b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x03\x00\x00\x00hextR.",
-        b"\x80\x02\x82\x01.",
-        b"P1\n.",
-        b"",
-        b"\x80\x02}",
-        b"not a pickle",
-    ],
-    ids=[
-        "system",
-        "eval",
-        "numpy.load",
-        "huge",
-        "codec",
-        "extension",
-        "id",
-        "empty",
-        "cut",
-        "text",
-    ],
+    "content", [b"", b"\x80\x02}", b"not a pickle", b"cnumpy\nload\n(S'x'\ntR."]
 )
-def test_pickle_of_anything_else_is_refused(tmp_path, content):
+def test_what_is_no_pickle_of_data_is_refused(tmp_path, content):
     with pytest.raises(InvalidFileError, match="data_batch_1 is refused"):
         read_batch(tmp_path, content)
 

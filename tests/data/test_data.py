@@ -273,20 +273,6 @@ def test_title_tells_official_known_and_unknown_copies_apart():
     assert image_data(verified=False, digest=known).title == "CIFAR-10 (JPEG copy)"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"name": "cifar100"}, 'must be "auto", "cifar10" or "sketch10"; got \'cifar100\''),
-        ({"sizes": (10, 10)}, r"three whole numbers of at least 1 .* got \(10, 10\)"),
-        ({"sizes": (10, 10, 0)}, r"got \(10, 10, 0\)"),
-        ({"sizes": (10, 10, 1.5)}, r"got \(10, 10, 1\.5\)"),
-    ],
-)
-def test_wrong_argument_is_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        load_data(**{"name": "sketch10", **arguments})
-
-
 def test_split_gives_images_in_0_to_1_and_int_labels():
     part = split(20)
     image, label = part[13]
@@ -329,11 +315,9 @@ def test_class_counts_has_a_place_for_absent_classes():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": torch.zeros(4, 3, 32, 32)}, r"images must be uint8 .* got torch\.float32"),
         ({"images": torch.zeros(4, 32, 32, 3, dtype=torch.uint8)}, r"got .* \(4, 32, 32, 3\)"),
         ({"labels": torch.zeros(3, dtype=torch.int64)}, r"labels must be int64 of shape \(4,\)"),
         ({"labels": torch.zeros(4)}, r"labels must be int64 .* got torch\.float32"),
-        ({"labels": torch.tensor([0, 1, 2, 10])}, "between 0 and 9; got 0 to 10"),
         ({"labels": torch.tensor([0, 1, 2, -100])}, "between 0 and 9; got -100 to 2"),
         ({"masks": torch.zeros(4, 32, 32)}, r"masks must be bool of shape \(4, 32, 32\)"),
         ({"masks": torch.zeros(4, 3, 32, 32, dtype=torch.bool)}, "masks must be bool"),

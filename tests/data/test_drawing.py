@@ -3,7 +3,7 @@ import colorsys
 import numpy as np
 import pytest
 
-from dlvc.data.sketch10.drawing import RandomNumbers, Pen, colours_from_hsv, coverage
+from dlvc.data.sketch10.drawing import Pen, RandomNumbers, colours_from_hsv, coverage
 
 WHITE = (1.0, 1.0, 1.0)
 

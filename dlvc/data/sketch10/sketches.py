@@ -2,8 +2,7 @@
 
 No download, no licence question, and two things CIFAR-10 cannot give: the mask of the object in
 every image, and factors (pose, size, colour, background, occlusion, noise) that can be set.
-How an object looks is in `sketch_objects`, what is behind it in `sketch_scenes`; this module
-puts both together.
+How an object looks is in `objects`, what is behind it in `scenes`; this module puts both together.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dlvc.checks import check_kind, check_whole
 from dlvc.data.sketch10.drawing import (
@@ -81,8 +81,8 @@ class Factors:
                     f"Try {setting.default!r}."
                 )
             # Equal settings must be equal objects and must not be changed from outside.
-            kept = tuple(map(float, numbers)) if pair else float(value)
-            object.__setattr__(self, setting.name, kept)
+            frozen = tuple(map(float, numbers)) if pair else float(value)
+            object.__setattr__(self, setting.name, frozen)
 
 
 def _is_number(value: object) -> bool:
@@ -99,10 +99,10 @@ class Sketches:
     and instead of `background_signal` the `scene` (0 to 9; scene 3 is class 3's own).
     """
 
-    images: torch.Tensor
-    labels: torch.Tensor
-    masks: torch.Tensor
-    factors: dict[str, torch.Tensor]
+    images: Tensor
+    labels: Tensor
+    masks: Tensor
+    factors: dict[str, Tensor]
 
 
 def draw_sketches(
@@ -119,19 +119,12 @@ def draw_sketches(
     equals the slice of the whole, and another size shows the same scene. Each ten indices
     starting at a multiple of ten hold every class once, in shuffled order.
 
-    Raises: ValueError for a count below 1, a size below 8, a negative seed or first_index.
+    Raises ValueError for a count below 1, a size below 8, a negative seed or first_index.
     """
-    for name, value, least, hint in (
-        ("count", count, 1, 1000),
-        ("seed", seed, 0, 0),
-        ("size", size, SMALLEST_SIZE, 32),
-        ("first_index", first_index, 0, 0),
-    ):
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not whole or value < least:
-            raise ValueError(
-                f"{name} must be a whole number of at least {least}; got {value!r}. Try {hint}."
-            )
+    check_whole("count", count, low=1, hint="Try 1000.")
+    check_whole("seed", seed, low=0, hint="Try 0.")
+    check_whole("size", size, low=SMALLEST_SIZE, hint="Try 32.")
+    check_whole("first_index", first_index, low=0, hint="Try 0.")
     check_whole(
         "first_index + count", first_index + count, low=1, high=2**62, hint="Try 0 and 1000."
     )
