@@ -13,18 +13,7 @@ from dlvc.checks import check_kind, check_whole
 from dlvc.data.pixels import check_pixels
 
 # The names of CIFAR-10's classes in the order of its labels. Source: its file batches.meta.
-CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NUM_CLASSES = len(CLASSES)
 HINT = "Convert an array with torch.as_tensor."
 # Copies of CIFAR-10 that are not the official files but are known, by the digest of their content

@@ -38,8 +38,8 @@ FAULTS = (
     Fault(
         "class order",
         "data/splits.py",
-        '    "airplane",\n    "automobile",',
-        '    "automobile",\n    "airplane",',
+        '("airplane", "automobile", ',
+        '("automobile", "airplane", ',
         "data/test_sketch10.py data/test_data.py",
     ),
     Fault(

@@ -1,6 +1,6 @@
 """Random numbers and a pen for drawing many small images at once with NumPy.
 
-Two things make the images of Sketch-10 the same everywhere. `RandomNumbers` derives every random
+Two things make the images of Sketch-10 the same everywhere. `Random` derives every random
 number from (seed, index, name), so image 7 is the same alone and among a thousand. `Pen` and
 the scenery use only +, -, *, / and sqrt on pixels, which IEEE 754 rounds the same way on every
 machine; sines and cosines are taken once per image in float64.
@@ -39,7 +39,7 @@ def _salt(name: str, count: int) -> Array:
     return scramble(places + np.uint64(zlib.crc32(name.encode()) << 20))
 
 
-class RandomNumbers:
+class Random:
     """Named random numbers for a batch of images: each depends on (seed, index, name) alone.
 
     Names instead of a sequence: a new draw added to the code leaves all others as they were.

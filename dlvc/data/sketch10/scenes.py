@@ -13,7 +13,7 @@ import numpy as np
 
 from dlvc.data.sketch10.drawing import (
     Array,
-    RandomNumbers,
+    Random,
     box_distance,
     colours_from_hsv,
     coverage,
@@ -48,37 +48,37 @@ SCENES = (
 )
 
 
-def draw_scene(random: RandomNumbers, kinds: Array, clutter: Array, across, down) -> Array:
+def draw_scene(rng: Random, kinds: Array, clutter: Array, across, down) -> Array:
     """Backgrounds (n, 3, S, S) of the given kinds, independent of the class in all but `kinds`."""
     scenes = [SCENES[kind] for kind in kinds]
 
     def column(name: str) -> Array:
         return np.array([getattr(scene, name) for scene in scenes], dtype=np.float32)
 
-    shift = random.uniform("scene colour", -0.08, 0.08, (2, 3))
+    shift = rng.uniform("scene colour", -0.08, 0.08, (2, 3))
     top, bottom = column("top") + shift[:, 0], column("bottom") + shift[:, 1]
-    slope = random.vary("slope", -0.25, 0.25)
-    border = random.vary("horizon", -0.2, 0.2) + slope * across
+    slope = rng.vary("slope", -0.25, 0.25)
+    border = rng.vary("horizon", -0.2, 0.2) + slope * across
     blend = np.clip((down - border) * column("sharpness")[:, None, None] + 0.5, 0.0, 1.0)
-    grain = _grain(random, column("grain_x"), column("grain_y"), across, down)
+    grain = _grain(rng, column("grain_x"), column("grain_y"), across, down)
     grain *= (column("grain") * clutter)[:, None, None]
     walls = column("bricks") > 0
     if walls.any():
-        grain[walls] -= 0.3 * _mortar(random.vary("bricks", 0.0, 1.0)[walls], across, down)
+        grain[walls] -= 0.3 * _mortar(rng.vary("bricks", 0.0, 1.0)[walls], across, down)
     canvas = np.empty((len(kinds), 3, *blend.shape[1:]), dtype=np.float32)
     for channel in range(3):
         first, last = top[:, channel, None, None], bottom[:, channel, None, None]
         canvas[:, channel] = (first + blend * (last - first)) * (1.0 + grain)
     for number in range(4):
-        _draw_clutter(random, f"clutter {number}", canvas, clutter, across, down)
+        _draw_clutter(rng, f"clutter {number}", canvas, clutter, across, down)
     return canvas
 
 
-def _grain(random: RandomNumbers, cells_x: Array, cells_y: Array, across, down) -> Array:
+def _grain(rng: Random, cells_x: Array, cells_y: Array, across, down) -> Array:
     """Smooth random texture (n, S, S) in [-1, 1]: random values on a grid, interpolated."""
-    heights = random.uniform("grain", -1.0, 1.0, (12, 12))
+    heights = rng.uniform("grain", -1.0, 1.0, (12, 12))
     for axis, places, cells, name in ((1, down, cells_y, "y"), (2, across, cells_x, "x")):
-        offset = random.uniform(f"grain {name}", 0.0, 1.0)
+        offset = rng.uniform(f"grain {name}", 0.0, 1.0)
         position = (places + 0.5) * cells[:, None, None] + offset[:, None, None]
         cell = np.floor(position)
         step = position - cell
@@ -97,25 +97,20 @@ def _mortar(offset: Array, across, down) -> Array:
     return ((course - row < 0.2) | (brick - np.floor(brick) < 0.1)).astype(np.float32)
 
 
-def _draw_clutter(
-    random: RandomNumbers, name: str, canvas: Array, clutter: Array, across, down
-) -> None:
+def _draw_clutter(rng: Random, name: str, canvas: Array, clutter: Array, across, down) -> None:
     """Paint one rounded shape per image, anything between a bar and a disc, at its strength."""
-    turn = random.uniform(f"{name} turn", 0.0, math.pi).astype(np.float64)
+    turn = rng.uniform(f"{name} turn", 0.0, math.pi).astype(np.float64)
     cos = np.cos(turn).astype(np.float32)[:, None, None]
     sin = np.sin(turn).astype(np.float32)[:, None, None]
-    x = across - random.vary(f"{name} x", -0.5, 0.5)
-    y = down - random.vary(f"{name} y", -0.5, 0.5)
-    half_x, half_y = (
-        random.vary(f"{name} width", 0.04, 0.2),
-        random.vary(f"{name} height", 0.03, 0.1),
-    )
-    rounding = np.minimum(half_x, half_y) * random.vary(f"{name} rounding", 0.0, 1.0)
+    x = across - rng.vary(f"{name} x", -0.5, 0.5)
+    y = down - rng.vary(f"{name} y", -0.5, 0.5)
+    half_x, half_y = rng.vary(f"{name} width", 0.04, 0.2), rng.vary(f"{name} height", 0.03, 0.1)
+    rounding = np.minimum(half_x, half_y) * rng.vary(f"{name} rounding", 0.0, 1.0)
     distance = box_distance(cos * x + sin * y, cos * y - sin * x, half_x, half_y, rounding)
     colour = colours_from_hsv(
-        random.uniform(f"{name} hue"),
-        random.uniform(f"{name} saturation", 0.0, 0.8),
-        random.uniform(f"{name} value", 0.1, 1.0),
+        rng.uniform(f"{name} hue"),
+        rng.uniform(f"{name} saturation", 0.0, 0.8),
+        rng.uniform(f"{name} value", 0.1, 1.0),
     )
     strength = (0.8 * clutter)[:, None, None]
     paint(canvas, strength * coverage(distance, across.shape[2]), colour)

@@ -16,15 +16,7 @@ import torch
 from torch import Tensor
 
 from dlvc.checks import check_kind, check_whole
-from dlvc.data.sketch10.drawing import (
-    Array,
-    Pen,
-    RandomNumbers,
-    colours_from_hsv,
-    coverage,
-    mix,
-    paint,
-)
+from dlvc.data.sketch10.drawing import Array, Pen, Random, colours_from_hsv, coverage, mix, paint
 from dlvc.data.sketch10.objects import BLACK, NATURAL_COLOURS, PAINTERS
 from dlvc.data.sketch10.scenes import SCENES, draw_scene
 from dlvc.data.splits import CLASSES
@@ -136,8 +128,8 @@ def draw_sketches(
     masks = np.empty((count, size, size), dtype=bool)
     realised: dict[str, Array] = {}
     for label, rows in _groups(labels, max(1, PIXELS_AT_ONCE // size**2)):
-        random = RandomNumbers(seed, indices[rows])
-        images[rows], masks[rows], values = _draw_group(label, random, size, factors)
+        rng = Random(seed, indices[rows])
+        images[rows], masks[rows], values = _draw_group(label, rng, size, factors)
         for name, column in values.items():
             realised.setdefault(name, np.empty(count, dtype=column.dtype))[rows] = column
     return Sketches(
@@ -150,8 +142,8 @@ def draw_sketches(
 
 def _shuffled_labels(indices: Array, seed: int) -> Array:
     """int64 labels: every block of ten indices is a permutation of the ten classes."""
-    random = RandomNumbers(seed, indices // len(CLASSES))
-    order = np.argsort(random.bits("class order", (len(CLASSES),)), axis=1)
+    rng = Random(seed, indices // len(CLASSES))
+    order = np.argsort(rng.bits("class order", (len(CLASSES),)), axis=1)
     return np.take_along_axis(order, (indices % len(CLASSES))[:, None], axis=1)[:, 0]
 
 
@@ -164,40 +156,40 @@ def _groups(labels: Array, most: int) -> Iterator[tuple[int, Array]]:
 
 
 def _draw_group(
-    label: int, random: RandomNumbers, size: int, factors: Factors
+    label: int, rng: Random, size: int, factors: Factors
 ) -> tuple[Array, Array, dict[str, Array]]:
     """uint8 images, bool masks and factor values for images of one class."""
     ranges = ("rotation", "scale", "clutter", "noise", "brightness")
-    values = {name: random.uniform(name, *getattr(factors, name)) for name in ranges}
-    values["position_x"] = random.uniform("position x", *factors.position)
-    values["position_y"] = random.uniform("position y", *factors.position)
-    values["mirror"] = (random.uniform("mirror") < factors.mirror).astype(np.int64)
-    values["colour"] = (random.uniform("colour") < factors.colour).astype(np.int64)
-    own_scene = random.uniform("background signal") < factors.background_signal
-    values["scene"] = np.where(own_scene, label, random.choice("scene", len(SCENES)))
+    values = {name: rng.uniform(name, *getattr(factors, name)) for name in ranges}
+    values["position_x"] = rng.uniform("position x", *factors.position)
+    values["position_y"] = rng.uniform("position y", *factors.position)
+    values["mirror"] = (rng.uniform("mirror") < factors.mirror).astype(np.int64)
+    values["colour"] = (rng.uniform("colour") < factors.colour).astype(np.int64)
+    own_scene = rng.uniform("background signal") < factors.background_signal
+    values["scene"] = np.where(own_scene, label, rng.choice("scene", len(SCENES)))
 
     middles = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
     across, down = middles[None, None, :], middles[None, :, None]
-    canvas = draw_scene(random, values["scene"], values["clutter"], across, down)
+    canvas = draw_scene(rng, values["scene"], values["clutter"], across, down)
 
-    pen = _pen_at(random, values, across, down, label)
+    pen = _pen_at(rng, values, across, down, label)
     outside = coverage(pen.distance - OUTLINE, pen.pixels_per_unit)
     shading = 1.06 - 0.24 * down
     for channel in range(3):
         plane = canvas[:, channel]
         plane += outside * (pen.layer[:, channel] * shading - plane)
     seen = outside >= 0.5
-    masks = _hide_part(random, canvas, seen, factors, values, across, down)
+    masks = _hide_part(rng, canvas, seen, factors, values, across, down)
     areas = seen.sum(axis=(1, 2))
     values["occlusion"] = (1 - masks.sum(axis=(1, 2)) / np.maximum(areas, 1)).astype(np.float32)
 
     canvas *= values["brightness"][:, None, None, None]
-    canvas += random.noise("noise", canvas.shape[1:]) * values["noise"][:, None, None, None]
+    canvas += rng.noise("noise", canvas.shape[1:]) * values["noise"][:, None, None, None]
     images = (np.clip(canvas, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     return images, masks, values
 
 
-def _body_colours(random: RandomNumbers, label: int, free: Array) -> Array:
+def _body_colours(rng: Random, label: int, free: Array) -> Array:
     """Main colours (n, 3): any colour where `free`, elsewhere in the class's natural range."""
     natural = NATURAL_COLOURS[CLASSES[label]]
     parts = []
@@ -206,12 +198,12 @@ def _body_colours(random: RandomNumbers, label: int, free: Array) -> Array:
         ("saturation", *natural[2:4], 0.05, 0.9),
         ("value", *natural[4:6], 0.3, 1.0),
     ):
-        anything = random.uniform(f"free {name}", free_low, free_high)
-        parts.append(np.where(free == 1, anything, random.uniform(name, low, high)))
+        anything = rng.uniform(f"free {name}", free_low, free_high)
+        parts.append(np.where(free == 1, anything, rng.uniform(name, low, high)))
     return colours_from_hsv(*parts)
 
 
-def _pen_at(random: RandomNumbers, values: dict[str, Array], across, down, label: int) -> Pen:
+def _pen_at(rng: Random, values: dict[str, Array], across, down, label: int) -> Pen:
     """A pen that has drawn the objects where `values` place them."""
     turn = np.deg2rad(values["rotation"].astype(np.float64))
     cos = np.cos(turn).astype(np.float32)[:, None, None]
@@ -220,47 +212,47 @@ def _pen_at(random: RandomNumbers, values: dict[str, Array], across, down, label
     x = across - values["position_x"][:, None, None]
     y = down - values["position_y"][:, None, None]
     facing = (1 - 2 * values["mirror"]).astype(np.float32)[:, None, None]
-    stretch = random.vary("stretch", 0.88, 1.0)
+    stretch = rng.vary("stretch", 0.88, 1.0)
     own_x = (cos * x + sin * y) * (facing / half_length)
     own_y = (cos * y - sin * x) / (half_length * stretch)
-    body = _body_colours(random, label, values["colour"])
+    body = _body_colours(rng, label, values["colour"])
     second = colours_from_hsv(
-        random.uniform("second hue"),
-        random.uniform("second saturation", 0.05, 0.85),
-        random.uniform("second value", 0.4, 1.0),
+        rng.uniform("second hue"),
+        rng.uniform("second saturation", 0.05, 0.85),
+        rng.uniform("second value", 0.4, 1.0),
     )
     pen = Pen(own_x, own_y, half_length * across.shape[2], mix(body, BLACK, 0.85))
-    PAINTERS[CLASSES[label]](pen, random, body, second)
+    PAINTERS[CLASSES[label]](pen, rng, body, second)
     return pen
 
 
 def _hide_part(
-    random: RandomNumbers, canvas: Array, seen: Array, factors: Factors, values, across, down
+    rng: Random, canvas: Array, seen: Array, factors: Factors, values, across, down
 ) -> Array:
     """Masks of what stays visible after painting something over a share of each object.
 
     It is a bar across the object or a disc reaching in from outside, and just so large that the
     drawn share of the object's pixels lies under it.
     """
-    share = random.uniform("occlusion", *factors.occlusion)
-    share = np.where(random.uniform("occluded") < factors.occluded, share, np.float32(0.0))
-    turn = random.uniform("occluder turn", 0.0, 2 * math.pi).astype(np.float64)
+    share = rng.uniform("occlusion", *factors.occlusion)
+    share = np.where(rng.uniform("occluded") < factors.occluded, share, np.float32(0.0))
+    turn = rng.uniform("occluder turn", 0.0, 2 * math.pi).astype(np.float64)
     cos = np.cos(turn).astype(np.float32)[:, None, None]
     sin = np.sin(turn).astype(np.float32)[:, None, None]
     x = across - values["position_x"][:, None, None]
     y = down - values["position_y"][:, None, None]
-    bar = np.abs(cos * x + sin * y - random.vary("occluder shift", -0.25, 0.25))
+    bar = np.abs(cos * x + sin * y - rng.vary("occluder shift", -0.25, 0.25))
     disc = np.sqrt((x - 0.5 * cos) ** 2 + (y - 0.5 * sin) ** 2)
-    reach = np.where(random.vary("occluder", 0.0, 1.0) < 0.5, bar, disc)
+    reach = np.where(rng.vary("occluder", 0.0, 1.0) < 0.5, bar, disc)
     # The reach at which the wanted number of object pixels is covered.
     ordered = np.sort(np.where(seen, reach, np.float32(9.0)).reshape(len(seen), -1), axis=1)
     wanted = (share * seen.sum(axis=(1, 2))).astype(np.int64)
     edge = np.take_along_axis(ordered, wanted[:, None], axis=1)[:, :, None]
     edge = np.where(wanted[:, None, None] > 0, edge, np.float32(-9.0))
     colour = colours_from_hsv(
-        random.uniform("occluder hue"),
-        random.uniform("occluder saturation", 0.0, 0.6),
-        random.uniform("occluder value", 0.1, 0.9),
+        rng.uniform("occluder hue"),
+        rng.uniform("occluder saturation", 0.0, 0.6),
+        rng.uniform("occluder value", 0.1, 0.9),
     )
     paint(canvas, coverage(reach - edge, across.shape[2]), colour)
     return seen & (reach >= edge)
