@@ -24,6 +24,7 @@ from torch import Tensor
 
 from dlvc.checks import brief
 from dlvc.data.batch_pickle import PickledArray, PickleError, read_pickle
+from dlvc.data.splits import CLASSES
 
 FOLDER_NAME = "cifar-10-batches-py"
 # Training batches 1-5 in order, then the test batch: the order of the images in what is returned.
@@ -65,7 +66,7 @@ class CifarFiles:
     verified: bool
 
 
-def read_archive(path: Path, *, sha256: str, classes: tuple[str, ...]) -> CifarFiles:
+def read_archive(path: Path, *, sha256: str) -> CifarFiles:
     """The images and labels in the archive `cifar-10-python.tar.gz`, read without unpacking it.
 
     Raises InvalidFileError if the SHA-256 is another one, or for a member that is not expected.
@@ -81,17 +82,17 @@ def read_archive(path: Path, *, sha256: str, classes: tuple[str, ...]) -> CifarF
             )
         # The same open file is read on, so nobody can exchange it after the check.
         file.seek(0)
-        return _read_members(file, path.name, classes)
+        return _read_members(file, path.name)
 
 
-def read_folder(folder: Path, *, classes: tuple[str, ...]) -> CifarFiles:
+def read_folder(folder: Path) -> CifarFiles:
     """The images and labels in an unpacked folder `cifar-10-batches-py`.
 
     It counts as verified if all six batches have their official MD5.
     Raises InvalidFileError for a missing file or one that does not hold what it should.
     """
     if (folder / META_NAME).is_file():
-        _check_class_names(_read_bounded(folder / META_NAME, MAX_OTHER_BYTES), classes)
+        _check_class_names(_read_bounded(folder / META_NAME, MAX_OTHER_BYTES))
     filler = _Filler()
     verified = True
     for name, md5 in BATCH_MD5.items():
@@ -113,7 +114,7 @@ def _read_bounded(path: Path, limit: int) -> bytes:
     return content
 
 
-def _read_members(file: io.BufferedReader, archive: str, classes: tuple[str, ...]) -> CifarFiles:
+def _read_members(file: io.BufferedReader, archive: str) -> CifarFiles:
     filler = _Filler()
     seen: set[str] = set()
     try:
@@ -132,7 +133,7 @@ def _read_members(file: io.BufferedReader, archive: str, classes: tuple[str, ...
                 if name in BATCH_MD5:
                     filler.add(name, content)
                 elif name == META_NAME:
-                    _check_class_names(content, classes)
+                    _check_class_names(content)
                 del content, extracted
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise InvalidFileError(f"{archive} cannot be read as a .tar.gz file: {error}.") from error
@@ -247,10 +248,10 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
     return np.frombuffer(raw, dtype=np.uint8).reshape(expected_shape), labels
 
 
-def _check_class_names(content: bytes, classes: tuple[str, ...]) -> None:
+def _check_class_names(content: bytes) -> None:
     names = _unpickle(META_NAME, content).get(b"label_names")
-    if names != [name.encode() for name in classes]:
+    if names != [name.encode() for name in CLASSES]:
         raise InvalidFileError(
-            f"{META_NAME} must name the classes {', '.join(classes)} in this order; "
+            f"{META_NAME} must name the classes {', '.join(CLASSES)} in this order; "
             f"got {brief(names)}."
         )

@@ -82,11 +82,6 @@ def load_data(
     return data
 
 
-def data_directories(directory: str | os.PathLike[str] | None = None) -> list[Path]:
-    """The folders in which a copy of CIFAR-10 is looked for, in this order."""
-    return [path for _, path in _places(directory)]
-
-
 def fetch_cifar10(
     directory: str | os.PathLike[str] | None = None, *, progress: bool = True
 ) -> Path:
@@ -168,10 +163,10 @@ def _copies(folder: Path) -> list[tuple[Path, Callable[[], CifarFiles]]]:
         folder / f"{FOLDER_NAME}-target" / FOLDER_NAME,
         folder,  # the learner named the unpacked folder itself
     ]
-    read = partial(read_archive, sha256=CIFAR10_ARCHIVE.sha256, classes=CLASSES)
+    read = partial(read_archive, sha256=CIFAR10_ARCHIVE.sha256)
     copies = [(path, partial(read, path)) for path in archives if path.is_file()]
     copies += [
-        (path, partial(read_folder, path, classes=CLASSES))
+        (path, partial(read_folder, path))
         for path in folders
         if (path / "test_batch").is_file() or (path / "data_batch_1").is_file()
     ]
@@ -201,7 +196,7 @@ def _load_cifar10(
         )
     except DownloadError as error:
         raise DownloadError("\n".join([*problems, str(error)]), error.reasons) from error
-    files = read_archive(path, sha256=CIFAR10_ARCHIVE.sha256, classes=CLASSES)
+    files = read_archive(path, sha256=CIFAR10_ARCHIVE.sha256)
     return _as_data(files, f"Fetched, verified and kept as {path.name} in {label}.")
 
 

@@ -14,7 +14,6 @@ from dlvc.data import (
     DataUnavailableError,
     ImageData,
     Split,
-    data_directories,
     describe_data,
     fetch_cifar10,
     load_data,
@@ -58,7 +57,7 @@ def served_archive(server, page, official_archive: Path, monkeypatch: pytest.Mon
 
 @pytest.fixture(scope="module")
 def parsed_folder(official_folder: Path) -> CifarFiles:
-    return read_folder(official_folder, classes=CLASSES)
+    return read_folder(official_folder)
 
 
 def split(count: int, *, seed: int = 0) -> Split:
@@ -157,10 +156,11 @@ def test_copy_in_a_usual_place_is_seen(bare_machine, place, monkeypatch):
 
 def test_chosen_folder_comes_first_and_a_given_one_is_the_only_one(bare_machine, monkeypatch):
     monkeypatch.setenv("DLVC_DATA_DIR", "~/chosen")
-    places = data_directories()
+    places = [path for _, path in data_module._places(None)]
     assert places[:2] == [bare_machine / "chosen", bare_machine / "project" / "data"]
     assert len(places) == len(set(places)) == 5
-    assert data_directories(bare_machine / "given") == [bare_machine / "given"]
+    given = bare_machine / "given"
+    assert data_module._places(given) == [("the given folder", given)]
 
 
 def test_damaged_copy_is_left_out_and_named(official_folder, bare_machine, monkeypatch, capsys):
