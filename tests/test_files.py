@@ -1,5 +1,7 @@
 """A file is whole or absent, and what a disk refuses is said in one sentence."""
 
+from __future__ import annotations
+
 import errno
 import os
 import subprocess
@@ -26,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_written_file_is_whole_and_alone(tmp_path):
     write_whole(tmp_path / "new folder" / "a.json", NEW)
     assert (tmp_path / "new folder" / "a.json").read_bytes() == NEW
-    assert [each.name for each in (tmp_path / "new folder").iterdir()] == ["a.json"]
+    assert [file.name for file in (tmp_path / "new folder").iterdir()] == ["a.json"]
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -101,10 +103,10 @@ def test_two_threads_that_write_one_file_leave_one_of_the_two(path):
     threads = [
         threading.Thread(target=write_whole, args=(path, content * 100)) for content in (OLD, NEW)
     ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert path.read_bytes() in (OLD * 100, NEW * 100)
     assert list(path.parent.iterdir()) == [path]
 

@@ -1,5 +1,7 @@
 """A CIFAR-10 of the official shape without its images, and a server that can misbehave."""
 
+from __future__ import annotations
+
 import io
 import tarfile
 import threading

@@ -1,5 +1,7 @@
 """Crops and mirror images are what they are called, and depend on (seed, epoch, image) alone."""
 
+from __future__ import annotations
+
 import torch
 
 from dlvc.data.augment import PADDING, Draws, crop_and_mirror, epoch_generator, random_draws

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -112,13 +114,13 @@ def test_unpacked_folder_itself_may_be_named(official_folder, parsed_folder, mon
 def test_fetched_archive_is_verified_described_and_used_without_the_network(
     served_archive, server, bare_machine
 ):
-    kept = bare_machine / "project" / "data" / "cifar-10-python.tar.gz"
-    assert fetch_cifar10() == kept
+    path = bare_machine / "project" / "data" / "cifar-10-python.tar.gz"
+    assert fetch_cifar10() == path
     text = describe_data()
     assert "cifar-10-python.tar.gz: CIFAR-10, verified, digest" in text
     assert "To fetch" not in text
-    assert kept.read_bytes() == served_archive
-    assert fetch_cifar10() == kept
+    assert path.read_bytes() == served_archive
+    assert fetch_cifar10() == path
     data = load_data(quiet=True)
     assert (data.title, data.verified) == ("CIFAR-10", True)
     assert data.digest[:12] in text

@@ -75,9 +75,9 @@ def read_prediction_file(content: bytes) -> None:
     """A learner's guesses; what is read can be scored and said. A damaged file has a note, never an error."""
     path = FOLDER / "predictions.json"
     path.write_bytes(content)
-    found = list(predictions.load_predictions(path).predictions.values())
+    guesses = list(predictions.load_predictions(path).predictions.values())
     for choices in (False, True):
-        predictions.calibration(found, choices=choices)
+        predictions.calibration(guesses, choices=choices)
 
 
 def read_trace_file(content: bytes) -> None:
@@ -152,8 +152,8 @@ def seeds() -> dict[str, bytes]:
             asked | {"name": "choice", "choices": ["a", "b"], "guess": "a", "measured": "b"},
         ],
     }
-    found = {f"pickle-{number}": b"\x00" + pickle.dumps(values, number) for number in range(6)}
-    return found | {
+    pickles = {f"pickle-{number}": b"\x00" + pickle.dumps(values, number) for number in range(6)}
+    return pickles | {
         "batch": b"\x01" + batch,
         "names": b"\x01" + pickle.dumps({b"label_names": [b"cat", b"dog"]}, 2),
         "tar": b"\x02" + tar[:4096],
