@@ -99,7 +99,6 @@ def download_file(
     file: RemoteFile,
     folder: Path,
     *,
-    mirrors: Sequence[str] | None = None,
     progress: bool = True,
     patient: bool = True,
     limits: Limits = DEFAULT_LIMITS,
@@ -110,8 +109,7 @@ def download_file(
     mirror that works is slower than the limit, a patient download goes on with the fastest.
     Raises DownloadError with each mirror's reason, and ValueError for an address that is not https.
     """
-    addresses = tuple(file.mirrors if mirrors is None else mirrors)
-    for address in addresses:
+    for address in file.mirrors:
         check_secure(address)
     target = Path(folder) / file.name
     lines = [f"{file.title} could not be fetched."]
@@ -121,10 +119,10 @@ def download_file(
                 return target
             bad_copy = target.with_name(target.name + ".bad")
             target.replace(bad_copy)
-            lines += [
+            lines.append(
                 f"The copy that was there is damaged and is now called {display_path(bad_copy)}."
-            ]
-        reasons = _fetch(file, target, addresses, limits, progress=progress, patient=patient)
+            )
+        reasons = _fetch(file, target, limits, progress=progress, patient=patient)
         if not reasons:
             return target
     except OSError as error:
@@ -150,19 +148,13 @@ def check_secure(address: str) -> None:
 
 
 def _fetch(
-    file: RemoteFile,
-    target: Path,
-    addresses: Sequence[str],
-    limits: Limits,
-    *,
-    progress: bool,
-    patient: bool,
+    file: RemoteFile, target: Path, limits: Limits, *, progress: bool, patient: bool
 ) -> dict[str, str]:
     """An empty dictionary if the file is there now, else the reason of each mirror."""
     if os.environ.get("DLVC_OFFLINE", "").strip().lower() not in ("", "0", "false", "no"):
-        return dict.fromkeys(addresses, "not tried, because DLVC_OFFLINE is set")
-    reasons = _unreachable(addresses, limits.connect_timeout)
-    candidates = [address for address in addresses if address not in reasons]
+        return dict.fromkeys(file.mirrors, "not tried, because DLVC_OFFLINE is set")
+    reasons = _unreachable(file.mirrors, limits.connect_timeout)
+    candidates = [address for address in file.mirrors if address not in reasons]
     if candidates:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_stale_parts(target.parent, target.name)
@@ -182,7 +174,7 @@ def _fetch(
         fastest = max(candidates, key=lambda address: speeds[address])
         candidates = [fastest] if patient and speeds[fastest] else []
         limits = replace(limits, minimum_speed=0)
-    return {address: reasons[address] for address in addresses}
+    return {address: reasons[address] for address in file.mirrors}
 
 
 def _fetch_from(
@@ -192,6 +184,8 @@ def _fetch_from(
     import pooch
     import requests
 
+    # "identity": a server that packs on the way would change what is hashed.
+    headers = {"Accept-Encoding": "identity"}
     path = part_of(target)
     name = f"{file.name} from {urlsplit(address).hostname}"
     bar = tqdm(total=file.size, unit="B", unit_scale=True, desc=name, disable=not progress)
@@ -201,9 +195,7 @@ def _fetch_from(
             transfer = pooch.HTTPDownloader(
                 chunk_size=BLOCK_BYTES,
                 timeout=(limits.connect_timeout, limits.speed_window),
-                headers={
-                    "Accept-Encoding": "identity"
-                },  # a server that packs would change the digest
+                headers=headers,
                 hooks={"response": part.check_head},
             )
             try:

@@ -33,7 +33,8 @@ QUICK = Limits(speed_window=0.25, connect_timeout=5.0, minimum_speed=0)
 
 
 def fetch(folder: Path, *mirrors: str, limits: Limits = QUICK, **options: object) -> Path:
-    return download_file(FILE, folder, mirrors=mirrors, progress=False, limits=limits, **options)
+    file = replace(FILE, mirrors=mirrors)
+    return download_file(file, folder, progress=False, limits=limits, **options)
 
 
 def names(folder: Path) -> list[str]:
@@ -148,6 +149,13 @@ def test_redirect_to_a_safe_address_is_followed_and_what_comes_is_checked(server
     ]
     assert fetch(tmp_path, *urls).read_bytes() == CONTENT
     assert server.requests == ["/to-bad", "/bad", "/to-good", "/good"]
+
+
+def test_a_proxy_that_is_set_is_asked_instead_of_the_mirror(server, page, monkeypatch, tmp_path):
+    monkeypatch.setenv("http_proxy", server.add("", page()))
+    server.add("http://127.0.0.1:1/a", page(CONTENT))  # at this port nobody listens
+    assert fetch(tmp_path, "http://127.0.0.1:1/a").read_bytes() == CONTENT
+    assert server.requests == ["http://127.0.0.1:1/a"]
 
 
 @pytest.mark.parametrize(
@@ -277,7 +285,8 @@ def test_write_error_ends_the_download_without_blaming_mirrors(server, page, mon
 
 
 def test_progress_bar_counts_the_bytes(server, page, tmp_path, capfd):
-    download_file(FILE, tmp_path, mirrors=[server.add("/a", page(CONTENT))], limits=QUICK)
+    file = replace(FILE, mirrors=(server.add("/a", page(CONTENT)),))
+    download_file(file, tmp_path, limits=QUICK)
     shown_bar = capfd.readouterr().err
     assert "file.bin from 127.0.0.1" in shown_bar
     assert "205k/205k" in shown_bar
