@@ -262,10 +262,11 @@ def list_experiments(options: argparse.Namespace) -> None:
 def show_data(options: argparse.Namespace) -> None:
     """Print which data are there; fetch CIFAR-10 first if asked to."""
     from dlvc.data import describe_data, fetch_cifar10
+    from dlvc.models import describe_weights
 
     if options.fetch:
         fetch_cifar10()
-    print(describe_data())
+    print(describe_data(), describe_weights(), sep="\n")
 
 
 def train_experiments(options: argparse.Namespace) -> int:

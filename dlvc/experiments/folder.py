@@ -18,7 +18,7 @@ from dlvc.experiments.records import (
     save_record,
     what_was_run,
 )
-from dlvc.files import said_in_words
+from dlvc.files import explained_write
 from dlvc.training import CheckpointFolder
 
 DELETED = "deleted"  # in runs/: what was put away; it may be emptied at any time
@@ -100,7 +100,7 @@ def put_away(path: Path) -> list[Path]:
     record = load_record(path)
     target = path.parent / DELETED
     moved = []
-    with said_in_words(path):
+    with explained_write(path):
         unfinished = path.parent / FOLDER
         if record.interrupted and len(record.run_digest) == 64 and unfinished.is_dir():
             for left in list(unfinished.iterdir()):

@@ -17,7 +17,7 @@ from torch import nn
 
 from dlvc.checks import check_kind
 from dlvc.config import TrainConfig, current_profile
-from dlvc.data import ImageData, resnet18_weights
+from dlvc.data import ImageData
 from dlvc.experiments.identity import checkpoint_folder, find_finished, first_started, run_digest
 from dlvc.experiments.provenance import (
     describe_device,
@@ -40,8 +40,8 @@ from dlvc.experiments.registry import (
     config_for,
     get_experiment,
 )
-from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
-from dlvc.models import describe_model, describe_options
+from dlvc.files import CannotWriteError, explained_write, remove_stale_parts
+from dlvc.models import describe_model, describe_options, resnet18_weights
 from dlvc.training import (
     ALONE,
     EpochRecord,
@@ -298,7 +298,7 @@ def record_path(folder: Path, stem: str, digest: str) -> Path:
     for number in range(1, 1000):
         path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
         try:
-            with said_in_words(path):
+            with explained_write(path):
                 folder.mkdir(parents=True, exist_ok=True)
                 path.with_suffix(".safetensors").touch(exist_ok=False)
         except CannotWriteError as error:

@@ -72,9 +72,10 @@ REFUSED = [
     ("config.TrainConfig(seed=None)", "got None", "a whole number", "Try 0"),
     ("config.current_profile('SMOKE')", "got 'SMOKE'", "smoke, class, full", "Try 'class'"),
     # data
-    ("data.load_data('CIFAR10')", "got 'CIFAR10'", '"auto", "cifar10" or "sketch10"', 'Try "auto"'),
+    ("data.load_data('CIFAR10')", "got 'CIFAR10'", "one of auto, cifar10, sketch10", "Try 'auto'"),
     ("data.load_data('sketch10', sizes=5)", "got (5,)", "three whole numbers", "Try (10000"),
     ("data.load_data('sketch10', sizes=(1, 1))", "got (1, 1)", "three whole numbers", "Try (10000"),
+    ("data.load_data('sketch10', sizes=(9, 0, 1.5))", "got (9, 0, 1.5)", "of at least 1", "Try (10000"),
     ("data.load_data('sketch10', sizes=(10**12, 1, 1))", "got (1000", "at most 1,000,000", "Try"),
     ("data.load_data('sketch10', seed=-1)", "got -1", "a whole number of at least 0", "Try 0"),
     ("data.load_data('auto', directory=3)", "got 3", "str or PathLike", "Give the path"),

@@ -25,7 +25,5 @@ def test_there_are_at_least_twelve_faults():
 
 
 def test_a_fault_that_no_longer_applies_is_named():
-    with pytest.raises(
-        ValueError, match=r"class order: .* stands 0 times in dlvc/data/sketch10/sketches\.py"
-    ):
+    with pytest.raises(ValueError, match=r"class order: .* stands 0 times in dlvc/data/splits\.py"):
         CHECK["plant"](FAULTS[0], "")

@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 
 from dlvc.checks import brief, check_choice
 from dlvc.experiments import RUNS
-from dlvc.files import said_in_words, write_whole
+from dlvc.files import explained_write, write_whole
 
 # In a folder of its own, so that it is not taken for the record of a run.
 PREDICTIONS = RUNS / "predictions" / "predictions.json"
@@ -152,7 +152,7 @@ def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
     A file that could not be read is set aside, not lost.
     """
     path = path or PREDICTIONS
-    with said_in_words(path):
+    with explained_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):  # two notebooks may be open
         stored = load_predictions(path)
