@@ -329,11 +329,10 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
             "both must be maps (..., patches) of the same shape and at least two patches; "
             f"got {tuple(first.shape)} and {tuple(second.shape)}."
         )
-    maps = (
-        each.detach().cpu().double().reshape(-1, each.shape[-1]).numpy() for each in (first, second)
-    )
+    size = first.shape[-1]
+    pairs = (maps.detach().cpu().double().reshape(-1, size).numpy() for maps in (first, second))
     values = [
         float("nan") if np.ptp(one) == 0 or np.ptp(other) == 0 else stats.spearmanr(one, other)[0]
-        for one, other in zip(*maps, strict=True)
+        for one, other in zip(*pairs, strict=True)
     ]
     return torch.tensor(values, dtype=torch.float64).view(first.shape[:-1])
