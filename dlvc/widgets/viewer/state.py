@@ -41,12 +41,11 @@ class Choices:
     ) -> None:
         self.models = list(series)
         self.epochs = [list(frames) for frames in series.values()]
-        shapes = [each.weights.shape for frames in series.values() for each in frames.values()]
-        self.layers = max(shape[1] for shape in shapes)
-        self.heads = max(shape[2] for shape in shapes)
+        recordings = [recording for frames in series.values() for recording in frames.values()]
+        self.layers = max(recording.weights.shape[1] for recording in recordings)
+        self.heads = max(recording.weights.shape[2] for recording in recordings)
         self.images, self.classes = len(images), list(classes)
-        first = next(iter(next(iter(series.values())).values()))
-        self.grid = first.patch_grid
+        self.grid = recordings[0].patch_grid
 
     def change(self, state: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         """`state` after `changes` in a user's words; see `AttentionViewer.show`."""
@@ -55,7 +54,7 @@ class Choices:
                 raise TypeError(f"the viewer shows no {name!r}; it knows {', '.join(CHANGES)}.")
         new = dict(state)
         if "model" in changes:
-            new["model"] = self._place("model", changes["model"], self.models)
+            new["model"] = self._index("model", changes["model"], self.models)
             new["epoch"] = len(self.epochs[new["model"]]) - 1
         if "epoch" in changes:
             new["epoch"] = self._epoch(changes["epoch"], new["model"])
@@ -63,11 +62,11 @@ class Choices:
         if "patch" in changes:
             new["patch"] = self._patch(changes["patch"])
         if "class_name" in changes:
-            new["class"] = self._place("class_name", changes["class_name"], self.classes)
+            new["class"] = self._index("class_name", changes["class_name"], self.classes)
             new["view"] = "relevance"
         for name, allowed in (("view", VIEWS), ("scale", SCALES)):
             if name in changes:
-                new[name] = allowed[self._place(name, changes[name], allowed)]
+                new[name] = allowed[self._index(name, changes[name], allowed)]
         if "opacity" in changes:
             new["opacity"] = self._opacity(changes["opacity"])
         if "table" in changes:
@@ -106,7 +105,7 @@ class Choices:
         new = {"compare": True, "layer2": SAME, "head2": SAME}
         new |= {f"{name}2": state[name] for name in ("image", "model", "epoch")}
         if "model" in other:
-            new["model2"] = self._place("model", other["model"], self.models)
+            new["model2"] = self._index("model", other["model"], self.models)
             new["epoch2"] = len(self.epochs[new["model2"]]) - 1
         if "epoch" in other:
             new["epoch2"] = self._epoch(other["epoch"], new["model2"])
@@ -131,7 +130,7 @@ class Choices:
             raise ValueError(f"{name} must be a number from 1 to {count}; got {value!r}.")
         return number - 1
 
-    def _place(self, name: str, value: Any, allowed: Sequence[str]) -> int:
+    def _index(self, name: str, value: Any, allowed: Sequence[str]) -> int:
         if value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
         return list(allowed).index(value)
