@@ -286,7 +286,7 @@ def test_copy_as_code_shows_code_that_runs_and_says_the_same(make, sketches, tmp
     assert "precision" not in code and "seed" not in code  # only what is no default
     asked = {}
     names = {"data": sketches}
-    code = code.replace("from dlvc.experiments.running import run_experiment", "")
+    code = code.replace("from dlvc.experiments import run_experiment", "")
     names["run_experiment"] = lambda *arguments, **more: asked.update(more, given=arguments)
     exec(code, names)
     assert asked == {

@@ -18,12 +18,13 @@ DECIDING = ("batch_size", "image_size", "optimizer", "augmentation", "precision"
 
 def cost_text(key: str, data: ImageData, config: TrainConfig, options: Mapping[str, Any]) -> str:
     """Parameters, and multiply-adds for one image, of the model in words."""
-    about = describe_model(outline_model(key, config, options=options), data.test)
-    trained = about["trained_parameters"]
-    still = f" ({trained:,} of them are trained)" if trained != about["parameters"] else ""
-    adds = about["multiply_adds"]
-    operations = f"{adds / 1e6:,.1f} million" if adds >= 1e6 else f"{adds:,}"
-    return f"{about['parameters']:,} parameters{still}, {operations} multiply-adds per image"
+    size = describe_model(outline_model(key, config, options=options), data.test)
+    trained, parameters, products = (
+        size[name] for name in ("trained_parameters", "parameters", "multiply_adds")
+    )
+    part = f" ({trained:,} of them are trained)" if trained != parameters else ""
+    operations = f"{products / 1e6:,.1f} million" if products >= 1e6 else f"{products:,}"
+    return f"{parameters:,} parameters{part}, {operations} multiply-adds per image"
 
 
 class CostEstimate:
@@ -62,15 +63,15 @@ class CostEstimate:
         if wanted is None or self._tell(*wanted):
             return  # answered meanwhile
         try:
-            place = _place(*wanted)
-            if place not in self._costs:
-                self._costs[place] = cost_text(self.key, self.data, *wanted)
+            key = _equal_cost(*wanted)
+            if key not in self._costs:
+                self._costs[key] = cost_text(self.key, self.data, *wanted)
                 if self._wanted is wanted:
                     self._tell(*wanted)
-            if place not in self._paces and not self._is_busy():
+            if key not in self._paces and not self._is_busy():
                 pace = measure_pace(self.key, self.data, *wanted)
                 if not self._is_busy():  # else the training slowed it down
-                    self._paces[place] = pace
+                    self._paces[key] = pace
             if self._wanted is wanted:
                 self._tell(*wanted)
         except Exception as error:  # an estimate is no reason to fail, but to say so
@@ -78,8 +79,8 @@ class CostEstimate:
 
     def _tell(self, config: TrainConfig, options: Mapping[str, Any]) -> bool:
         """Show what is known; whether that is all."""
-        place = _place(config, options)
-        cost, pace = self._costs.get(place), self._paces.get(place)
+        key = _equal_cost(config, options)
+        cost, pace = self._costs.get(key), self._paces.get(key)
         if cost is None:
             self._show("Counting…")
         elif pace is None:
@@ -90,8 +91,8 @@ class CostEstimate:
         return pace is not None
 
 
-def _place(config: TrainConfig, options: Mapping[str, Any]) -> tuple:
-    """Settings of equal cost have the same."""
+def _equal_cost(config: TrainConfig, options: Mapping[str, Any]) -> tuple:
+    """What is the same for settings of equal cost."""
     return (
         *(getattr(config, name) for name in DECIDING),
         min(config.batch_size, config.train_size),
