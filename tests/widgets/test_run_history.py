@@ -66,7 +66,7 @@ def test_all_runs_of_the_folder_are_listed_newest_first(history):
 def test_a_run_of_this_session_that_was_not_saved_is_listed_too(history):
     history.add(WIDE, None)
     history.list.value = ("unsaved 1",)
-    assert history.chosen == [WIDE]
+    assert history.selected == [WIDE]
     assert history.delete.disabled and history.rename.disabled
 
 
