@@ -9,7 +9,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlvc.checks import brief
+from dlvc.checks import check_choice, check_kind, check_share
 from dlvc.inspection import AttentionRecording
 
 VIEWS = ("head", "mean", "rollout", "relevance")
@@ -52,13 +52,7 @@ class Choices:
         for name in changes:
             if name not in CHANGES:
                 raise TypeError(f"the viewer shows no {name!r}; it knows {', '.join(CHANGES)}.")
-        new = dict(state)
-        if "model" in changes:
-            new["model"] = self._index("model", changes["model"], self.models)
-            new["epoch"] = len(self.epochs[new["model"]]) - 1
-        if "epoch" in changes:
-            new["epoch"] = self._epoch(changes["epoch"], new["model"])
-        new.update(self._numbers(changes))
+        new = {**state, **self._place(changes, state["model"])}
         if "patch" in changes:
             new["patch"] = self._patch(changes["patch"])
         if "class_name" in changes:
@@ -66,11 +60,15 @@ class Choices:
             new["view"] = "relevance"
         for name, allowed in (("view", VIEWS), ("scale", SCALES)):
             if name in changes:
-                new[name] = allowed[self._index(name, changes[name], allowed)]
+                check_choice(name, changes[name], allowed)
+                new[name] = changes[name]
         if "opacity" in changes:
-            new["opacity"] = self._opacity(changes["opacity"])
+            hint = "0 is the image, 1 the map alone."
+            check_share("opacity", changes["opacity"], hint=hint)
+            new["opacity"] = float(changes["opacity"])
         if "table" in changes:
-            new["table"] = self._switch("table", changes["table"])
+            check_kind("table", changes["table"], bool, "Give True or False.")
+            new["table"] = changes["table"]
         if "other" in changes:
             new.update(self._other(new, changes["other"]))
         return new
@@ -102,38 +100,32 @@ class Choices:
             return {"compare": False}
         if not isinstance(other, Mapping) or not set(other) <= set(OTHER):
             raise ValueError(f"other must be a dict of {', '.join(OTHER)}, or None; got {other!r}.")
-        new = {"compare": True, "layer2": SAME, "head2": SAME}
-        new |= {f"{name}2": state[name] for name in ("image", "model", "epoch")}
-        if "model" in other:
-            new["model2"] = self._index("model", other["model"], self.models)
-            new["epoch2"] = len(self.epochs[new["model2"]]) - 1
-        if "epoch" in other:
-            new["epoch2"] = self._epoch(other["epoch"], new["model2"])
-        return new | {f"{name}2": value for name, value in self._numbers(other).items()}
+        start = {name: state[name] for name in ("image", "model", "epoch")}
+        start |= {"layer": SAME, "head": SAME, **self._place(other, state["model"])}
+        return {"compare": True, **{f"{name}2": value for name, value in start.items()}}
 
-    def _numbers(self, given: Mapping[str, Any]) -> dict[str, int]:
+    def _place(self, named: Mapping[str, Any], model: int) -> dict[str, int]:
+        """The image, model, epoch, layer and head that are `named`; an epoch alone is one of `model`."""
+        place = {}
+        if "model" in named:
+            place["model"] = model = self._index("model", named["model"], self.models)
+            place["epoch"] = len(self.epochs[model]) - 1
+        if "epoch" in named:
+            place["epoch"] = self._epoch(named["epoch"], model)
         counts = {"image": self.images, "layer": self.layers, "head": self.heads}
-        return {
-            name: self._number(name, given[name], count)
-            for name, count in counts.items()
-            if name in given
-        }
-
-    def _switch(self, name: str, value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be True or False; got {brief(value)}.")
-        return value
-
-    def _number(self, name: str, value: Any, count: int) -> int:
-        number = whole_number(value)
-        if number is None or not 1 <= number <= count:
-            raise ValueError(f"{name} must be a number from 1 to {count}; got {value!r}.")
-        return number - 1
+        for name, count in counts.items():
+            if name in named:
+                number = whole_number(named[name])
+                if number is None or not 1 <= number <= count:
+                    raise ValueError(
+                        f"{name} must be a number from 1 to {count}; got {named[name]!r}."
+                    )
+                place[name] = number - 1
+        return place
 
     def _index(self, name: str, value: Any, allowed: Sequence[str]) -> int:
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
-        return list(allowed).index(value)
+        check_choice(name, value, tuple(allowed))
+        return allowed.index(value)
 
     def _epoch(self, value: Any, model: int) -> int:
         names = self.epochs[model]
@@ -159,13 +151,6 @@ class Choices:
                 f"patch must be a row from 1 to {rows} and a column from 1 to {columns}; got {value!r}."
             )
         return (row - 1) * columns + column - 1
-
-    def _opacity(self, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(
-                f"opacity must be from 0, the image, to 1, the map alone; got {value!r}."
-            )
-        return float(value)
 
 
 def whole_number(value: Any) -> int | None:
