@@ -698,19 +698,13 @@ def test_chosen_layers_and_heads_are_those_of_all_maps(class_token):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layers": [3]}, "layers are numbers from 0 to 2, at least one; got 3"),
         ({"heads": [0, -1, 4]}, "heads are numbers from 0 to 3, at least one; got -1, 4"),
         ({"heads": []}, "heads are numbers from 0 to 3, at least one; got none"),
     ],
 )
-def test_layers_and_heads_that_do_not_exist_are_named(options, message):
+def test_heads_that_do_not_exist_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         attention_maps(small_model(False), some_images(), **options)
-
-
-def test_classes_that_do_not_exist_are_named():
-    with pytest.raises(ValueError, match="classes are numbers from 0 to 9, at least one; got 10"):
-        class_relevance(small_model(False), some_images(), [0, 10])
 
 
 def test_byte_images_and_half_precision_parameters_are_taken():
