@@ -130,7 +130,6 @@ def explicit_attention(model: VisionTransformer) -> Iterator[dict[int, Tensor]]:
     The dict has the weights (B, H, N, N) of each layer in the last forward pass, on the model's device. The scores
     equal those of the fused function up to rounding. Run the model with gradients enabled to differentiate by weights.
     """
-    check_model(model)
     weights_by_layer: dict[int, Tensor] = {}
 
     def replace(number: int):

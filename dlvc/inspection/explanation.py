@@ -20,7 +20,7 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from dlvc.checks import check_choice
+from dlvc.checks import check_choice, check_whole
 from dlvc.data import to_float
 from dlvc.inspection.forward import evaluation_mode, to_input
 from dlvc.models import DeepCNN, ResNet18, SimpleCNN, VisionTransformer
@@ -66,7 +66,9 @@ def deletion_curve(
     Raises ValueError for other shapes, names or numbers of steps.
     """
     patch_grid = patch_grid or _square_grid(scores)
-    _check_deletion(images, labels, scores, order, steps, fill, patch_grid)
+    check_choice("order", order, ORDERS)
+    check_choice("fill", fill, FILLS)
+    _check_deletion(images, labels, scores, steps, patch_grid)
     scores = scores.detach().cpu().float()
     generator = torch.Generator().manual_seed(seed)
     rank = _deletion_rank(scores, order, generator)
@@ -126,16 +128,8 @@ def _square_grid(scores: Tensor) -> tuple[int, int]:
 
 
 def _check_deletion(
-    images: Tensor,
-    labels: Tensor,
-    scores: Tensor,
-    order: str,
-    steps: int,
-    fill: str,
-    patch_grid: tuple[int, int],
+    images: Tensor, labels: Tensor, scores: Tensor, steps: int, patch_grid: tuple[int, int]
 ) -> None:
-    check_choice("order", order, ORDERS)
-    check_choice("fill", fill, FILLS)
     patches = patch_grid[0] * patch_grid[1]
     if images.ndim != 4 or not len(images) or tuple(scores.shape) != (len(images), patches):
         raise ValueError(
@@ -149,10 +143,7 @@ def _check_deletion(
     if not scores.isfinite().all():
         raise ValueError("scores must be finite; got nan or infinity, for which there is no order.")
     _check_divides(patch_grid, images.shape[2:])
-    if not 1 <= steps <= patches:
-        raise ValueError(
-            f"steps must be between 1 and {patches}, the number of patches; got {steps}."
-        )
+    check_whole("steps", steps, low=1, high=patches, hint="At most one for each patch.")
 
 
 def _check_divides(patch_grid: tuple[int, int], size: tuple[int, int]) -> None:

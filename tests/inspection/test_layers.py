@@ -1,5 +1,7 @@
 """What is said of a layer agrees with torch's own gradients and with counting by hand, and changes nothing."""
 
+from __future__ import annotations
+
 import math
 
 import pytest

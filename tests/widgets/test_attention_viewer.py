@@ -21,7 +21,7 @@ from dlvc.models.vit import VisionTransformer
 from dlvc.widgets import AttentionViewer
 from dlvc.widgets.page import json_for_script
 from dlvc.widgets.viewer.payload import pack_rows, unpack_rows
-from dlvc.widgets.viewer.reading import Spot, largest, map_rows, percent, strongest
+from dlvc.widgets.viewer.reading import Spot, largest, percent, strongest
 from dlvc.widgets.viewer.state import CHANGES, SCALES
 
 ANIMALS = ("cat", "dog", "owl")
@@ -656,16 +656,6 @@ def test_equal_attention_is_flat_and_not_stretched(scale: str) -> None:
 def test_a_map_of_nothing_is_drawn_as_nothing() -> None:
     nothing = drawn_maps(hand_viewer(class_name="owl", scale="head"), (2, 2))[0]
     assert (nothing == 0).all()
-
-
-def test_the_second_direction_is_missing_where_there_is_none() -> None:
-    recording = hand_recording()
-    relevance = Spot("relevance", 0, 0, 0, 1)
-    assert map_rows(recording, relevance, 2)[1] is None
-    mean = hand_recording(class_token=False)
-    head = Spot("head", 0, 0, 0, 0)
-    assert map_rows(mean, head, -1)[1] is None
-    assert map_rows(mean, head, 1)[1] == pytest.approx([0.25, 0, 0.25, 0.25])
 
 
 # The still picture, and what a notebook shows and stores.

@@ -141,8 +141,8 @@ def test_another_choice_takes_the_question_back(history):
     assert history._asking.layout.display == "none"
 
 
-def test_nothing_is_changed_while_a_training_goes_on(history):
-    history._is_busy = lambda: True
+def test_nothing_is_changed_while_a_training_goes_on(history, monkeypatch):
+    monkeypatch.setattr("dlvc.widgets.panel.history.training_goes_on", lambda: True)
     choose(history, "one.json")
     history.delete.click()
     history.yes.click()

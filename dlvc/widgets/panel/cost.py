@@ -11,6 +11,7 @@ from dlvc.data import ImageData
 from dlvc.experiments import describe_model, outline_model
 from dlvc.widgets.panel.progress import duration
 from dlvc.widgets.panel.time import Pace, measure_pace
+from dlvc.widgets.panel.worker import training_goes_on
 
 # What of a config decides how long a step takes.
 DECIDING = ("batch_size", "image_size", "optimizer", "augmentation", "precision", "device")
@@ -30,18 +31,11 @@ def cost_text(key: str, data: ImageData, config: TrainConfig, options: Mapping[s
 class CostEstimate:
     """Tells `show` the cost of the settings that were asked for last, as soon as it is known, and more exactly later.
 
-    Seconds are measured, once for settings of equal speed, unless `is_busy` says that a training has the machine.
+    Seconds are measured, once for settings of equal speed, unless a training has the machine.
     """
 
-    def __init__(
-        self,
-        key: str,
-        data: ImageData,
-        show: Callable[[str], None],
-        *,
-        is_busy: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.key, self.data, self._show, self._is_busy = key, data, show, is_busy
+    def __init__(self, key: str, data: ImageData, show: Callable[[str], None]) -> None:
+        self.key, self.data, self._show = key, data, show
         self._wanted: tuple[TrainConfig, dict[str, Any]] | None = None
         self._costs: dict[tuple, str] = {}
         self._paces: dict[tuple, Pace] = {}
@@ -68,9 +62,9 @@ class CostEstimate:
                 self._costs[key] = cost_text(self.key, self.data, *wanted)
                 if self._wanted is wanted:
                     self._tell(*wanted)
-            if key not in self._paces and not self._is_busy():
+            if key not in self._paces and not training_goes_on():
                 pace = measure_pace(self.key, self.data, *wanted)
-                if not self._is_busy():  # else the training slowed it down
+                if not training_goes_on():  # else the training slowed it down
                     self._paces[key] = pace
             if self._wanted is wanted:
                 self._tell(*wanted)
@@ -84,7 +78,7 @@ class CostEstimate:
         if cost is None:
             self._show("Counting…")
         elif pace is None:
-            later = "when no training is going on" if self._is_busy() else "now"
+            later = "when no training is going on" if training_goes_on() else "now"
             self._show(f"{cost}; the time is measured {later}.")
         else:
             self._show(f"{cost}; about {duration(pace.seconds(config))} on this device.")

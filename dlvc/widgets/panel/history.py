@@ -20,6 +20,7 @@ from dlvc.experiments import (
 from dlvc.files import CannotWriteError, write_whole
 from dlvc.training import AlreadyRunningError
 from dlvc.widgets.panel.live_curves import Curve, curves_svg, legend
+from dlvc.widgets.panel.worker import training_goes_on
 
 MOST_OVERLAID = 8
 EXPORT = "epochs.csv"
@@ -37,18 +38,11 @@ def run_label(record: RunRecord) -> str:
 class RunHistory:
     """The runs in `folder` with those that `add` brings, as a list to choose from; a widget.
 
-    `on_delete` is called after runs have been put away. `is_busy` says whether a training is going on, during which no
-    run is renamed or put away.
+    `on_delete` is called after runs have been put away. While a training goes on, no run is renamed or put away.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        on_delete: Callable[[], None] = lambda: None,
-        *,
-        is_busy: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.folder, self._on_delete, self._is_busy = folder, on_delete, is_busy
+    def __init__(self, folder: Path, on_delete: Callable[[], None] = lambda: None) -> None:
+        self.folder, self._on_delete = folder, on_delete
         self.records: dict[str, RunRecord] = {}  # by path, or by number for those without a file
         self._unsaved: dict[str, RunRecord] = {}
         narrow = {"description_width": "44px"}
@@ -147,9 +141,10 @@ class RunHistory:
         self.export.disabled = not any(record.epochs for record in self.selected)
 
     def _refused(self) -> bool:
-        if self._is_busy():
+        busy = training_goes_on()
+        if busy:
             self._say("Not while a training is going on: it may need these files. Stop it first.")
-        return self._is_busy()
+        return busy
 
     def _rename(self) -> None:
         if self._refused():

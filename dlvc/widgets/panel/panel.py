@@ -32,7 +32,6 @@ from dlvc.widgets.panel.worker import (
     STOPPING,
     BusyError,
     TrainingWorker,
-    training_goes_on,
 )
 
 # Config, options, protocol and profile.
@@ -91,8 +90,8 @@ class TrainingPanel:
         self.controls = PanelControls(title, protocol=protocol, profile=profile)
         groups, fixed = self._settings.groups, self._settings.fixed
         self.form = TrainingForm(groups, preset, self._changed, fixed=fixed)
-        self.history = RunHistory(self.folder, self._show_state, is_busy=training_goes_on)
-        self._cost = CostEstimate(key, data, self.controls.show_cost, is_busy=training_goes_on)
+        self.history = RunHistory(self.folder, self._show_state)
+        self._cost = CostEstimate(key, data, self.controls.show_cost)
         self.widget = self.controls.put_together(self.form.widget, self.history.widget)
         for choice in (self.controls.profile, self.controls.protocol):
             choice.observe(lambda change: self._use_preset(), "value")
@@ -145,16 +144,9 @@ class TrainingPanel:
         config, options = self._read()
         if self._problems:
             raise ValueError(" ".join(self._problems.values()))
-        names, fresh = self._preset_names(), self.controls.fresh.value
-        progress, notices = RunProgress(config), []
-
-        def work(stop: threading.Event) -> bool:
-            # Only now is it certain that no other training of this panel is going on.
-            self._progress, self._notices = progress, notices
-            self._begun = (config, options, names)
-            return self._train(config, options, names, fresh, stop)
-
-        self._worker.start(work)
+        asked = (config, options, self._preset_names())
+        fresh = self.controls.fresh.value
+        self._worker.start(lambda stop: self._train(asked, fresh, stop))
 
     def stop(self) -> None:
         """Ask the training to stop at its next step; its model and what it has learned are kept."""
@@ -265,16 +257,11 @@ class TrainingPanel:
         ended = result_sentences(self.run.record, can_go_on=self._can_go_on())
         return [*ended, *self._notices, *form]
 
-    def _train(
-        self,
-        config: TrainConfig,
-        options: Mapping[str, Any],
-        names: Mapping[str, str],
-        fresh: bool,
-        stop: threading.Event,
-    ) -> bool:
+    def _train(self, asked: Asked, fresh: bool, stop: threading.Event) -> bool:
         """Run the experiment, in the training's thread; whether it got to its end."""
-        progress = self._progress
+        config, options, names = self._begun = asked
+        progress = self._progress = RunProgress(config)
+        self._notices = []
         self.controls.draw(progress)
 
         def draw_if_due() -> None:
