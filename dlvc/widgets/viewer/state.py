@@ -52,7 +52,7 @@ class Choices:
         for name in changes:
             if name not in CHANGES:
                 raise TypeError(f"the viewer shows no {name!r}; it knows {', '.join(CHANGES)}.")
-        new = {**state, **self._place(changes, state["model"])}
+        new = {**state, **self._where(changes, state["model"])}
         if "patch" in changes:
             new["patch"] = self._patch(changes["patch"])
         if "class_name" in changes:
@@ -101,10 +101,10 @@ class Choices:
         if not isinstance(other, Mapping) or not set(other) <= set(OTHER):
             raise ValueError(f"other must be a dict of {', '.join(OTHER)}, or None; got {other!r}.")
         start = {name: state[name] for name in ("image", "model", "epoch")}
-        start |= {"layer": SAME, "head": SAME, **self._place(other, state["model"])}
+        start |= {"layer": SAME, "head": SAME, **self._where(other, state["model"])}
         return {"compare": True, **{f"{name}2": value for name, value in start.items()}}
 
-    def _place(self, named: Mapping[str, Any], model: int) -> dict[str, int]:
+    def _where(self, named: Mapping[str, Any], model: int) -> dict[str, int]:
         """The image, model, epoch, layer and head that are `named`; an epoch alone is one of `model`."""
         place = {}
         if "model" in named:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -30,6 +30,15 @@ from dlvc.widgets.viewer.state import START, Choices, epoch_name
 Recordable = VisionTransformer | AttentionRecording
 TITLE = "Attention viewer"
 HEIGHT = 660  # pixels a frame starts with; its page then makes it fit
+
+
+class Shown(NamedTuple):
+    """What one pane shows: the name of a model and moment, all recordings of the model, the moment's, and the spot."""
+
+    name: str
+    frames: list[AttentionRecording]
+    recording: AttentionRecording
+    spot: Spot
 
 
 class AttentionViewer:
@@ -69,9 +78,9 @@ class AttentionViewer:
             self.names = [f"{name}, {self.classes[label]}" for name, label in pairs]
         self._choices = Choices(self.series, self.names, self.classes)
         self._live: Any = None
-        last = len(next(iter(self.series.values()))) - 1
-        predicted = int(self._recording(0, last).probabilities[0].argmax())
-        self._state = {**START, "epoch": last, "class": predicted}
+        frames = list(next(iter(self.series.values())).values())
+        predicted = int(frames[-1].probabilities[0].argmax())
+        self._state = {**START, "epoch": len(frames) - 1, "class": predicted}
         self.show(**shown)
 
     def show(self, **changes: Any) -> AttentionViewer:
@@ -94,13 +103,13 @@ class AttentionViewer:
         """What is shown, in sentences: where, the five strongest weights both ways, the prediction."""
         return " Compared with ".join(
             describe_spot(
-                self._recording(*at),
-                spot,
+                shown.recording,
+                shown.spot,
                 self._state["patch"],
-                title=f"{self._model_name(at)}, {self.names[spot.image]}",
+                title=f"{shown.name}, {self.names[shown.spot.image]}",
                 classes=self.classes,
             )
-            for at, spot in self._spots()
+            for shown in self._shown()
         )
 
     def live(self) -> Any:
@@ -134,10 +143,10 @@ class AttentionViewer:
 
     def picture(self) -> Picture:
         """What is shown as a figure, with the sentences of `describe` as its caption and alternative text."""
-        spots, patch = self._spots(), self._state["patch"]
+        all_shown, patch = self._shown(), self._state["patch"]
         panes, values = [], []
-        for at, spot in spots:
-            given, taken = map_rows(self._recording(*at), spot, patch)
+        for name, _, recording, spot in all_shown:
+            given, taken = map_rows(recording, spot, patch)
             values.append(given)
             title = "Attends to"
             if spot.view == "relevance":
@@ -145,15 +154,15 @@ class AttentionViewer:
             if taken is not None:
                 values.append(taken)
                 taken = self._on_patches(taken)
-            image, name = self.pictures[spot.image], self.names[spot.image]
-            where = f"{self._model_name(at)}, {map_name(self._recording(*at), spot, self.classes)}"
-            panes.append(Pane(image, name, where, self._on_patches(given), taken, title))
-        thumbs, tops = self._thumbs(*spots[0])
-        spot, heads = spots[0][1], thumbs.shape[1] - 2
+            image, image_name = self.pictures[spot.image], self.names[spot.image]
+            place = f"{name}, {map_name(recording, spot, self.classes)}"
+            panes.append(Pane(image, image_name, place, self._on_patches(given), taken, title))
+        thumbs, tops = self._thumbs(all_shown[0])
+        spot, heads = all_shown[0].spot, thumbs.shape[1] - 2
         column = {"head": spot.head, "mean": heads, "rollout": heads + 1}.get(spot.view)
         return attention_view(
             panes,
-            self._top(spots, values),
+            self._top(all_shown, values),
             patch=None if patch < 0 else divmod(patch, self._choices.grid[1]),
             thumbs=thumbs,
             thumb_tops=tops,
@@ -174,7 +183,7 @@ class AttentionViewer:
         return page.json_for_script(self.payload)
 
     def __repr__(self) -> str:
-        recording = self._recording(0, 0)
+        recording = next(iter(next(iter(self.series.values())).values()))
         layers, heads = recording.weights.shape[1:3]
         rows, columns = recording.patch_grid
         return (
@@ -195,52 +204,43 @@ class AttentionViewer:
         module = "attention_viewer"
         return page.page(module, self.payload, self._state, title=TITLE, picture=picture)
 
-    def _spots(self) -> list[tuple[tuple[int, int], Spot]]:
-        """Model and epoch, and the spot, of each pane that is shown."""
-        state = self._state
-        spots = []
+    def _shown(self) -> list[Shown]:
+        """What each pane shows."""
+        state, panes = self._state, []
         for suffix in ("", "2") if state["compare"] else ("",):
-            model = state[f"model{suffix}"]
-            epoch = min(state[f"epoch{suffix}"], len(self._choices.epochs[model]) - 1)
-            layers, heads = self._recording(model, epoch).weights.shape[1:3]
+            name, moments = list(self.series.items())[state[f"model{suffix}"]]
+            frames = list(moments.values())
+            epoch = min(state[f"epoch{suffix}"], len(frames) - 1)
+            if len(frames) > 1:
+                name = f"{name}, {list(moments)[epoch]}"
+            layers, heads = frames[epoch].weights.shape[1:3]
             layer, head = (
                 state[name] if not suffix or state[f"{name}2"] < 0 else state[f"{name}2"]
                 for name in ("layer", "head")
             )
             layer, head = min(layer, layers - 1), min(head, heads - 1)
             spot = Spot(state["view"], state[f"image{suffix}"], layer, head, state["class"])
-            spots.append(((model, epoch), spot))
-        return spots
+            panes.append(Shown(name, frames, frames[epoch], spot))
+        return panes
 
-    def _recording(self, model: int, epoch: int) -> AttentionRecording:
-        return list(list(self.series.values())[model].values())[epoch]
-
-    def _model_name(self, at: tuple[int, int]) -> str:
-        """A model, with its epoch if there are several."""
-        model, epoch = at
-        epochs = self._choices.epochs[model]
-        return f"{self._choices.models[model]}{f', {epochs[epoch]}' if len(epochs) > 1 else ''}"
-
-    def _top(self, spots: list[tuple[tuple[int, int], Spot]], values: list[np.ndarray]) -> float:
+    def _top(self, panes: list[Shown], values: list[np.ndarray]) -> float:
         """The end of the colour scale: the panes share it."""
         scale = self._state["scale"]
         if scale == "patch":
             return max(float(value.max()) for value in values) or 1.0
-        series = list(self.series.values())
-        scopes = [(series[model], spot) for (model, _), spot in spots]
+        scopes = [(shown.frames, shown.spot) for shown in panes]
         if scale == "all":
-            scopes = [(frames, spots[0][1]) for frames in series]
-        return max(largest(frames.values(), spot, scale) for frames, spot in scopes) or 1.0
+            scopes = [(frames.values(), panes[0].spot) for frames in self.series.values()]
+        return max(largest(frames, spot, scale) for frames, spot in scopes) or 1.0
 
-    def _thumbs(self, at: tuple[int, int], spot: Spot) -> tuple[np.ndarray, np.ndarray]:
+    def _thumbs(self, shown: Shown) -> tuple[np.ndarray, np.ndarray]:
         """The small maps (layers, heads + 2, rows, columns) and the ends of their scales (layers, heads + 2)."""
-        recording, patch = self._recording(*at), self._state["patch"]
         maps, tops = [], []
-        for row in small_spots(recording, spot):
-            values = [map_rows(recording, small, patch)[0] for small in row]
+        for row in small_spots(shown.recording, shown.spot):
+            values = [map_rows(shown.recording, spot, self._state["patch"])[0] for spot in row]
             maps.append([self._on_patches(value) for value in values])
             pairs = zip(row, values, strict=True)
-            tops.append([self._top([(at, small)], [value]) for small, value in pairs])
+            tops.append([self._top([shown._replace(spot=spot)], [value]) for spot, value in pairs])
         return np.array(maps), np.array(tops)
 
     def _on_patches(self, values: np.ndarray) -> np.ndarray:
