@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import traitlets
+from html_page import Page
 from IPython.core.formatters import DisplayFormatter
 from torch import Tensor
 
@@ -104,34 +104,6 @@ def compared() -> AttentionViewer:
     return AttentionViewer(series, grey_images(2), labels=[2, 0], classes=ANIMALS)
 
 
-class Page(HTMLParser):
-    """The elements of an HTML text with their attributes, and the text inside each script."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.scripts: list[str] = []
-        self.in_script = False
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str]]) -> None:
-        self.elements.append((tag, dict(attributes)))
-        self.in_script = tag == "script"
-        if self.in_script:
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.in_script = False
-
-    def handle_data(self, data: str) -> None:
-        if self.in_script:
-            self.scripts[-1] += data
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
 def shown_html(viewer: AttentionViewer) -> str:
     return viewer._repr_mimebundle_()[0]["text/html"]
 
@@ -182,7 +154,7 @@ def test_two_images_of_six_layers_with_eight_heads_make_a_page_of_a_megabyte_at_
 def test_the_page_asks_for_nothing_outside_itself(viewer: AttentionViewer, tmp_path: Path) -> None:
     text = viewer.save_html(tmp_path / "page.html").read_text(encoding="utf-8")
     page = Page(text)
-    assert len(page.scripts) == 3
+    assert len(page.all("script")) == 3
     readable = re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)  # without packed numbers and pictures
     assert len(readable) < len(text) / 5
     for outside in (
@@ -243,7 +215,7 @@ def structure(page: Page) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def check_scripts(page: Page, name: str) -> None:
-    payload, state, module = page.scripts
+    payload, state, module = page.texts("script")
     received = json.loads(payload)
     assert received["classes"] == [name, "dog", name + "2"]
     assert received["series"][0]["name"] == name
@@ -294,8 +266,9 @@ def test_the_page_of_a_cell_and_a_saved_page_start_with_what_is_shown(
     frame = Page(shown_html(compared)).all("iframe")[0]["srcdoc"]
     saved = compared.save_html(tmp_path / "page.html").read_text(encoding="utf-8")
     for page in (Page(frame), Page(saved)):
-        assert json.loads(page.scripts[1]) == state_of(compared)
-        assert json.loads(page.scripts[0]) == compared.payload
+        payload, state, _ = page.texts("script")
+        assert json.loads(state) == state_of(compared)
+        assert json.loads(payload) == compared.payload
 
 
 @pytest.mark.parametrize("key", CHANGES)
