@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -105,21 +106,18 @@ def observed_attention(
     """
     seen: dict[int, Tensor] = {}
 
-    def observe(number: int):
-        def hook(layer: SelfAttention, arguments: tuple[Tensor], _: Tensor) -> None:
-            with torch.no_grad():
-                query, key, _ = layer.split_heads(arguments[0])  # before autocast is turned off
-                query, key = query[:, heads].float(), key[:, heads].float()
-                with torch.autocast(query.device.type, enabled=False):
-                    scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5
-                    seen[number] = scores.softmax(dim=-1).cpu()
-
-        return hook
+    @torch.no_grad()
+    def observe(number: int, layer: SelfAttention, inputs: tuple[Tensor], _: Tensor) -> None:
+        query, key, _ = layer.split_heads(inputs[0])  # before autocast is turned off
+        query, key = query[:, heads].float(), key[:, heads].float()
+        with torch.autocast(query.device.type, enabled=False):
+            scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5
+            seen[number] = scores.softmax(dim=-1).cpu()
 
     with ExitStack() as hooks:
         for number in layers:
             attention = model.blocks[number].attention
-            hooks.enter_context(attention.register_forward_hook(observe(number)))
+            hooks.enter_context(attention.register_forward_hook(partial(observe, number)))
         yield seen
 
 
@@ -132,20 +130,17 @@ def explicit_attention(model: VisionTransformer) -> Iterator[dict[int, Tensor]]:
     """
     weights_by_layer: dict[int, Tensor] = {}
 
-    def replace(number: int):
-        def hook(layer: SelfAttention, arguments: tuple[Tensor], _: Tensor) -> Tensor:
-            weights = layer.attention_weights(arguments[0])
-            if torch.is_grad_enabled() and not weights.requires_grad:
-                weights.requires_grad_()  # all parameters are frozen
-            weights_by_layer[number] = weights
-            value = layer.split_heads(arguments[0])[2]
-            return layer.projection((weights @ value).transpose(1, 2).flatten(2))
-
-        return hook
+    def replace(number: int, layer: SelfAttention, inputs: tuple[Tensor], _: Tensor) -> Tensor:
+        weights = layer.attention_weights(inputs[0])
+        if torch.is_grad_enabled() and not weights.requires_grad:
+            weights.requires_grad_()  # all parameters are frozen
+        weights_by_layer[number] = weights
+        value = layer.split_heads(inputs[0])[2]
+        return layer.projection((weights @ value).transpose(1, 2).flatten(2))
 
     with ExitStack() as hooks:
         for number, block in enumerate(model.blocks):
-            hooks.enter_context(block.attention.register_forward_hook(replace(number)))
+            hooks.enter_context(block.attention.register_forward_hook(partial(replace, number)))
         yield weights_by_layer
 
 

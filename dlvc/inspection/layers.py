@@ -6,6 +6,7 @@ Each function leaves weights, gradients, modes and hooks of the model as they we
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -74,22 +75,19 @@ def activation_by_layer(model: nn.Module, images: Tensor) -> list[LayerActivatio
     """
     activations: list[LayerActivation] = []
 
-    def note(name: str):
-        def look(_: nn.Module, arguments: tuple[Tensor], __: Tensor) -> None:
-            values = arguments[0].detach()
-            others = [axis for axis in range(values.ndim) if axis != 1]
-            positive = values > 0
-            activations.append(
-                LayerActivation(
-                    name,
-                    values.mean().item(),
-                    values.std().item(),
-                    1 - positive.float().mean().item(),
-                    1 - positive.amax(dim=others).float().mean().item(),
-                )
+    def note(name: str, _: nn.Module, inputs: tuple[Tensor]) -> None:
+        (values,) = inputs
+        others = [axis for axis in range(values.ndim) if axis != 1]
+        positive = values > 0
+        activations.append(
+            LayerActivation(
+                name,
+                values.mean().item(),
+                values.std().item(),
+                1 - positive.float().mean().item(),
+                1 - positive.amax(dim=others).float().mean().item(),
             )
-
-        return look
+        )
 
     relus = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.ReLU)]
     if not relus:
@@ -98,7 +96,7 @@ def activation_by_layer(model: nn.Module, images: Tensor) -> list[LayerActivatio
         )
     with evaluation_mode(model), ExitStack() as hooks:
         for name, layer in relus:
-            hooks.enter_context(layer.register_forward_hook(note(name)))
+            hooks.enter_context(layer.register_forward_pre_hook(partial(note, name)))
         model(to_input(model, images))
     return activations
 
