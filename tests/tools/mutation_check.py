@@ -278,8 +278,8 @@ FAULTS = (
     Fault(
         "pre-flight overlooks gradients that are missing",
         "inspection/preflight_checks/model_checks.py",
-        "if each.grad is None or not each.grad.any()]",
-        "if each.grad is None]",
+        "if value.grad is None or not value.grad.any()]",
+        "if value.grad is None]",
         "inspection/test_preflight.py",
     ),
     Fault(

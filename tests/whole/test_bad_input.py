@@ -220,9 +220,9 @@ REFUSED = [
     ("plots.residual_block([])", "got []", "a list", "Try ['attention']"),
     ("plots.receptive_field([('convolution', 0, 1)])", "got 0", "at least 1", "Try 3"),
     # small widgets and guesses
-    ("layer_size.layer_size(**{**LAYER, 'kernel': 9})", "9 x 9", "the padded image of 8 x 8", "Make"),
-    ("layer_size.layer_size(**{**LAYER, 'kind': 'dense'})", "'dense'", "convolution, max-pooling", "Try"),
-    ("layer_size.layer_size(**{**LAYER, 'stride': 0})", "got 0", "at least 1", "Try 1"),
+    ("layer_size.Layer(**{**LAYER, 'kernel': 9})", "9 x 9", "the padded image of 8 x 8", "Make"),
+    ("layer_size.Layer(**{**LAYER, 'kind': 'dense'})", "'dense'", "convolution, max-pooling", "Try"),
+    ("layer_size.Layer(**{**LAYER, 'stride': 0})", "got 0", "at least 1", "Try 1"),
     ("layer_size.layer_explorer().set(stride=99)", "99", "stops at 8", "Stay within"),
     ("positions.code_similarity(torch.ones(4, 2), 4)", "got 4", "from 0 to 3", "an earlier one"),
     ("prediction.guess_first('01', 3, 'How many?')", "got 3", "must be text", "Use quotes"),

