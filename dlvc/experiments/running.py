@@ -30,20 +30,17 @@ from dlvc.experiments.provenance import (
     weights_origin,
 )
 from dlvc.experiments.records import (
-    RUNS,
     EvaluationRecord,
     RunRecord,
     load_record,
-    pack_bits,
     save_record,
 )
 from dlvc.experiments.registry import Experiment, build_model, config_for, get_experiment
-from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
+from dlvc.files import CannotWriteError, remove_stale_parts, runs_folder, said_in_words
 from dlvc.models import MajorityClassifier, chosen_options, describe_options
 from dlvc.training import (
     ALONE,
     EpochRecord,
-    Evaluation,
     OneProcess,
     TrainResult,
     check_sizes,
@@ -118,7 +115,7 @@ def run_experiment(
             now = datetime.now(timezone.utc)
             done = train_and_test(model, data, config, about, start, now, stop, training)
             return Run(*done, None)
-        runs = folder or RUNS
+        runs = folder or runs_folder()
         digest, described = run_digest(model, data, config, **named, **start)
         stem = f"{key}_{protocol}_{chosen}_seed{config.seed}"
         with processes.held_by_first(checkpoint_folder(runs, stem, digest)) as checkpoints:
@@ -186,8 +183,8 @@ def train_and_test(
         best_epoch=result.best_epoch,
         interrupted=test is None,
         train_seconds=result.train_seconds,
-        validation=result.best_validation and as_record(result.best_validation),
-        test=test and as_record(test),
+        validation=result.best_validation and EvaluationRecord.of(result.best_validation),
+        test=test and EvaluationRecord.of(test),
         micro_batch=result.micro_batch,
     )
     return model, record
@@ -316,14 +313,6 @@ def fit_majority(
     cpu = torch.device("cpu")
     return TrainResult(
         (epoch,), 1, score, False, seconds + score.seconds, cpu, "float32", config.train_size
-    )
-
-
-def as_record(score: Evaluation) -> EvaluationRecord:
-    """An evaluation in the form that is written to a record."""
-    bits = pack_bits(score.correct.numpy())
-    return EvaluationRecord(
-        loss=score.loss, confusion=score.confusion.tolist(), correct=bits, seconds=score.seconds
     )
 
 

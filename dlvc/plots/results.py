@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import Protocol
 
 import numpy as np
@@ -112,25 +113,22 @@ def comparison_pairs(
 ) -> Picture:
     """Return one row per one-factor comparison: two points, an arrow and the difference.
 
-    Only runs of one protocol and profile on one data set are compared. `comparisons` without such
-    records of both models are left out (`experiments.COMPARISONS` has five).
+    Only runs by one protocol and of equal work are compared, as in the table: on equally many
+    images of the same data for equally many epochs from the same weights. `comparisons` without
+    such records of both models are left out (`experiments.COMPARISONS` has five).
     `reported` gives the report's accuracy by key, 0 to 1, drawn as a grey arrow below.
     """
     series = series_of(records, tested=True)
     pairs = []
     for comparison in comparisons:
-        without = [each for each in series if each.key == comparison.without]
-        changed = [each for each in series if each.key == comparison.with_factor]
         alike = [
             (one, other)
-            for one in without
-            for other in changed
-            if one.circumstances == other.circumstances
+            for one, other in product(series, series)
+            if (one.key, other.key) == (comparison.without, comparison.with_factor)
+            and one.work == other.work
         ]
-        # The full profile comes before the shorter ones in no alphabet, so it is looked for by name.
-        alike.sort(key=lambda both: "full profile" not in both[0].circumstances)
         if alike:
-            pairs.append((comparison.factor, *alike[0]))
+            pairs.append((comparison.factor, *max(alike, key=lambda both: both[0].work[1].rank)))
     if not pairs:
         raise ValueError("a comparison needs test results of both its models; got none.")
     reported = {key: 100 * value for key, value in (reported or {}).items()}

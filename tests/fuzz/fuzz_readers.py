@@ -66,7 +66,7 @@ def read_record_file(content: bytes) -> None:
         record = records.load_record(path)
     except ValueError:
         return
-    records.format_table(records.results_table([record]))
+    tables.format_table(tables.results_table([record]))
     if record.test is not None:
         record.test.correct_images()
 
@@ -184,7 +184,7 @@ if __name__ == "__main__":
 
     with atheris.instrument_imports(include=["dlvc", "pickletools", "tarfile", "gzip"]):
         from dlvc.data import cifar10, plain_pickle
-        from dlvc.experiments import records
+        from dlvc.experiments import records, tables
         from dlvc.lessons.guesses import store as predictions
         from dlvc.lessons.silent_bugs import clues, traces
     with tempfile.TemporaryDirectory() as temporary:
@@ -194,7 +194,7 @@ if __name__ == "__main__":
         atheris.Fuzz()
 else:
     from dlvc.data import cifar10, plain_pickle
-    from dlvc.experiments import records
+    from dlvc.experiments import records, tables
     from dlvc.lessons.guesses import store as predictions
     from dlvc.lessons.silent_bugs import clues, traces
 

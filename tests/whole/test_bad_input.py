@@ -16,7 +16,7 @@ from dlvc import config
 from dlvc import data
 from dlvc.training import device
 from dlvc.experiments import registry as experiments
-from dlvc import metrics
+from dlvc import files, metrics
 from dlvc import plots
 from dlvc.inspection import explanation
 from dlvc.lessons import notebooks
@@ -25,7 +25,7 @@ from dlvc.experiments import records
 from dlvc.experiments import folder as run_files
 from dlvc.experiments import running
 from dlvc.studies import scaling
-from dlvc.experiments import sweeps
+from dlvc.experiments import sweeps, tables
 from dlvc.lessons.silent_bugs import traces
 from dlvc.training import evaluation
 from dlvc.training import loop as training
@@ -185,11 +185,10 @@ REFUSED = [
     ("records.record_from_json('[' * 100_000)", "recursion", "not a run record", "Delete it"),
     ("records.record_from_json('{\"format_version\": NaN}')", "NaN", "not a run record", "Delete it"),
     ("records.load_records(3)", "got 3", "str or Path", "Give the path of a folder"),
-    ("records.results_table([1])", "got 1", "type RunRecord", "load_records()"),
-    ("records.mean_and_spread([])", "type list", "at least one number", "Take them from records"),
-    ("records.check_same_experiment([])", "got none", "at least one record", "Train a model"),
-    ("records.format_table(None)", "got None", "type DataFrame", "results_table(records)"),
-    ("records.format_table(records.results_table([]), 'html')", "'html'", "markdown, latex", "Try"),
+    ("tables.results_table([1])", "got 1", "type RunRecord", "load_records()"),
+    ("tables.mean_and_spread([])", "type list", "at least one number", "Take them from records"),
+    ("tables.format_table(None)", "got None", "type DataFrame", "results_table(records)"),
+    ("tables.format_table(tables.results_table([]), 'html')", "'html'", "markdown, latex", "Try"),
     # figures
     ("figure.training_trace(traces.load_trace('SoftmaxTwice'), 'x', reference=3)", "got 3", "type Trace", "load_trace"),
     # diagnosis
@@ -233,7 +232,7 @@ MISSING = [
     ("running.load_run('runs/none.json')", "runs/none.json", "no record at", "Give a file runs/*.json"),
     ("records.load_record('tests')", "tests", "no record at", "which each training leaves"),
     ("resnet.ResNet18(weights='none.pth')", "none.pth", "no weights at", "Leave weights unset"),
-    ("checkpoint.load_weights(NARROW, records.PROJECT / 'none')", "none", "no weights", "Train"),
+    ("checkpoint.load_weights(NARROW, files.PROJECT / 'none')", "none", "no weights", "Train"),
 ]  # fmt: skip
 
 
