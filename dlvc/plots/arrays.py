@@ -1,12 +1,14 @@
 """Tensors and arrays made ready to draw, or refused with what came and what is needed."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
 
 
 def as_array(values: Any) -> np.ndarray:
-    """Return `values` (a tensor on any device, an array or a list) as a numpy array."""
+    """`values` (a tensor on any device, an array or a list) as a numpy array."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         if str(values.dtype) == "torch.bfloat16":  # numpy has no such type
@@ -15,9 +17,8 @@ def as_array(values: Any) -> np.ndarray:
 
 
 def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
-    """Return images (N, 3, H, W), uint8 or floats in [0, 1], as (N, H, W, 3) for matplotlib.
-
-    Raises: ValueError for another shape, type or range.
+    """Images (N, 3, H, W), uint8 or floats in [0, 1], as (N, H, W, 3) for matplotlib.
+    Raises ValueError for another shape, type or range.
     """
     if hasattr(images, "images"):  # a Split: thousands of them
         raise ValueError(f"{name} must be a few images; got a Split. Pass its images[:8].")
@@ -49,9 +50,8 @@ def check_classes(classes: Any, count: int) -> None:
 
 
 def as_picture(image: Any, *, name: str = "image") -> np.ndarray:
-    """Return one image (3, H, W), uint8 or floats in [0, 1], as (H, W, 3).
-
-    Raises: ValueError for another shape, type or range.
+    """One image (3, H, W), uint8 or floats in [0, 1], as (H, W, 3).
+    Raises ValueError for another shape, type or range.
     """
     array = as_array(image)
     if array.ndim != 3:
@@ -60,9 +60,8 @@ def as_picture(image: Any, *, name: str = "image") -> np.ndarray:
 
 
 def as_counts(confusion: Any) -> np.ndarray:
-    """Return a confusion matrix of counts as an int array (C, C).
-
-    Raises: ValueError for another shape or type.
+    """A confusion matrix of counts as an int array (C, C).
+    Raises ValueError for another shape or type.
     """
     array = as_array(confusion)
     square = array.ndim == 2 and array.shape[0] == array.shape[1]

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS
-from dlvc.plots.style import MUTED, Picture, hide_axes, new_picture, set_description, styled
+from dlvc.plots.style import (
+    MUTED,
+    SKY,
+    Picture,
+    draw_frame,
+    empty_axes,
+    new_picture,
+    set_description,
+    styled,
+)
 
 # Inches: a map, a small map, between them, a line of text, a colour bar with its text.
 SIDE, THUMB, GAP, LINE, BAR = 1.75, 0.42, 0.16, 0.24, 0.55
@@ -29,7 +36,6 @@ class Pane:
 
 
 @styled
-@matplotlib.rc_context({"text.parse_math": False})  # names may hold a $
 def attention_view(
     panes: list[Pane],
     top: float,
@@ -42,7 +48,7 @@ def attention_view(
     opacity: float,
     description: str,
 ) -> Picture:
-    """Return the panes, their difference if there are two, and at the right a small map of each layer and head.
+    """The panes, their difference if there are two, and at the right a small map of each layer and head.
 
     `top` is the end of the colour scale. `thumbs` (layers, columns, rows, columns of patches) are the small maps, each
     in the scale up to `thumb_tops` (layers, columns); `chosen` is the one shown large. `patch` is (row, column) from 0.
@@ -56,10 +62,7 @@ def attention_view(
     wide = left + 0.55 + across
     high = max(rows * tall + len(panes) * BAR, down + 2 * LINE + 0.1)
     picture = new_picture(wide + 0.2, high + 0.95)
-    axes = picture.subplots()
-    hide_axes(axes)
-    axes.set(xlim=(0, wide), ylim=(high, 0), anchor="NW")
-    axes.set_aspect("equal")
+    axes = empty_axes(picture, wide, high, anchor="NW")
     drawing = _Drawing(axes, ratio, panes[0].given.shape)
     for number, pane in enumerate(panes):
         y = number * tall + above
@@ -108,9 +111,7 @@ class _Drawing:
         if patch is not None:
             width, height = SIDE / self.grid[1], SIDE * self.ratio / self.grid[0]
             corner = x + patch[1] * width, y + LINE + patch[0] * height
-            for color, line in (("black", 3.0), ("white", 1.5)):
-                look = {"fill": False, "edgecolor": color, "linewidth": line, "zorder": 3}
-                self.axes.add_patch(Rectangle(corner, width, height, **look))
+            draw_frame(self.axes, corner, width, height, color="white", line=1.5)
 
     def map(
         self,
@@ -130,12 +131,8 @@ class _Drawing:
 
     def bar(self, colors: str, y: float, low: float, high: float, width: float, label: str) -> None:
         """A colour scale from `low` to `high`, both shares, with its numbers and what they mean."""
-        self.axes.imshow(
-            np.linspace(0, 1, 256)[None],
-            extent=(0, width, y + 0.12, y),
-            aspect="equal",
-            cmap=colors,
-        )
+        scale, extent = np.linspace(0, 1, 256)[None], (0, width, y + 0.12, y)
+        self.axes.imshow(scale, extent=extent, aspect="equal", cmap=colors)
         look = {"fontsize": 9, "va": "top"}
         for place, align in ((0, "left"), (1, "right")):
             value = 100 * (low + place * (high - low))
@@ -149,9 +146,8 @@ class _Drawing:
         step, look = THUMB + 0.05, {"fontsize": 8, "color": MUTED}
         self.axes.text(x - 0.3, LINE - 0.05, "each layer and head", fontsize=9.5, fontweight="bold")
         for column, name in enumerate(names):
-            self.axes.text(
-                x + column * step + THUMB / 2, 2 * LINE - 0.07, name, ha="center", **look
-            )
+            middle = x + column * step + THUMB / 2
+            self.axes.text(middle, 2 * LINE - 0.07, name, ha="center", **look)
         for layer, column in np.ndindex(maps.shape[:2]):
             y = 2 * LINE + layer * (THUMB * self.ratio + 0.05)
             if column == 0:
@@ -161,8 +157,4 @@ class _Drawing:
             self.image(maps[layer, column], place, y, THUMB, cmap=ATTENTION_COLORS, vmin=0, vmax=1)
             if (layer, column) == chosen:
                 size = THUMB, THUMB * self.ratio
-                for color, line in (("black", 3.4), ("#56B4E9", 1.8)):
-                    frame = Rectangle(
-                        (place, y), *size, fill=False, edgecolor=color, linewidth=line
-                    )
-                    self.axes.add_patch(frame).set_zorder(3)
+                draw_frame(self.axes, (place, y), *size, color=SKY, line=1.7)

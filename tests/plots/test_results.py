@@ -85,5 +85,7 @@ def test_times_of_different_devices_are_named_with_their_models(make_run):
 
 
 def test_an_unknown_cost_is_refused(all_runs):
-    with pytest.raises(ValueError, match=r"costs must be among parameters, .*; got euros"):
+    with pytest.raises(
+        ValueError, match=r"costs must be at least one of parameters, .*; got euros"
+    ):
         cost_scatter(all_runs, costs=["euros"])
