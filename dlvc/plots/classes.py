@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.container import BarContainer
@@ -70,6 +69,8 @@ def confusion_heatmap(
 
 def _draw_confusion(axes: Axes, percent: np.ndarray, classes: Sequence[str], **options: Any) -> Any:
     """The colours of the cells, after drawing them; right answers are framed. The labels of the axes stay."""
+    import seaborn as sns  # half a second, which few notebooks need
+
     # The colour grows with the root of the share, so that the mistakes can be told apart too.
     look = {"cmap": "Blues", "norm": PowerNorm(0.5, vmin=0, vmax=100), "square": True}
     look |= {"xticklabels": classes, "yticklabels": classes, "cbar": False}
@@ -115,6 +116,8 @@ def _draw_class_bars(
     **options: Any,
 ) -> list[BarContainer]:
     """The bars of each group, after drawing the mean of `values` (group, class, number) of each class side by side."""
+    import seaborn as sns  # half a second, which few notebooks need
+
     table = pd.DataFrame(values, columns=["group", "class", "number"])
     look = {"palette": list(colors), "saturation": 1, "edgecolor": "white", "legend": False}
     columns = {"x": "class", "y": "number", "hue": "group"}

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 
 from dlvc.plots.arrays import as_array, as_pictures
 from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS, patch_grid
@@ -160,6 +159,8 @@ def head_shares(
     `shares[model]` (layers, heads) is the share of a head's map on the object, minus the object's share of the area.
     Raises ValueError for another shape.
     """
+    import seaborn as sns  # half a second, which few notebooks need
+
     tables = {name: 100 * as_array(values).astype(float) for name, values in shares.items()}
     for name, values in tables.items():
         if values.ndim != 2:

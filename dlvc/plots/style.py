@@ -22,7 +22,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
-from scipy.optimize import isotonic_regression
 
 INK = "#222222"
 MUTED = "#666666"
@@ -252,6 +251,8 @@ def spread_apart(values: Sequence[float], gap: float) -> list[float]:
 
     Their order stays. Without the steps of `gap` between them they need only rise: an isotonic regression.
     """
+    from scipy.optimize import isotonic_regression  # as slow to import as seaborn
+
     numbers = np.asarray(values, dtype=float)
     order = numbers.argsort(kind="stable")
     steps = gap * np.arange(len(numbers))
