@@ -36,8 +36,9 @@ def column_text(runs: list[RunRecord], name: str) -> str:
     return mean_and_spread([TABLE_COLUMNS[name](run) for run in runs], digits=digits)
 
 
-def in_registry_order(records: list[RunRecord]) -> list[RunRecord]:
+def in_registry_order(records: Iterable[RunRecord]) -> list[RunRecord]:
     """The records in the order of `EXPERIMENTS`, report before tuned, long runs before short ones, seeds rising."""
+    records = list(records)
     check_records(records)
     ranks = {key: rank for rank, key in enumerate(EXPERIMENTS)}
 

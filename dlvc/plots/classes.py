@@ -13,7 +13,6 @@ from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from dlvc.checks import check_whole
 from dlvc.data import CLASSES
 from dlvc.experiments import RunRecord
 from dlvc.plots.arrays import as_array, as_counts, as_pictures, check_classes
@@ -89,7 +88,6 @@ def confusion_grid(
     records: Iterable[RunRecord], *, classes: Sequence[str] = CLASSES, columns: int = 4
 ) -> Picture:
     """One small confusion matrix per model, summed over its runs, all in one scale."""
-    check_whole("columns", columns, low=1, hint="Try 4.")
     series = series_of((run for run in records if run.model["parameters"]), tested=True)
     title, labels = "What is taken for what", ("predicted class", "true class")
     picture, grid = plot_grid(

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from dlvc.checks import check_whole
 from dlvc.experiments import RunRecord
 from dlvc.plots.series import Series, data_text, learning_series, means_text
 from dlvc.plots.style import (
@@ -77,7 +76,6 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
 
     Redraws the report's Figure 1, "Comparison of model training behaviour".
     """
-    check_whole("columns", columns, low=1, hint="Try 4.")
     series = learning_series(records)
     title = "Training behaviour of each model"
     labels = ("epoch", "accuracy (%)")

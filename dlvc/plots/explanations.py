@@ -30,19 +30,11 @@ ORDER_LOOKS = {
 
 
 @styled
-def map_mosaic(
-    images: Any,
-    maps: Mapping[str, Any],
-    *,
-    titles: Sequence[str] | None = None,
-    outlines: Any = None,
-    title: str = "",
-) -> Picture:
+def map_mosaic(images: Any, maps: Mapping[str, Any], *, title: str = "") -> Picture:
     """A row for each image: the image, then each of its maps, black for 0 and bright for its largest number.
 
     `images` (N, 3, H, W) are uint8 or floats in [0, 1]; `maps` holds (N, patches) by name, numbers from 0 up. Each map
-    has a scale of its own, for maps of different kinds have no common one. `titles` name the rows; `outlines`
-    (N, H, W) bool draws the border of each object.
+    has a scale of its own, for maps of different kinds have no common one.
     Raises ValueError for another shape.
     """
     pictures = as_pictures(images)
@@ -64,18 +56,13 @@ def map_mosaic(
             largest = values[row].max() or 1.0
             look = {"cmap": ATTENTION_COLORS, "vmin": 0, "vmax": largest}
             tiling.draw(values[row].reshape(grid), first + column, row, **look)
-            if outlines is not None:
-                tiling.draw_outline(as_array(outlines[row]), first + column, row)
-        if titles is not None:
-            tiling.write_left(titles[row], 0, row)
     tiling.write_above("image", 0, 0)
     for column, name in enumerate(arrays):
         tiling.write_above(name, first + column, 0)
-    drawn = ", with the outline of the object" if outlines is not None else ""
     return set_description(
         tiling.picture,
         f"{len(pictures)} images and beside each {len(arrays)} maps of it: {', '.join(arrays)}; the brightest patch of "
-        f"each map has its largest number{drawn}.",
+        f"each map has its largest number.",
     )
 
 

@@ -173,43 +173,36 @@ def _draw_change(
     axes.text(1.06, row, text, color=colors[1], fontweight=weight, **where)
 
 
-COSTS: dict[str, tuple[str, Callable[[RunRecord], float]]] = {
-    "parameters": ("parameters", lambda run: run.model["parameters"]),
-    "multiply_adds": ("multiply-adds per image", lambda run: run.model["multiply_adds"]),
-    "train_seconds": ("training time (s)", lambda run: run.train_seconds),
+COSTS: dict[str, Callable[[RunRecord], float]] = {
+    "parameters": lambda run: run.model["parameters"],
+    "multiply-adds per image": lambda run: run.model["multiply_adds"],
+    "training time (s)": lambda run: run.train_seconds,
 }
 
 
 @styled
-def cost_scatter(records: Iterable[RunRecord], *, costs: Sequence[str] = tuple(COSTS)) -> Picture:
-    """Test accuracy against each of `costs` (keys of `COSTS`), on logarithmic axes.
+def cost_scatter(records: Iterable[RunRecord]) -> Picture:
+    """Test accuracy against each of `COSTS`, on logarithmic axes.
 
     Models that cost nothing (the majority model has no parameters) are left out.
     """
-    unknown = [cost for cost in costs if cost not in COSTS]
-    if unknown or not costs:
-        wrong = ", ".join(unknown) or "none"
-        raise ValueError(f"costs must be at least one of {', '.join(COSTS)}; got {wrong}.")
-    series = series_of((r for r in records if r.model["parameters"]), tested=True)
-    picture = new_picture(2.2 + 3 * len(costs), 4.8, title="What accuracy costs")
-    panels = picture.subplots(1, len(costs), sharey=True, squeeze=False)[0]
+    series = series_of((run for run in records if run.model["parameters"]), tested=True)
+    picture = new_picture(2.2 + 3 * len(COSTS), 4.8, title="What accuracy costs")
+    panels = picture.subplots(1, len(COSTS), sharey=True)
     means = [float(entry.test_accuracies.mean()) for entry in series]
-    for axes, cost in zip(panels, costs, strict=True):
-        label, read = COSTS[cost]
-        spent = [float(np.mean([read(run) for run in entry.runs])) for entry in series]
-        for entry, x, y in zip(series, spent, means, strict=True):
+    for axes, (label, read) in zip(panels, COSTS.items(), strict=True):
+        for entry, y in zip(series, means, strict=True):
+            x = np.mean([read(run) for run in entry.runs])
             look = {"marker": entry.style.marker, "edgecolor": entry.style.color, "zorder": 3}
             size = 160 if entry.style.marker == "*" else 75
             axes.scatter(x, y, s=size, facecolor=entry.face, linewidth=1.2, **look)
-        axes.set_xscale("log")
+        axes.set(xscale="log", xlabel=label)
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(EngFormatter())  # 300 k, 10 M
         axes.xaxis.set_minor_locator(NullLocator())
         axes.margins(x=0.12)
-        axes.set_xlabel(label)
     panels[0].set(ylim=(0, 100), ylabel="test accuracy (%)")
-    if "train_seconds" in costs:
-        panels[list(costs).index("train_seconds")].set_title(_devices_text(series), fontsize=8.5)
+    panels[-1].set_title(_devices_text(series), fontsize=8.5)
     set_description(
         picture,
         f"Mean test accuracy on {data_text(series)} against what each model costs, on logarithmic "

@@ -11,12 +11,12 @@ import numpy as np
 from dlvc.experiments import (
     RunRecord,
     Work,
-    check_records,
     conditions,
     differing,
     group_by_experiment,
+    in_registry_order,
 )
-from dlvc.plots.style import MODEL_STYLES, ModelStyle, model_style
+from dlvc.plots.style import ModelStyle, model_style
 
 LABEL_WIDTH = 30  # characters; longer labels take several lines
 
@@ -59,22 +59,20 @@ def series_of(records: Iterable[RunRecord], *, tested: bool = False) -> list[Ser
     tells two series of one model apart. With `tested`, runs without a test result are left out.
     Raises ValueError if nothing is left to draw.
     """
-    records = list(records)
-    check_records(records)
-    drawn = [record for record in records if record.test is not None or not tested]
+    drawn = [
+        record for record in in_registry_order(records) if record.test is not None or not tested
+    ]
     if not drawn:
         wanted = "with a test result" if tested else "of a run"
         raise ValueError(f"a figure needs at least one record {wanted}; got none. Train a model.")
-    groups = group_by_experiment(sorted(drawn, key=_rank))
+    groups = group_by_experiment(drawn)
     facts = [_circumstances(runs[0]) for runs in groups]
-    varying = [
-        place for place, values in enumerate(zip(*facts, strict=True)) if len(set(values)) > 1
-    ]
+    shared = set.intersection(*map(set, facts))
     series: list[Series] = []
     for runs, own in zip(groups, facts, strict=True):
         run = runs[0]
         # The full profile is what a reader expects, so only the others are named.
-        named = [own[place] for place in varying if own[place] != "full profile"]
+        named = [fact for fact in own if fact not in shared | {"full profile"}]
         twins = [
             conditions(other[0])
             for other, theirs in zip(groups, facts, strict=True)
@@ -118,11 +116,6 @@ def runs_text(series: Sequence[Series]) -> str:
 def data_text(series: Sequence[Series]) -> str:
     """The titles of the data that the series' runs were made on."""
     return " and ".join(dict.fromkeys(run.data["title"] for one in series for run in one.runs))
-
-
-def _rank(record: RunRecord) -> int:
-    order = list(MODEL_STYLES)
-    return order.index(record.key) if record.key in MODEL_STYLES else len(order)
 
 
 def _circumstances(record: RunRecord) -> tuple[str, str, str]:

@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from dlvc.checks import check_whole
+
 INK = "#222222"
 MUTED = "#666666"
 GRID = "#DDDDDD"
@@ -190,6 +192,7 @@ def plot_grid(
     A plot is as large as `cell`, in inches (width, height); `margin` is added for what stands around all of them. The
     outer ones get the `labels` of x and y; places that are left over stay empty.
     """
+    check_whole("columns", columns, low=1, hint="Try 4.")
     columns = min(columns, count)
     rows = -(-count // columns)
     size = (max(columns * cell[0] + margin[0], 5), rows * cell[1] + margin[1])
