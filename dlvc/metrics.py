@@ -45,7 +45,7 @@ def confusion_matrix(labels: Tensor, predictions: Tensor, *, num_classes: int = 
 
 
 def add_to_confusion(confusion: Tensor, labels: Tensor, predictions: Tensor) -> Tensor:
-    """Return `confusion` after adding one batch of (label, prediction) pairs to it in place.
+    """`confusion`, after adding one batch of (label, prediction) pairs to it in place.
 
     Made for training loops: everything stays on the device and nothing waits for it, so the
     values are *not* checked. `confusion` is a contiguous int64 (C, C), the others are integer (N,).
@@ -58,7 +58,7 @@ def add_to_confusion(confusion: Tensor, labels: Tensor, predictions: Tensor) -> 
 
 def accuracy(confusion: Tensor) -> float:
     """The share of images whose class was predicted right, 0 to 1."""
-    _check_confusion(confusion)
+    check_confusion(confusion)
     return confusion.diagonal().sum().item() / confusion.sum().item()
 
 
@@ -67,7 +67,7 @@ def per_class_accuracy(confusion: Tensor) -> Tensor:
 
     A class without images has no accuracy: its entry is nan.
     """
-    _check_confusion(confusion)
+    check_confusion(confusion)
     counts = confusion.cpu().to(torch.float64)
     return counts.diagonal() / counts.sum(dim=1)
 
@@ -167,7 +167,8 @@ def check_class_range(name: str, values: Tensor, num_classes: int) -> None:
         )
 
 
-def _check_confusion(confusion: Tensor) -> None:
+def check_confusion(confusion: Tensor) -> None:
+    """Raise ValueError unless `confusion` holds counts (C, C) of at least one image."""
     if not isinstance(confusion, Tensor):
         raise ValueError(
             "confusion must be an integer torch tensor of shape (C, C); "

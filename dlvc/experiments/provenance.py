@@ -50,8 +50,8 @@ def describe_model(model: nn.Module, split: Split) -> dict[str, int]:
         model(image)
     parameters = list(model.parameters())
     return {
-        "parameters": sum(each.numel() for each in parameters),
-        "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
+        "parameters": sum(values.numel() for values in parameters),
+        "trained_parameters": sum(values.numel() for values in parameters if values.requires_grad),
         "multiply_adds": counter.total // 2,
     }
 

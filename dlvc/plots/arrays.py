@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
+
+from dlvc.metrics import check_confusion
 
 
 def as_array(values: Any) -> np.ndarray:
     """`values` (a tensor on any device, an array or a list) as a numpy array."""
-    if hasattr(values, "detach"):
+    if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
-        if str(values.dtype) == "torch.bfloat16":  # numpy has no such type
+        if values.dtype == torch.bfloat16:  # numpy has no such type
             values = values.float()
     return np.asarray(values)
 
 
 def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
     """Images (N, 3, H, W), uint8 or floats in [0, 1], as (N, H, W, 3) for matplotlib.
+
     Raises ValueError for another shape, type or range.
     """
     if hasattr(images, "images"):  # a Split: thousands of them
@@ -51,6 +55,7 @@ def check_classes(classes: Any, count: int) -> None:
 
 def as_picture(image: Any, *, name: str = "image") -> np.ndarray:
     """One image (3, H, W), uint8 or floats in [0, 1], as (H, W, 3).
+
     Raises ValueError for another shape, type or range.
     """
     array = as_array(image)
@@ -60,18 +65,7 @@ def as_picture(image: Any, *, name: str = "image") -> np.ndarray:
 
 
 def as_counts(confusion: Any) -> np.ndarray:
-    """A confusion matrix of counts as an int array (C, C).
-    Raises ValueError for another shape or type.
-    """
+    """A confusion matrix of counts as an int array (C, C). Raises ValueError for another shape or type."""
     array = as_array(confusion)
-    square = array.ndim == 2 and array.shape[0] == array.shape[1]
-    if not (square and np.issubdtype(array.dtype, np.integer)):
-        raise ValueError(
-            "confusion must hold integer counts in shape (C, C); "
-            f"got {array.dtype} in shape {array.shape}. Take it from an evaluation or a record."
-        )
-    if array.size == 0 or array.min() < 0:
-        raise ValueError(
-            "confusion must hold counts from 0 up; got negative ones or none. Take it from a record."
-        )
+    check_confusion(torch.from_numpy(array))
     return array

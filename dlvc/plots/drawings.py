@@ -134,6 +134,7 @@ def _sum_lines(window: np.ndarray, weights: np.ndarray) -> list[str]:
 @styled
 def max_pooling(values: Any = POOLED, *, size: int = 2) -> Picture:
     """Max-pooling on a small matrix (H, W): windows of one colour, the largest kept.
+
     Raises ValueError if `size` does not divide height and width.
     """
     matrix = as_array(values)

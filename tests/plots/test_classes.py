@@ -37,7 +37,7 @@ def test_the_heat_map_writes_shares_of_at_least_half_a_percent():
 
 @pytest.mark.parametrize("wrong", [np.eye(10), np.ones((2, 3), dtype=int), [1, 2]])
 def test_what_is_no_matrix_of_counts_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"integer counts in shape \(C, C\); got"):
+    with pytest.raises(ValueError, match=r"confusion must h.*; got"):
         confusion_heatmap(wrong)
 
 
