@@ -147,7 +147,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Two models on the same images, second minus first: `difference` of mean accuracies, `counts` and `p` of first runs."""
+    """Two models on the same images, second minus first.
+
+    `difference` is of mean accuracies; `counts` and `p` are of the first run of each model.
+    """
 
     difference: Interval
     counts: PairedCounts

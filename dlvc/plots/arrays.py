@@ -19,6 +19,23 @@ def as_array(values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
+def as_shaped(values: Any, shape: str, *, name: str, hint: str = "") -> np.ndarray:
+    """`values` as an array of `shape`, such as "(heads, N, N)": axes of one name are equal, a number is the size.
+
+    Raises ValueError for another shape.
+    """
+    array = as_array(values)
+    axes = shape.strip("()").split(", ")
+    sizes = dict(zip(axes, array.shape, strict=False))
+    fits = array.ndim == len(axes) and all(
+        size == (int(axis) if axis.isdigit() else sizes[axis])
+        for axis, size in zip(axes, array.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{name} must have shape {shape}; got {array.shape}. {hint}".rstrip())
+    return array
+
+
 def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
     """Images (N, 3, H, W), uint8 or floats in [0, 1], as (N, H, W, 3) for matplotlib.
 
@@ -26,10 +43,8 @@ def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
     """
     if hasattr(images, "images"):  # a Split: thousands of them
         raise ValueError(f"{name} must be a few images; got a Split. Pass its images[:8].")
-    array = as_array(images)
-    if array.ndim != 4 or array.shape[1] != 3:
-        hint = "Add a batch axis with images[None]." if array.ndim == 3 else ""
-        raise ValueError(f"{name} must have shape (N, 3, H, W); got {array.shape}. {hint}".strip())
+    hint = "Add a batch axis with images[None]." if np.ndim(images) == 3 else ""
+    array = as_shaped(images, "(N, 3, H, W)", name=name, hint=hint)
     if array.size == 0:
         raise ValueError(f"{name} must hold at least one image; got none.")
     if array.dtype != np.uint8:
@@ -58,9 +73,7 @@ def as_picture(image: Any, *, name: str = "image") -> np.ndarray:
 
     Raises ValueError for another shape, type or range.
     """
-    array = as_array(image)
-    if array.ndim != 3:
-        raise ValueError(f"{name} must have shape (3, H, W); got {array.shape}. Pass one image.")
+    array = as_shaped(image, "(3, H, W)", name=name, hint="Pass one image.")
     return as_pictures(array[None], name=name)[0]
 
 

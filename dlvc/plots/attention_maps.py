@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlvc.checks import check_whole
-from dlvc.plots.arrays import as_array, as_picture
+from dlvc.plots.arrays import as_picture, as_shaped
 from dlvc.plots.style import Picture, set_description, styled
 from dlvc.plots.tiling import Tiling
 
@@ -36,12 +36,8 @@ def attention_overlay(image: Any, maps: Any, *, query: int, title: str = "") -> 
     Raises ValueError for another shape or a query that does not exist.
     """
     pixels = as_picture(image)
-    weights = as_array(maps)
-    if weights.ndim != 3 or weights.shape[-1] != weights.shape[-2]:
-        raise ValueError(
-            f"maps must have shape (heads, N, N); got {weights.shape}. "
-            "Take one image of attention_maps(model, images)."
-        )
+    hint = "Take one image of attention_maps(model, images)."
+    weights = as_shaped(maps, "(heads, N, N)", name="maps", hint=hint)
     heads, tokens, _ = weights.shape
     check_whole("query", query, low=0, high=tokens - 1, hint="It counts patches row by row.")
     grid = patch_grid(tokens, pixels)
@@ -85,9 +81,7 @@ def position_similarity(
     `positions` is (N, embed_dim) for a square grid of patches, row by row.
     Raises ValueError for another shape.
     """
-    codes = as_array(positions).astype(np.float64)
-    if codes.ndim != 2:
-        raise ValueError(f"positions must have shape (N, embed_dim); got {codes.shape}.")
+    codes = as_shaped(positions, "(N, embed_dim)", name="positions").astype(np.float64)
     rows, columns = patch_grid(len(codes))
     codes = codes / np.linalg.norm(codes, axis=1, keepdims=True)
     cosine = (codes @ codes.T).reshape(rows, columns, rows, columns)

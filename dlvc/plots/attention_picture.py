@@ -63,19 +63,19 @@ def attention_view(
     high = max(rows * tall + len(panes) * BAR, down + 2 * LINE + 0.1)
     picture = new_picture(wide + 0.2, high + 0.95)
     axes = empty_axes(picture, wide, high, anchor="NW")
-    drawing = _Drawing(axes, ratio, panes[0].given.shape)
+    drawing = _Drawing(axes, ratio, panes[0].given.shape, patch, opacity)
     for number, pane in enumerate(panes):
         y = number * tall + above
         if two:
             axes.text(0, y, pane.place, fontsize=9.5, color=MUTED)
-        drawing.square(pane.image, 0, y, pane.name, patch)
+        drawing.square(pane.image, 0, y, pane.name)
         for place, values, name in (
             (1, pane.given, pane.given_title),
             (2, pane.taken, "Is attended to by"),
         ):
             if values is not None:
                 x = place * (SIDE + GAP)
-                drawing.map(pane.image, values / top, x, y, name, patch, opacity, ATTENTION_COLORS)
+                drawing.map(pane.image, values / top, x, y, name, ATTENTION_COLORS)
     if two:
         pairs = ((panes[0].given, panes[1].given), (panes[0].taken, panes[1].taken))
         for place, (first, second) in enumerate(pairs, start=1):
@@ -83,51 +83,44 @@ def attention_view(
                 x, y = place * (SIDE + GAP), 2 * tall + BAR
                 values = 0.5 + (second - first) / (2 * top)
                 name = "Second minus first"
-                drawing.map(panes[1].image, values, x, y, name, patch, opacity, DIFFERENCE_COLORS)
+                drawing.map(panes[1].image, values, x, y, name, DIFFERENCE_COLORS)
     drawing.thumbs(thumbs / thumb_tops[..., None, None], left + 0.45, chosen, columns)
-    drawing.bar(ATTENTION_COLORS, len(panes) * tall, 0, top, left - GAP, "share of attention (%)")
+    wide = left - GAP
+    drawing.bar(ATTENTION_COLORS, len(panes) * tall, 0, top, wide, "share of attention (%)")
     if two:
-        drawing.bar(
-            DIFFERENCE_COLORS, rows * tall + BAR, -top, top, left - GAP, "difference (points)"
-        )
+        drawing.bar(DIFFERENCE_COLORS, rows * tall + BAR, -top, top, wide, "difference (points)")
     return set_description(picture, description)
 
 
+@dataclass(frozen=True)
 class _Drawing:
-    """Pictures at places in inches on one axes."""
+    """Pictures at places in inches on one axes; the large ones have a frame around `patch` of their `grid`."""
 
-    def __init__(self, axes: Axes, ratio: float, grid: tuple[int, int]) -> None:
-        self.axes, self.ratio, self.grid = axes, ratio, grid
+    axes: Axes
+    ratio: float
+    grid: tuple[int, int]
+    patch: tuple[int, int] | None
+    opacity: float
 
     def image(self, pixels: np.ndarray, x: float, y: float, side: float, **look: object) -> None:
         extent = (x, x + side, y + side * self.ratio, y)
         self.axes.imshow(pixels, extent=extent, aspect="equal", **look)
 
-    def square(
-        self, pixels: np.ndarray, x: float, y: float, name: str, patch: tuple[int, int] | None
-    ) -> None:
+    def square(self, pixels: np.ndarray, x: float, y: float, name: str) -> None:
         self.axes.text(x, y + LINE - 0.05, name, fontsize=9.5, fontweight="bold")
         self.image(pixels, x, y + LINE, SIDE)
-        if patch is not None:
+        if self.patch is not None:
             width, height = SIDE / self.grid[1], SIDE * self.ratio / self.grid[0]
-            corner = x + patch[1] * width, y + LINE + patch[0] * height
+            corner = x + self.patch[1] * width, y + LINE + self.patch[0] * height
             draw_frame(self.axes, corner, width, height, color="white", line=1.5)
 
     def map(
-        self,
-        image: np.ndarray,
-        values: np.ndarray,
-        x: float,
-        y: float,
-        name: str,
-        patch: tuple[int, int] | None,
-        opacity: float,
-        colors: str,
+        self, image: np.ndarray, values: np.ndarray, x: float, y: float, name: str, colors: str
     ) -> None:
         grey = image @ np.array([0.2126, 0.7152, 0.0722])
         self.image(grey, x, y + LINE, SIDE, cmap="gray", vmin=0, vmax=255)
-        self.square(np.zeros((1, 1, 4)), x, y, name, patch)
-        self.image(values, x, y + LINE, SIDE, cmap=colors, vmin=0, vmax=1, alpha=opacity)
+        self.square(np.zeros((1, 1, 4)), x, y, name)
+        self.image(values, x, y + LINE, SIDE, cmap=colors, vmin=0, vmax=1, alpha=self.opacity)
 
     def bar(self, colors: str, y: float, low: float, high: float, width: float, label: str) -> None:
         """A colour scale from `low` to `high`, both shares, with its numbers and what they mean."""

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from dlvc.checks import check_whole
-from dlvc.plots.arrays import as_array, as_picture
+from dlvc.plots.arrays import as_array, as_picture, as_shaped
 from dlvc.plots.style import (
     BLUE,
     GREEN,
@@ -137,9 +137,7 @@ def max_pooling(values: Any = POOLED, *, size: int = 2) -> Picture:
 
     Raises ValueError if `size` does not divide height and width.
     """
-    matrix = as_array(values)
-    if matrix.ndim != 2:
-        raise ValueError(f"values must be a matrix (H, W); got {matrix.shape}. Pass one channel.")
+    matrix = as_shaped(values, "(H, W)", name="values", hint="Pass one channel.")
     check_whole("size", size, low=1, hint="Try 2.")
     height, width = matrix.shape
     if height % size or width % size:

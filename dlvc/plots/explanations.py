@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlvc.plots.arrays import as_array, as_pictures
+from dlvc.plots.arrays import as_pictures, as_shaped
 from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS, patch_grid
 from dlvc.plots.style import (
     BLUE,
@@ -38,12 +38,11 @@ def map_mosaic(images: Any, maps: Mapping[str, Any], *, title: str = "") -> Pict
     Raises ValueError for another shape.
     """
     pictures = as_pictures(images)
-    arrays = {name: as_array(values).astype(float) for name, values in maps.items()}
-    for name, values in arrays.items():
-        if values.ndim != 2 or len(values) != len(pictures):
-            raise ValueError(
-                f"the map {name} must be (N, patches) for {len(pictures)} images; got {values.shape}."
-            )
+    shape = f"({len(pictures)}, patches)"
+    arrays = {
+        name: as_shaped(values, shape, name=f"the map {name}").astype(float)
+        for name, values in maps.items()
+    }
     first = 1.15  # a gap sets the images apart
     ratio = pictures.shape[1] / pictures.shape[2]
     tiling = Tiling(
@@ -148,10 +147,10 @@ def head_shares(
     """
     import seaborn as sns  # half a second, which few notebooks need
 
-    tables = {name: 100 * as_array(values).astype(float) for name, values in shares.items()}
-    for name, values in tables.items():
-        if values.ndim != 2:
-            raise ValueError(f"shares of {name} must be (layers, heads); got {values.shape}.")
+    tables = {
+        name: 100 * as_shaped(values, "(layers, heads)", name=f"shares of {name}").astype(float)
+        for name, values in shares.items()
+    }
     largest = max(np.abs(values).max() for values in tables.values()) or 1.0
     height = max(len(values) for values in tables.values())
     picture = new_picture(3.2 * len(tables) + 1.2, 0.42 * height + 1.7, title=title)

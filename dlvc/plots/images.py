@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlvc.checks import check_whole
-from dlvc.plots.arrays import as_array, as_picture, as_pictures
+from dlvc.plots.arrays import as_array, as_picture, as_pictures, as_shaped
 from dlvc.plots.style import Picture, new_picture, set_description, styled
 from dlvc.plots.tiling import Tiling
 
@@ -44,11 +44,9 @@ def show_images(
     count, height, width, _ = pictures.shape
     if columns is not None:
         check_whole("columns", columns, low=1, hint="Leave it out to have it chosen.")
-    if outlines is not None and tuple(np.shape(outlines)) != (count, height, width):
-        raise ValueError(
-            f"outlines must have shape {(count, height, width)}; got {tuple(np.shape(outlines))}. "
-            "Pass the masks of the same images."
-        )
+    if outlines is not None:
+        hint = "Pass the masks of the same images."
+        outlines = as_shaped(outlines, f"{count, height, width}", name="outlines", hint=hint)
     columns = min(columns or _columns_for(count), count)
     _check_titles(titles, {columns: "one per column", count: "one per image"})
     inches = 0.95 if columns > 6 else 1.3
@@ -62,7 +60,7 @@ def show_images(
         if titles is not None and index < len(titles):
             tiling.write_above(str(titles[index]), column, row)
         if outlines is not None:
-            tiling.draw_outline(as_array(outlines[index]), column, row)
+            tiling.draw_outline(outlines[index], column, row)
     named = "" if titles is None else ", each named above" if one_each else " in named columns"
     drawn = ", with the outline of each object" if outlines is not None else ""
     what = f"{count} images" if count > 1 else "An image"
@@ -80,12 +78,8 @@ def show_augmentations(
     Raises ValueError for another shape, type or range.
     """
     pictures = as_pictures(originals, name="originals")
-    changed = as_array(variants)
-    if changed.ndim != 5 or len(changed) != len(pictures):
-        raise ValueError(
-            f"variants must have shape (N, K, 3, H, W) with N = {len(pictures)}; "
-            f"got {changed.shape}. Stack K augmented batches along axis 1."
-        )
+    hint = "Stack K augmented batches along axis 1."
+    changed = as_shaped(variants, f"({len(pictures)}, K, 3, H, W)", name="variants", hint=hint)
     _check_titles(titles, {len(pictures): "one per image"})
     count, number = changed.shape[:2]
     first = 1.25  # a gap sets the originals apart
@@ -113,12 +107,8 @@ def filters_grid(weights: Any, *, title: str = "First-layer filters") -> Picture
     All share one scale, symmetric around zero: middle grey is a weight of zero.
     Raises ValueError for another shape.
     """
-    filters = as_array(weights).astype(np.float64)
-    if filters.ndim != 4 or filters.shape[1] != 3:
-        raise ValueError(
-            f"weights must have shape (filters, 3, k, k); got {filters.shape}. "
-            "Only a first layer sees three colours."
-        )
+    hint = "Only a first layer sees three colours."
+    filters = as_shaped(weights, "(filters, 3, k, k)", name="weights", hint=hint).astype(np.float64)
     largest = np.abs(filters).max() or 1.0
     count, size = len(filters), filters.shape[-1]
     columns = min(count, 8)
@@ -140,9 +130,7 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
     `image` (3, H, W), uint8 or floats in [0, 1], is drawn first.
     Raises ValueError for another shape.
     """
-    channels = as_array(maps)
-    if channels.ndim != 3:
-        raise ValueError(f"maps must have shape (channels, H, W); got {channels.shape}.")
+    channels = as_shaped(maps, "(channels, H, W)", name="maps")
     count, height, width = channels.shape
     first = 0 if image is None else 1.25
     columns = min(count, 8)

@@ -223,6 +223,7 @@ REFUSED = [
     ("plots.confusion_grid([RECORD], columns=0)", "got 0", "at least 1", "Try 4"),
     ("plots.learning_curves([])", "got none", "at least one epoch", "Train a model"),
     ("plots.accuracy_bars(['deep-cnn'])", "got 'deep-cnn'", "type RunRecord", "load_records()"),
+    ("plots.attention_overlay(IMAGES[0], MAPS, query=-1)", "got -1", "from 0 to 63", "row by row"),
     ("plots.attention_overlay(IMAGES[0], MAPS, query=64)", "got 64", "from 0 to 63", "row by row"),
     ("plots.attention_overlay(IMAGES[0], MAPS[:, 1:, 1:], query=0)", "63", "square patches", "leave"),
     ("plots.convolution_step(kernel=np.ones((9, 9)))", "(9, 9)", "no larger", "Pass one channel"),
