@@ -31,8 +31,8 @@ def conditions(record: RunRecord) -> dict[str, Any]:
         "profile": record.profile,
         "data": record.data["digest"],
         "weights": record.model["weights"],
-        **{f"model.{name}": value for name, value in record.model["options"].items()},
         **config,
+        **{f"model.{name}": value for name, value in record.model["options"].items()},
         # A GPU that is part of a processor has the processor's name.
         "device": device if kind in ("cpu", "cuda") else f"{device} ({kind})",
         "precision": record.precision,
