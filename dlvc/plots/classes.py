@@ -108,14 +108,21 @@ def confusion_grid(
 
 def _draw_class_bars(
     axes: Axes,
-    values: Iterable[tuple[int, str, float]],
+    groups: Sequence[Any],
+    classes: Sequence[str],
     colors: Sequence[str],
     hatches: Sequence[str],
     **options: Any,
 ) -> list[BarContainer]:
-    """The bars of each group, after drawing the mean of `values` (group, class, number) of each class side by side."""
+    """The bars of each group, after drawing the means of its numbers (runs, C) side by side for each class."""
     import seaborn as sns  # half a second, which few notebooks need
 
+    values = [
+        (place, name, number)
+        for place, runs in enumerate(groups)
+        for run in runs
+        for name, number in zip(classes, run, strict=True)
+    ]
     table = pd.DataFrame(values, columns=["group", "class", "number"])
     look = {"palette": list(colors), "saturation": 1, "edgecolor": "white", "legend": False}
     columns = {"x": "class", "y": "number", "hue": "group"}
@@ -135,17 +142,13 @@ def per_class_bars(records: Iterable[RunRecord], *, classes: Sequence[str] = CLA
     series = series_of(records, tested=True)
     picture = new_picture(10, 4.2, title="Test accuracy of each class")
     axes = picture.subplots()
-    values = [
-        (place, name, share)
-        for place, entry in enumerate(series)
-        for run in entry.runs
-        for name, share in zip(
-            classes, row_percent(np.array(run.test.confusion)).diagonal(), strict=True
-        )
-    ]
     groups = _draw_class_bars(
         axes,
-        values,
+        [
+            [row_percent(np.array(run.test.confusion)).diagonal() for run in entry.runs]
+            for entry in series
+        ],
+        classes,
         [entry.style.color for entry in series],
         ["" if entry.first else "///" for entry in series],
         errorbar=("pi", 100),  # from the lowest to the highest
@@ -185,13 +188,11 @@ def class_histogram(counts: Mapping[str, Any], *, classes: Sequence[str] = CLASS
         check_classes(classes, len(numbers))
     picture = new_picture(10, 3.6, title="Images per class")
     axes = picture.subplots()
-    values = [
-        (place, name, number)
-        for place, numbers in enumerate(splits.values())
-        for name, number in zip(classes, numbers, strict=True)
-    ]
+    values = [numbers[None] for numbers in splits.values()]
     colors = (BLUE, ORANGE, SKY, GREEN)[: len(counts)]
-    groups = _draw_class_bars(axes, values, colors, ("", "///", "...", "xx"), errorbar=None)
+    groups = _draw_class_bars(
+        axes, values, classes, colors, ("", "///", "...", "xx"), errorbar=None
+    )
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylabel("images")
     labels = [f"{name} ({numbers.sum():,} images)" for name, numbers in splits.items()]

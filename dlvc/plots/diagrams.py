@@ -116,9 +116,7 @@ def receptive_field(layers: Sequence[tuple[str, int, int]] = CNN_LAYERS) -> Pict
     One dot is one value along a row of the image; the input is at the bottom.
     """
     if not layers:
-        raise ValueError(
-            "layers must hold at least one layer; got none. Try ('convolution', 3, 1)."
-        )
+        raise ValueError("layers must hold one at least; got none. Try ('convolution', 3, 1).")
     for _, kernel, stride in layers:
         check_whole("a layer's kernel", kernel, low=1, hint="Try 3.")
         check_whole("a layer's stride", stride, low=1, hint="Try 1.")
@@ -131,20 +129,18 @@ def receptive_field(layers: Sequence[tuple[str, int, int]] = CNN_LAYERS) -> Pict
     hide_axes(axes)
     # Values of each layer lie over the middle of what they see, in input pixels around zero.
     inside = [np.zeros(1)]
-    for (_, kernel, _), step in zip(reversed(layers), reversed(steps[:-1]), strict=True):
-        spread = (np.arange(kernel) - (kernel - 1) / 2) * step
-        inside.append(np.unique(np.round(inside[-1][:, None] + spread, 6)))
-    inside.reverse()  # inside[0] are the input pixels that are seen
-    edge = sizes[-1] / 2 + 2 * steps[-1]
-    for level in range(height):
+    for level in reversed(range(height)):
         kernel = layers[level][1]
-        spread = (np.arange(kernel) - (kernel - 1) / 2) * steps[level]
+        below = inside[-1][:, None] + (np.arange(kernel) - (kernel - 1) / 2) * steps[level]
         ways = [
-            ((below, level), (above, level + 1))
-            for above in inside[level + 1]
-            for below in above + spread
+            ((x, level), (above, level + 1))
+            for above, row in zip(inside[-1], below, strict=True)
+            for x in row
         ]
         axes.add_collection(LineCollection(ways, colors=ORANGE, linewidths=0.7, zorder=1))
+        inside.append(np.unique(np.round(below, 6)))
+    inside.reverse()  # inside[0] are the input pixels that are seen
+    edge = sizes[-1] / 2 + 2 * steps[-1]
     for level, seen in enumerate(inside):
         reach = int(edge / steps[level]) + 1
         around = seen[0] + steps[level] * np.arange(-reach, len(seen) + reach)
