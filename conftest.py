@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dlvc.lessons.notebooks import (
-    SMOKE_ENVIRONMENT,
-)  # imports neither torch nor dlvc.experiments.records, which reads DLVC_RUNS_DIR
+from dlvc.lessons.notebooks import SMOKE_ENVIRONMENT  # imports no torch, which would read them
 
 SANITIZE = Path(__file__).parent / "tests" / "nbval_sanitize.cfg"
 

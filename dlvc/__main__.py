@@ -382,7 +382,6 @@ def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
     from dlvc.experiments import (
         REFERENCE_RECORDS,
-        RUNS,
         comparison_table,
         format_table,
         in_registry_order,
@@ -391,8 +390,9 @@ def print_table(options: argparse.Namespace) -> None:
         results_table,
         setting_table,
     )
+    from dlvc.files import runs_folder
 
-    folder = RUNS if options.runs else options.folder or REFERENCE_RECORDS
+    folder = runs_folder() if options.runs else options.folder or REFERENCE_RECORDS
     records = in_registry_order(load_records(folder))
     if options.protocols and not options.runs:
         records += load_records(folder / "tuned")

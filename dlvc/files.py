@@ -22,6 +22,11 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+def runs_folder() -> Path:
+    """The folder of a learner's own runs, ignored by git: `runs/`, or what DLVC_RUNS_DIR names."""
+    return Path(os.environ.get("DLVC_RUNS_DIR") or PROJECT / "runs")
+
+
 class CannotWriteError(OSError):
     """A file that could not be written; what was there before is unchanged."""
 

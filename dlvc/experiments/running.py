@@ -26,11 +26,9 @@ from dlvc.experiments.provenance import (
     weights_origin,
 )
 from dlvc.experiments.records import (
-    RUNS,
     EvaluationRecord,
     RunRecord,
     load_record,
-    pack_bits,
     save_record,
 )
 from dlvc.experiments.registry import (
@@ -40,12 +38,11 @@ from dlvc.experiments.registry import (
     config_for,
     get_experiment,
 )
-from dlvc.files import CannotWriteError, explained_write, remove_stale_parts
+from dlvc.files import CannotWriteError, explained_write, remove_stale_parts, runs_folder
 from dlvc.models import describe_model, describe_options, resnet18_weights
 from dlvc.training import (
     ALONE,
     EpochRecord,
-    Evaluation,
     OneProcess,
     check_sizes,
     end_at_step_border,
@@ -119,7 +116,7 @@ def run_experiment(
             now = datetime.now(timezone.utc)
             done = train_and_test(model, data, config, about, start, now, stop, training)
             return Run(*done, None)
-        runs = folder or RUNS
+        runs = folder or runs_folder()
         digest, described = run_digest(model, data, config, **named, **start)
         stem = f"{key}_{protocol}_{profile}_seed{config.seed}"
         with processes.held_by_first(checkpoint_folder(runs, stem, digest)) as checkpoints:
@@ -187,8 +184,8 @@ def train_and_test(
         best_epoch=result.best_epoch,
         interrupted=test is None,
         train_seconds=result.train_seconds,
-        validation=result.best_validation and as_record(result.best_validation),
-        test=test and as_record(test),
+        validation=result.best_validation and EvaluationRecord.of(result.best_validation),
+        test=test and EvaluationRecord.of(test),
         micro_batch=result.micro_batch,
     )
     return model, record
@@ -280,14 +277,6 @@ def find_weights(experiment: Experiment, weights: Any, name: str, profile: str) 
     if not name and path.is_file():
         name = weights_origin(path)
     return path, name or path.name
-
-
-def as_record(score: Evaluation) -> EvaluationRecord:
-    """An evaluation in the form that is written to a record."""
-    bits = pack_bits(score.correct.numpy())
-    return EvaluationRecord(
-        loss=score.loss, confusion=score.confusion.tolist(), correct=bits, seconds=score.seconds
-    )
 
 
 def record_path(folder: Path, stem: str, digest: str) -> Path:

@@ -15,7 +15,8 @@ from dlvc.experiments.folder import (
     put_away,
     rename_run,
 )
-from dlvc.experiments.records import group_by_experiment, load_record, load_records, save_record
+from dlvc.experiments.grouping import group_by_experiment
+from dlvc.experiments.records import load_record, load_records, save_record
 from dlvc.experiments.registry import config_for
 from dlvc.experiments.running import run_experiment
 from dlvc.training.checkpoint import AlreadyRunningError, CheckpointFolder

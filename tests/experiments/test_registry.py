@@ -7,14 +7,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from dlvc.config import PROFILES
-from dlvc.experiments.records import REFERENCE_RECORDS, load_records
 from dlvc.experiments.registry import (
     COMPARISONS,
     EXPERIMENTS,
     build_model,
     config_for,
     get_experiment,
-    in_registry_order,
 )
 from dlvc.training.evaluation import predict
 
@@ -136,11 +134,3 @@ def test_weights_for_a_model_that_takes_none_are_refused(sketches):
 def test_an_unknown_experiment_is_refused():
     with pytest.raises(ValueError, match="no experiment 'resnet'"):
         get_experiment("resnet")
-
-
-def test_the_result_table_is_in_the_order_of_the_registry():
-    records = load_records(REFERENCE_RECORDS)
-    ordered = in_registry_order(records[::-1])
-    keys = [each.key for each in ordered]
-    assert keys == sorted(keys, key=KEYS.index)
-    assert len(ordered) == len(records)

@@ -66,7 +66,7 @@ def read_record_file(content: bytes) -> None:
         record = records.load_record(path)
     except ValueError:
         return
-    records.format_table(records.results_table([record]))
+    tables.format_table(tables.results_table([record]))
     if record.test is not None:
         record.test.correct_images()
 
@@ -185,7 +185,7 @@ if __name__ == "__main__":
 
     with atheris.instrument_imports(include=["dlvc", "pickle", "pickletools", "tarfile", "gzip"]):
         from dlvc.data import batch_pickle, cifar10
-        from dlvc.experiments import records
+        from dlvc.experiments import records, tables
         from dlvc.lessons.guesses import store as predictions
         from dlvc.lessons.silent_bugs import clues, traces
     with tempfile.TemporaryDirectory() as temporary:
@@ -195,7 +195,7 @@ if __name__ == "__main__":
         atheris.Fuzz()
 else:
     from dlvc.data import batch_pickle, cifar10
-    from dlvc.experiments import records
+    from dlvc.experiments import records, tables
     from dlvc.lessons.guesses import store as predictions
     from dlvc.lessons.silent_bugs import clues, traces
 

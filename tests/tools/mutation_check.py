@@ -227,10 +227,10 @@ FAULTS = (
     ),
     Fault(
         "spread of the population, not of the sample",
-        "experiments/records.py",
+        "experiments/tables.py",
         "np.std(values, ddof=1)",
         "np.std(values)",
-        "experiments/test_records.py",
+        "experiments/test_tables.py",
     ),
     Fault(
         "archive not verified",
@@ -248,7 +248,7 @@ FAULTS = (
     ),
     Fault(
         "names not escaped",
-        "experiments/records.py",
+        "experiments/tables.py",
         'html.escape(" ".join(str(value).split()), quote=False)',
         '" ".join(str(value).split())',
         "whole/test_escaping.py",

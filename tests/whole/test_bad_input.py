@@ -16,7 +16,7 @@ from dlvc import config
 from dlvc import data
 from dlvc.training import device
 from dlvc.experiments import registry as experiments
-from dlvc import metrics
+from dlvc import files, metrics
 from dlvc import plots
 from dlvc.inspection import explanation
 from dlvc.lessons import notebooks
@@ -25,7 +25,7 @@ from dlvc.experiments import records
 from dlvc.experiments import folder as run_files
 from dlvc.experiments import running
 from dlvc.studies import scaling
-from dlvc.experiments import sweeps
+from dlvc.experiments import sweeps, tables
 from dlvc.lessons.silent_bugs import traces
 from dlvc.training import evaluation
 from dlvc.training import loop as training
@@ -94,13 +94,29 @@ REFUSED = [
     ("data.Split(IMAGES, LABELS).first(2.5)", "got 2.5", "a whole number", "Take fewer"),
     # metrics
     ("metrics.confusion_matrix([0], [0])", "got list", "integer torch tensor", "torch.as_tensor"),
+    ("metrics.confusion_matrix(LABELS, LABELS.numpy())", "ndarray", "integer torch", "as_tensor"),
+    ("metrics.confusion_matrix(LABELS, torch.rand(4, 10))", "float32", "integers", "argmax(dim=1)"),
+    ("metrics.confusion_matrix(LABELS.double(), LABELS)", "float64", "labels must", "argmax(dim=1)"),
+    ("metrics.confusion_matrix(LABELS > 1, LABELS)", "torch.bool", "integers", "Use .long()"),
+    ("metrics.confusion_matrix(LABELS[None], LABELS)", "got shape (1, 4)", "shape (N,)", "one class"),
+    ("metrics.confusion_matrix(LABELS[0], LABELS)", "got shape ()", "shape (N,)", "one class number"),
+    ("metrics.confusion_matrix(LABELS + 8, LABELS)", "got 11", "between 0 and 9", "Check the labels"),
     ("metrics.confusion_matrix(LABELS, LABELS - 1)", "got -1", "between 0 and 9", "Check the labels"),
     ("metrics.confusion_matrix(LABELS, LABELS, num_classes=2.5)", "got 2.5", "whole", "Try 10"),
+    ("metrics.confusion_matrix(LABELS, LABELS, num_classes=0)", "got 0", "at least 1", "Try 10"),
     ("metrics.confusion_matrix(LABELS, LABELS[:3])", "4 labels and 3", "one entry per image", "Pass"),
     ("metrics.confusion_matrix(LABELS[:0], LABELS[:0])", "got none", "at least one", "Pass more"),
     ("metrics.accuracy(COUNTS / 10)", "got a tensor of torch.float32", "integers", "not shares"),
+    ("metrics.accuracy([[1, 0], [0, 1]])", "got list", "integer torch tensor", "confusion_matrix("),
+    ("metrics.accuracy(COUNTS > 0)", "torch.bool", "counts as integers", "Pass the counts"),
+    ("metrics.per_class_accuracy(COUNTS[:2])", "got shape (2, 10)", "shape (C, C)", "one row"),
+    ("metrics.mean_per_class_accuracy(COUNTS[0])", "got shape (10,)", "shape (C, C)", "one row"),
+    ("metrics.per_class_accuracy(-COUNTS)", "got -1", "counts from 0 up", "Make one with"),
     ("metrics.accuracy(COUNTS * 0)", "got none", "at least one image", "Evaluate some"),
     ("metrics.mean_loss(None, 3)", "got None", "a single number", "Add the losses"),
+    ("metrics.mean_loss(torch.ones(3), 3)", "tensor of shape (3,)", "a single number", "Add"),
+    ("metrics.mean_loss(torch.tensor(float('inf')), 5)", "got inf", "finite number", "Try a lower"),
+    ("metrics.mean_loss(1.0, 0)", "got 0", "at least 1", "number of images"),
     ("metrics.mean_loss(1.0, 2.5)", "got 2.5", "a whole number", "number of images"),
     ("metrics.mean_loss(float('nan'), 3)", "got nan", "a finite number", "lower learning_rate"),
     # augmentation
@@ -188,11 +204,10 @@ REFUSED = [
     ("records.record_from_json('[' * 100_000)", "recursion", "not a run record", "Delete it"),
     ("records.record_from_json('{\"format_version\": NaN}')", "NaN", "not a run record", "Delete it"),
     ("records.load_records(3)", "got 3", "str or Path", "Give the path of a folder"),
-    ("records.results_table([1])", "got 1", "type RunRecord", "load_records()"),
-    ("records.mean_and_spread([])", "type list", "at least one number", "Take them from records"),
-    ("records.check_same_experiment([])", "got none", "at least one record", "Train a model"),
-    ("records.format_table(None)", "got None", "type DataFrame", "results_table(records)"),
-    ("records.format_table(records.results_table([]), 'html')", "'html'", "markdown, latex", "Try"),
+    ("tables.results_table([1])", "got 1", "type RunRecord", "load_records()"),
+    ("tables.mean_and_spread([])", "type list", "at least one number", "Take them from records"),
+    ("tables.format_table(None)", "got None", "type DataFrame", "results_table(records)"),
+    ("tables.format_table(tables.results_table([]), 'html')", "'html'", "markdown, latex", "Try"),
     # figures
     ("figure.training_trace(traces.load_trace('SoftmaxTwice'), 'x', reference=3)", "got 3", "type Trace", "load_trace"),
     # diagnosis
@@ -204,14 +219,14 @@ REFUSED = [
     ("plots.show_images(IMAGES.float() + 9)", "got 9 to 9", "in [0, 1]", "before normalisation"),
     ("plots.show_images(IMAGES, columns=0)", "got 0", "at least 1", "Leave it out"),
     ("plots.show_images(IMAGES, outlines=IMAGES[:, 0, :8])", "(4, 8, 32)", "(4, 32, 32)", "masks"),
-    ("plots.confusion_heatmap(-COUNTS)", "negative", "from 0 up", "Take it from"),
+    ("plots.confusion_heatmap(-COUNTS)", "got -1", "from 0 up", "Make one with"),
     ("plots.confusion_heatmap(COUNTS, classes=['cat'])", "got 1", "10 classes", "classes=[...]"),
     ("plots.class_histogram({})", "got 0", "one to four splits", "split.class_counts()"),
     ("plots.class_histogram({'train': [1, 2]})", "got 10", "2 classes", "classes=[...]"),
     ("plots.confusion_grid([RECORD], columns=0)", "got 0", "at least 1", "Try 4"),
     ("plots.learning_curves([])", "got none", "at least one epoch", "Train a model"),
     ("plots.accuracy_bars(['deep-cnn'])", "got 'deep-cnn'", "type RunRecord", "load_records()"),
-    ("plots.cost_scatter([RECORD], costs=[])", "got none", "at least one of", "parameters"),
+    ("plots.attention_overlay(IMAGES[0], MAPS, query=-1)", "got -1", "from 0 to 63", "row by row"),
     ("plots.attention_overlay(IMAGES[0], MAPS, query=64)", "got 64", "from 0 to 63", "row by row"),
     ("plots.attention_overlay(IMAGES[0], MAPS[:, 1:, 1:], query=0)", "63", "square patches", "leave"),
     ("plots.convolution_step(kernel=np.ones((9, 9)))", "(9, 9)", "no larger", "Pass one channel"),
@@ -236,7 +251,7 @@ MISSING = [
     ("running.load_run('runs/none.json')", "runs/none.json", "no record at", "Give a file runs/*.json"),
     ("records.load_record('tests')", "tests", "no record at", "which each training leaves"),
     ("resnet.ResNet18(weights='none.pth')", "none.pth", "no weights at", "Leave weights unset"),
-    ("checkpoint.load_weights(NARROW, records.PROJECT / 'none')", "none", "no weights", "Train"),
+    ("checkpoint.load_weights(NARROW, files.PROJECT / 'none')", "none", "no weights", "Train"),
 ]  # fmt: skip
 
 

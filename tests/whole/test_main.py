@@ -16,7 +16,7 @@ from dlvc.experiments.registry import EXPERIMENTS, options_of_all_models
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     """A folder that takes the place of runs/."""
-    monkeypatch.setattr("dlvc.experiments.running.RUNS", tmp_path)
+    monkeypatch.setenv("DLVC_RUNS_DIR", str(tmp_path))
     return tmp_path
 
 

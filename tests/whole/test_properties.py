@@ -19,14 +19,17 @@ from dlvc.data.augment import Draws, crop_and_mirror, epoch_generator, random_dr
 from dlvc.data.cifar10 import InvalidFileError, _read_batch
 from dlvc.data.pixels import check_pixels
 from dlvc.experiments.records import (
-    format_table,
     load_records,
     pack_bits,
     record_from_json,
+)
+from dlvc.experiments.tables import (
+    comparison_table,
+    format_table,
+    in_registry_order,
+    protocol_table,
     results_table,
 )
-from dlvc.experiments.registry import in_registry_order
-from dlvc.experiments.tables import comparison_table, protocol_table
 from dlvc.metrics import (
     accuracy,
     add_to_confusion,

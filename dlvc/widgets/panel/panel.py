@@ -13,7 +13,8 @@ from torch import nn
 
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData
-from dlvc.experiments import RUNS, Run, get_experiment, run_experiment
+from dlvc.experiments import Run, get_experiment, run_experiment
+from dlvc.files import runs_folder
 from dlvc.plots import Picture, learning_curves
 from dlvc.training import EpochRecord, told_to
 from dlvc.widgets.display import picture_bundle, widget_view
@@ -71,7 +72,7 @@ class TrainingPanel:
     ) -> None:
         profile = current_profile(profile).name
         self.experiment, self.data = get_experiment(key), data
-        self.folder, self._weights = Path(folder or RUNS), weights
+        self.folder, self._weights = Path(folder or runs_folder()), weights
         self._settings = TrainingSettings(key, data, settings, options or {})
         preset = self._settings.preset(protocol, profile)
         self.run: Run | None = None  # the newest that has ended
