@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlvc.config import SMOKE_ENVIRONMENT
 from dlvc.files import PROJECT, write_whole
 
 if TYPE_CHECKING:
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = PROJECT / "notebooks"
 RUN_TAG = "nbval-ignore-output"  # the cell runs in the tests, its output is not compared
-
-# One thread: sums over several threads are rounded in another order, and tiny models gain nothing.
-# The rest keeps a graphics card, the network, the width of a terminal and the order of a set out of it.
-SMOKE_ENVIRONMENT = {
-    "DLVC_PROFILE": "smoke",
-    "DLVC_OFFLINE": "1",
-    "CUDA_VISIBLE_DEVICES": "",
-    "OMP_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-    "COLUMNS": "80",
-}
 
 CELL_SECONDS = 180
 KEPT_NOTEBOOK_METADATA = ("accelerator", "colab")  # they choose Colab's machine
