@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from dlvc.lessons.exercises import comparison_judges as judge
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
 
 comparison_exercise = partial(Exercise, notebook="05_comparison")
@@ -215,4 +214,3 @@ def class_gains(before, after):
         after=GAINS_AFTER,
     ),
 )
-check = Check(EXERCISES)

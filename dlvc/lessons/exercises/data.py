@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from dlvc.lessons.exercises import data_judges as judge
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
 
 data_exercise = partial(Exercise, notebook="01_data")
@@ -191,4 +190,3 @@ def nearest(test, train):
         after=DUPLICATES_AFTER,
     ),
 )
-check = Check(EXERCISES)

@@ -16,7 +16,7 @@ from dlvc.lessons.notebooks import NOTEBOOKS, NotebookError, find_notebooks, wri
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-LIST_CELL = "exercises-list"  # its source imports `check` and shows it
+LIST_CELL = "exercises-list"  # its source shows `check`
 ROLES = ("task", "starter", "check")
 
 
@@ -61,7 +61,7 @@ def with_exercises(
     if len(places) != 1:
         raise NotebookError(
             f"{exercises[0].notebook} has {len(places)} cells with the id {LIST_CELL}, and needs one, after "
-            "which its exercises stand. Add a code cell with this id that imports and shows `check`."
+            "which its exercises stand. Add a code cell with this id that shows `check`."
         )
     made = [
         before.get(wanted) or new_cell[wanted[1]](wanted[2], id=wanted[0])

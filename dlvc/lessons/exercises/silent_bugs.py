@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from dlvc.lessons.exercises import judges
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
-from dlvc.lessons.exercises.silent_cases import CASES
 
 silent_exercise = partial(Exercise, notebook="06_silent_bugs")
 
@@ -303,4 +301,3 @@ who_sees_it = {{
         after="A pre-flight check ends where the epochs begin. For the rest, read the code that makes the table.",
     ),
 )
-check = Check((*CASES, *EXERCISES))

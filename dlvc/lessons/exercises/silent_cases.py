@@ -43,7 +43,7 @@ def case(letter: str, fault: str, look: str, hints: tuple[str, str, str], after:
     )
 
 
-CASES = (
+CASE_EXERCISES = (
     case(
         "A",
         "shuffled labels",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from dlvc.lessons.exercises import transfer_judges as judge
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
 
 transfer_exercise = partial(Exercise, notebook="04_resnet18_transfer")
@@ -209,4 +208,3 @@ gradient_factors = {
 One ten-billionth against 2.6: with the plus sign the signal gets through, however little each layer does.""",
     ),
 )
-check = Check(EXERCISES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from dlvc.lessons.exercises import vits_judges as judge
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
 
 vit_exercise = partial(Exercise, notebook="03_vits")
@@ -215,4 +214,3 @@ mixed = (weights @ v).transpose(1, 2).flatten(2)             # line 4: (B, N, D)
 `reshape(B, N, H, d).transpose(1, 2)`.""",
     ),
 )
-check = Check(EXERCISES)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 import torch
 from torch import Tensor
-from wrong_answers import Table, assert_said, assert_three_reasons_each, rows
+from wrong_answers import Table, both_tests
 
-from dlvc.lessons.exercises.cnns import EXERCISES, check
+from dlvc.lessons.exercises.cnns import EXERCISES
 
 DEPTH = {
     "filters in the first layer": "changes",
@@ -127,10 +124,6 @@ WRONG: Table = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer", "said"), rows(WRONG))
-def test_a_typical_mistake_is_named(name: str, answer: Any, said: str) -> None:
-    assert_said(check, name, answer, said)
-
-
-def test_every_exercise_has_three_typical_mistakes() -> None:
-    assert_three_reasons_each(WRONG, EXERCISES)
+test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
+    EXERCISES, WRONG
+)

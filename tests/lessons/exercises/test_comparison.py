@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from wrong_answers import Table, assert_said, assert_three_reasons_each, rows
+from wrong_answers import Table, both_tests
 
-from dlvc.lessons.exercises.comparison import EXERCISES, check
+from dlvc.lessons.exercises.comparison import EXERCISES
 
 TWO = {"half-width of A": 0.0091, "half-width of B": 0.0090, "verdict": "not decided"}
 BOXES = {"accuracy of A": 0.896, "accuracy of B": 0.893, "largest difference": 0.009}
@@ -48,6 +48,7 @@ def shares(counts: np.ndarray, axis: int = 1) -> np.ndarray:
     return counts.diagonal() / counts.sum(axis=axis)
 
 
+NAMED = {exercise.name: exercise for exercise in EXERCISES}
 WRONG: Table = {
     "two_accuracies": [
         (TWO | {"half-width of A": 0.00464}, "one standard deviation"),
@@ -106,18 +107,14 @@ WRONG: Table = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer", "said"), rows(WRONG))
-def test_a_typical_mistake_is_named(name: str, answer: Any, said: str) -> None:
-    assert_said(check, name, answer, said)
-
-
-def test_every_exercise_has_three_typical_mistakes() -> None:
-    assert_three_reasons_each(WRONG, EXERCISES)
+test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
+    EXERCISES, WRONG
+)
 
 
 def test_the_numbers_told_after_mcnemars_test_are_those_of_the_test() -> None:
     names: dict[str, Any] = {"math": math}
-    exec(check.mcnemar.exercise.solution, names)
+    exec(NAMED["mcnemar"].solution, names)
     assert names["mcnemar"](5, 0) == pytest.approx(0.0625)
     assert names["mcnemar"](50, 0) < 1e-6
     assert names["mcnemar"](1_000, 1_050) == pytest.approx(0.28, abs=0.005)

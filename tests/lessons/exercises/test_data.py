@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import pytest
 import torch
 from torch.nn.functional import avg_pool2d
-from wrong_answers import Table, assert_said, assert_three_reasons_each, rows
+from wrong_answers import Table, both_tests
 
-from dlvc.lessons.exercises.data import EXERCISES, check
+from dlvc.lessons.exercises.data import EXERCISES
 
 PARTS = {
     "choose the learning rate": "validation",
@@ -87,10 +85,6 @@ WRONG: Table = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer", "said"), rows(WRONG))
-def test_a_typical_mistake_is_named(name: str, answer: Any, said: str) -> None:
-    assert_said(check, name, answer, said)
-
-
-def test_every_exercise_has_three_typical_mistakes() -> None:
-    assert_three_reasons_each(WRONG, EXERCISES)
+test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
+    EXERCISES, WRONG
+)

@@ -49,7 +49,7 @@ def test_a_task_has_its_rating_and_its_solution_folded_away() -> None:
 
 
 def small_notebook(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    listing = new_code_cell("from dlvc.lessons.exercises.cnns import check\n\ncheck", id=LIST_CELL)
+    listing = new_code_cell('check = exercises_of("02_cnns")\ncheck', id=LIST_CELL)
     return new_notebook(cells=[new_markdown_cell("# Top", id="top"), listing, *cells])
 
 

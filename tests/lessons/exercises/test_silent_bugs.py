@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.editions import exercise_cells
-from dlvc.lessons.exercises.silent_bugs import DATA, EXERCISES, MODEL, NONE, check
-from dlvc.lessons.exercises.silent_cases import CASES as CASE_EXERCISES
-from dlvc.lessons.exercises.silent_cases import WOULD_SHOW
+from dlvc.lessons.exercises.silent_bugs import DATA, EXERCISES, MODEL, NONE
+from dlvc.lessons.exercises.silent_cases import CASE_EXERCISES, WOULD_SHOW
 from dlvc.lessons.notebooks import NOTEBOOKS
 from dlvc.lessons.silent_bugs.cases import CASES
 from dlvc.lessons.silent_bugs.faults import FAULTS, side_by_side
@@ -24,6 +24,11 @@ SEEN = {
     "chosen on the test set": NONE,
     "mean over epochs": NONE,
 }
+
+
+@pytest.fixture
+def check() -> Check:
+    return Check(ALL)
 
 
 def best(validation, test):
@@ -84,14 +89,14 @@ def test_the_solution_is_right_and_the_starter_is_not_attempted(exercise):
 
 
 @pytest.mark.parametrize(("name", "answer", "reason"), WRONG)
-def test_a_wrong_answer_is_told_its_likely_reason(name: str, answer, reason: str):
+def test_a_wrong_answer_is_told_its_likely_reason(check: Check, name: str, answer, reason: str):
     note = getattr(check, name)(answer)
     assert note.heading == "not yet", note
     assert reason in note.text
 
 
 @pytest.mark.parametrize("kind", [bool, torch.as_tensor, np.asarray, np.bool_])
-def test_true_is_taken_as_python_torch_or_numpy_have_it(kind):
+def test_true_is_taken_as_python_torch_or_numpy_have_it(check: Check, kind):
     def independent(scores, images):
         together, alone = asked_twice(scores, images)
         return kind(bool((together - alone).abs().max() < 1e-5))
@@ -105,7 +110,9 @@ def test_there_are_three_wrong_answers_for_each_exercise():
 
 
 @pytest.mark.parametrize(("letter", "fault"), CASES.items())
-def test_a_case_takes_its_fault_alone_and_says_of_the_others_what_they_would_show(letter, fault):
+def test_a_case_takes_its_fault_alone_and_says_of_the_others_what_they_would_show(
+    check: Check, letter, fault
+):
     ask = getattr(check, f"case_{letter.lower()}")
     assert ask(fault).heading == "right"
     for other in set(FAULTS) - {fault}:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from wrong_answers import Table, assert_said, assert_three_reasons_each, rows
+from wrong_answers import Table, both_tests
 
-from dlvc.lessons.exercises.vits import EXERCISES, check
+from dlvc.lessons.exercises.vits import EXERCISES
 from dlvc.models.vit import PatchEmbedding
 
 LARGER = {"tokens": 16, "weights of a head": 256, "parameters more": 18_432}
@@ -54,6 +51,7 @@ def weights(query: Tensor, key: Tensor, *, axis: int = -1, divisor: float = 8**0
     return (query @ key.T / divisor).softmax(axis)
 
 
+NAMED = {exercise.name: exercise for exercise in EXERCISES}
 WRONG: Table = {
     "larger_patches": [
         (LARGER | {"tokens": 64}, "patches of 4 x 4"),
@@ -111,13 +109,9 @@ WRONG: Table = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer", "said"), rows(WRONG))
-def test_a_typical_mistake_is_named(name: str, answer: Any, said: str) -> None:
-    assert_said(check, name, answer, said)
-
-
-def test_every_exercise_has_three_typical_mistakes() -> None:
-    assert_three_reasons_each(WRONG, EXERCISES)
+test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
+    EXERCISES, WRONG
+)
 
 
 def test_the_patches_asked_for_are_those_that_the_library_embeds() -> None:
@@ -126,7 +120,7 @@ def test_the_patches_asked_for_are_those_that_the_library_embeds() -> None:
     def patchify(images: Tensor, size: int) -> Tensor:
         return cut(images, size).flatten(2)
 
-    assert check.patchify.exercise.assess(patchify).heading == "right"
+    assert NAMED["patchify"].assess(patchify).heading == "right"
     images = torch.rand(2, 3, 8, 12)
     torch.testing.assert_close(embedding.projection(patchify(images, 4)), embedding(images))
 
@@ -135,5 +129,5 @@ def test_judging_gradients_leaves_the_global_random_numbers_as_they_were() -> No
     torch.manual_seed(3)
     wanted = torch.rand(3)
     torch.manual_seed(3)
-    check.qkv_gradients.exercise.assess(gradient_norms)
+    NAMED["qkv_gradients"].assess(gradient_norms)
     assert torch.equal(torch.rand(3), wanted)
