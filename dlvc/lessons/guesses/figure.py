@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from dlvc.lessons.guesses.store import SURE, Prediction, calibration
+from dlvc.lessons.guesses.store import SURE, Prediction, guess_calibration
 from dlvc.plots import GREEN, PURPLE, VERMILLION, Picture, new_picture, set_description, styled
 
 GUESS = "your guess"
@@ -98,7 +98,7 @@ def mark_guess(picture: Picture, prediction: Prediction, *, axis: str, label: st
 def calibration_figure(predictions: Sequence[Prediction]) -> Picture | None:
     """Every resolved guess as right or not, and the share that is right beside what was stated; None without any."""
     kinds = {"ranges": False, "choices": True}
-    found = {name: calibration(predictions, choices=flag) for name, flag in kinds.items()}
+    found = {name: guess_calibration(predictions, choices=flag) for name, flag in kinds.items()}
     found = {name: each for name, each in found.items() if each}
     if not found:
         return None

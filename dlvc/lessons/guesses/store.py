@@ -167,7 +167,7 @@ def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class GuessCalibration:
     """How many guesses of one kind were right, beside how many should be.
 
     stated: the mean confidence. interval: Wilson's, 95 %, for the share that is right. brier: mean squared distance of
@@ -189,7 +189,9 @@ class Calibration:
         return "too cautious" if low > self.stated else "not told apart from well calibrated"
 
 
-def calibration(predictions: Iterable[Prediction], *, choices: bool) -> Calibration | None:
+def guess_calibration(
+    predictions: Iterable[Prediction], *, choices: bool
+) -> GuessCalibration | None:
     """The calibration of the resolved ranges, or of the resolved choices; None if there is none.
 
     Source: the score is Brier 1950; the interval Wilson 1927, as scipy computes it.
@@ -201,7 +203,7 @@ def calibration(predictions: Iterable[Prediction], *, choices: bool) -> Calibrat
     sure = np.array([each.confidence if choices else SURE for each in chosen])
     hits = int(right.sum())
     bounds = binomtest(hits, len(chosen)).proportion_ci(0.95, method="wilson")
-    return Calibration(
+    return GuessCalibration(
         count=len(chosen),
         right=hits,
         stated=float(sure.mean()),

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from dlvc.files import write_whole
 from dlvc.lessons.guesses import store as predictions
-from dlvc.lessons.guesses.store import Prediction, calibration, load_predictions, save_prediction
+from dlvc.lessons.guesses.store import (
+    Prediction,
+    guess_calibration,
+    load_predictions,
+    save_prediction,
+)
 
 
 @pytest.fixture
@@ -115,7 +120,7 @@ def test_whatever_a_file_holds_is_read_as_predictions_or_left_out(file: Path, en
     assert bool(stored.note) != bool(stored.predictions)
     made = list(stored.predictions.values())
     for flag in (False, True):
-        found = calibration(made, choices=flag)
+        found = guess_calibration(made, choices=flag)
         assert found is None or 0 <= found.brier <= 1
 
 
@@ -153,17 +158,17 @@ def test_a_calibration_counts_by_hand() -> None:
         choice("two", guess="a", confidence=0.6, measured="b"),
         choice("open", guess="a", confidence=0.6),
     ]
-    found = calibration([*ranges, *choices], choices=False)
+    found = guess_calibration([*ranges, *choices], choices=False)
     assert (found.count, found.right, found.stated) == (10, 5, pytest.approx(0.8))
     assert found.brier == pytest.approx(0.5 * 0.2**2 + 0.5 * 0.8**2)
-    picked = calibration([*ranges, *choices], choices=True)
+    picked = guess_calibration([*ranges, *choices], choices=True)
     assert (picked.count, picked.right, picked.stated) == (2, 1, pytest.approx(0.75))
     assert picked.brier == pytest.approx((0.1**2 + 0.6**2) / 2)
-    assert calibration(choices, choices=False) is None
+    assert guess_calibration(choices, choices=False) is None
 
 
 def test_the_interval_is_wilsons() -> None:
-    found = calibration(
+    found = guess_calibration(
         [number(f"n{i}", guess=(0, 1), measured=2 * (i > 3)) for i in range(10)], choices=False
     )
     share, count, z = 0.4, 10, 1.959964  # Wilson 1927, written out
@@ -178,4 +183,4 @@ def test_the_interval_is_wilsons() -> None:
 )  # fmt: skip
 def test_few_guesses_decide_nothing(right: int, count: int, verdict: str) -> None:
     made = [number(f"n{i}", guess=(0, 1), measured=0.5 if i < right else 2) for i in range(count)]
-    assert calibration(made, choices=False).verdict.startswith(verdict)
+    assert guess_calibration(made, choices=False).verdict.startswith(verdict)
