@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -22,6 +23,7 @@ ROOMS = (
 FOLDERS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
 FILES = sorted(PACKAGE.rglob("*.py"))
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+TEXTS = [*PROJECT.glob("*.md"), *(PROJECT / "notebooks").rglob("*.md")]
 
 
 def module_name(path: Path) -> str:
@@ -85,6 +87,13 @@ def test_a_notebook_imports_from_at_most_eight_faces(path: Path) -> None:
     imported = imported_modules("\n".join(sources))
     assert len(imported) <= 8
     assert all(map(is_open, imported)), imported
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *TEXTS], ids=lambda path: path.name)
+def test_what_a_text_imports_comes_from_a_face_that_has_it(path: Path) -> None:
+    for line in re.findall(r"from dlvc[\w.]* import [\w, ]+\w", path.read_text(encoding="utf-8")):
+        exec(line, {})
+        assert all(map(is_open, imported_modules(line))), line
 
 
 @pytest.mark.parametrize("folder", sorted(FOLDERS))

@@ -1,6 +1,6 @@
 """What one training shows of itself, in a file: its log, its row of the table and a few of its answers.
 
-A trace holds numbers as the training code reported them, right or wrong. Read `silent_bugs` next.
+A trace holds numbers as the training code reported them, right or wrong. Read `correct` next.
 """
 
 from __future__ import annotations
