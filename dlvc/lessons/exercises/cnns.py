@@ -87,10 +87,7 @@ forgotten_255 = "deep-cnn-bn\"""",
 Two 3x3 convolutions follow each other, on one channel, without bias and with nothing between them. Write the function
 that returns the single 5x5 filter that does the same: `conv2d(conv2d(x, first), second)` equals
 `conv2d(x, combined_filter(first, second))` for every image x.""",
-        starter="""\
-def combined_filter(first, second):
-    # two filters (1, 1, 3, 3) -> one filter (1, 1, 5, 5)
-    return ...""",
+        shapes="two filters (1, 1, 3, 3) -> one filter (1, 1, 5, 5)",
         solution="""\
 def combined_filter(first, second):
     pixel = torch.zeros(1, 1, 9, 9)
@@ -163,10 +160,7 @@ only_depth = {
         task="""\
 Write the convolution of one channel without torch's: slide the filter over the image, without padding and with stride
 1, and add up the products.""",
-        starter="""\
-def convolve(image, filter):
-    # image (H, W), filter (k, k) -> (H - k + 1, W - k + 1)
-    return ...""",
+        shapes="image (H, W), filter (k, k) -> (H - k + 1, W - k + 1)",
         solution="""\
 def convolve(image, filter):
     k = len(filter)
@@ -194,10 +188,7 @@ cross-correlation. As filters are learned, it makes no difference.""",
         task="""\
 Write what batch normalisation computes in training mode, with a scale $\\gamma_c$ and a shift $\\beta_c$ for each
 channel, and $\\epsilon$ = 0.00001. The variance is the mean squared distance from the mean.""",
-        starter="""\
-def normalise_batch(x, scale, shift):
-    # x (B, C, H, W), scale (C,), shift (C,) -> (B, C, H, W)
-    return ...""",
+        shapes="x (B, C, H, W), scale (C,), shift (C,) -> (B, C, H, W)",
         solution="""\
 def normalise_batch(x, scale, shift):
     mean = x.mean(dim=(0, 2, 3), keepdim=True)  # (1, C, 1, 1)

@@ -23,12 +23,6 @@ EXERCISES = (
         task="""\
 Model A gets 68.6 % on 10,000 test images, model B 69.2 %, one run each. What are the two half-widths, as shares with
 four decimals? And what do these numbers say: `"B is better"`, `"A is better"` or `"not decided"`?""",
-        starter="""\
-two_accuracies = {
-    "half-width of A": ...,
-    "half-width of B": ...,
-    "verdict": ...,
-}""",
         solution="""\
 two_accuracies = {
     "half-width of A": 1.96 * math.sqrt(0.686 * 0.314 / 10_000),
@@ -54,12 +48,6 @@ that only one of them gets right.""",
 On 10,000 images both models are right on 8,900, only A on 60, only B on 30. What are the two accuracies? And suppose
 that someone told you only that exactly one of the two is right on 90 images: how large could the difference of their
 accuracies be at most?""",
-        starter="""\
-four_boxes = {
-    "accuracy of A": ...,
-    "accuracy of B": ...,
-    "largest difference": ...,
-}""",
         solution="""\
 four_boxes = {
     "accuracy of A": (8_900 + 60) / 10_000,
@@ -83,12 +71,6 @@ four_boxes = {
 The report's validation column is a mean over all epochs. Is it `"possible"` or `"impossible"` that this mean lies above
 the numbers below? And which of its models has a mean closest to its best epoch: `"deep-cnn"`, `"deep-vit"` or
 `"resnet18"`?""",
-        starter="""\
-epoch_mean = {
-    "above the test accuracy of the best epoch": ...,
-    "above the validation accuracy of the best epoch": ...,
-    "closest to its best epoch": ...,
-}""",
         solution="""\
 epoch_mean = {
     "above the test accuracy of the best epoch": "possible",
@@ -113,10 +95,7 @@ The mean is close to the best if the model learned at once or never. The report'
         task="""\
 Write the count behind "Image by image": of two arrays that say for each test image whether a model is right, return
 $b$, on how many images only the first is right, and $c$, on how many only the second.""",
-        starter="""\
-def only_one_right(first, second):
-    # two arrays of True and False, one entry an image -> b, c
-    return ...""",
+        shapes="two arrays of True and False, one entry an image -> b, c",
         solution="""\
 def only_one_right(first, second):
     return (first & ~second).sum(), (~first & second).sum()""",
@@ -141,10 +120,7 @@ $$\\frac{a + z^2 / 2n}{1 + z^2 / n}, \\qquad
 \\frac{z}{1 + z^2 / n} \\sqrt{\\frac{a (1 - a)}{n} + \\frac{z^2}{4 n^2}}.$$
 
 Return its two ends.""",
-        starter="""\
-def wilson(right, images):
-    # right of images -> (low, high), two shares
-    return ...""",
+        shapes="right of images -> (low, high), two shares",
         solution="""\
 def wilson(right, images):
     z, share = 1.96, right / images
@@ -170,10 +146,7 @@ def wilson(right, images):
 If two models are equally good, each image that only one of them gets right goes to either like a tossed coin. Write
 McNemar's exact test: with $n = b + c$ tosses, the probability of a result at least as uneven as $b$ against $c$, in
 either direction, but never more than 1. For $n = 0$ it is 1.""",
-        starter="""\
-def mcnemar(b, c):
-    # two whole numbers -> the probability p
-    return ...""",
+        shapes="two whole numbers -> the probability p",
         solution="""\
 def mcnemar(b, c):
     tosses = b + c
@@ -197,10 +170,7 @@ of 50 images can mean much or nothing.""",
         task="""\
 From one model to the other, which class gains most? Write the function that returns the gain of each class in
 percentage points, from the two confusion matrices (a row for each true class).""",
-        starter="""\
-def class_gains(before, after):
-    # two arrays (C, C) of counts -> (C,), percentage points
-    return ...""",
+        shapes="two arrays (C, C) of counts -> (C,), percentage points",
         solution="""\
 def class_gains(before, after):
     shares = [counts.diagonal() / counts.sum(axis=1) for counts in (before, after)]

@@ -34,7 +34,7 @@ two_accuracies = judges.parts(
         "half-width of B": _judge_half_width(0.692),
         "verdict": judges.choice(
             "not decided",
-            {
+            **{
                 "b is better": "the difference of 0.006 is smaller than either half-width.",
                 "a is better": "A has the smaller number; and the difference is smaller than either half-width.",
             },
@@ -76,16 +76,14 @@ epoch_mean = judges.parts(
     {
         "above the test accuracy of the best epoch": judges.choice(
             "possible",
-            {
-                "impossible": "the test images are others, and may be harder; then it can, if the model learns fast."
-            },
+            impossible="the test images are others, and may be harder; then it can, if the model learns fast.",
         ),
         "above the validation accuracy of the best epoch": judges.choice(
-            "impossible", {"possible": "a mean is never larger than the largest of its terms."}
+            "impossible", possible="a mean is never larger than the largest of its terms."
         ),
         "closest to its best epoch": judges.choice(
             "deep-vit",
-            {
+            **{
                 "deep-cnn": "it learns over several epochs, so its early ones pull the mean down.",
                 "resnet18": "it learns over several epochs, so its early ones pull the mean down.",
             },

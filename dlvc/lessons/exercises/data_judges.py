@@ -75,31 +75,23 @@ which_part = judges.parts(
     {
         "choose the learning rate": judges.choice(
             "validation",
-            {
-                "train": "the training part favours the rate that learns it by heart.",
-                "test": "then the test part has helped to choose, and its number is too good.",
-            },
+            train="the training part favours the rate that learns it by heart.",
+            test="then the test part has helped to choose, and its number is too good.",
         ),
         "count for the majority model": judges.choice(
             "train",
-            {
-                "validation": "the majority model is trained like any other.",
-                "test": "the majority model is trained like any other, and never sees the test part.",
-            },
+            validation="the majority model is trained like any other.",
+            test="the majority model is trained like any other, and never sees the test part.",
         ),
         "state the result": judges.choice(
             "test",
-            {
-                "train": "that measures how much was learned by heart.",
-                "validation": "the epoch was chosen by this number, so it is slightly too good.",
-            },
+            train="that measures how much was learned by heart.",
+            validation="the epoch was chosen by this number, so it is slightly too good.",
         ),
         "study the errors": judges.choice(
             "validation",
-            {
-                "train": "there are few errors left to study on pictures it was trained on.",
-                "test": "if you then change the model, the test part has been used to choose.",
-            },
+            train="there are few errors left to study on pictures it was trained on.",
+            test="if you then change the model, the test part has been used to choose.",
         ),
     }
 )
@@ -143,28 +135,23 @@ may_mirror = judges.parts(
     {
         "the ten classes of CIFAR-10": judges.choice(
             "left-right",
-            {
-                "both": "the label would stay, but the test part has no trucks on their roofs.",
-                "neither": "a horse that looks to the left is as good as one that looks to the right.",
-            },
+            both="the label would stay, but the test part has no trucks on their roofs.",
+            neither="a horse that looks to the left is as good as one that looks to the right.",
         ),
         "house numbers": judges.choice(
             "neither",
-            {
-                "left-right": "a mirrored 2 is no digit.",
-                "both": "a mirrored 2 is no digit.",
-            },
+            **dict.fromkeys(("left-right", "both"), "a mirrored 2 is no digit."),
         ),
         "left shoes and right shoes": judges.choice(
             "neither",
-            {
-                "left-right": "a mirrored left shoe is a right shoe, and its label is wrong.",
-                "both": "a mirrored left shoe is a right shoe, and its label is wrong.",
-            },
+            **dict.fromkeys(
+                ("left-right", "both"),
+                "a mirrored left shoe is a right shoe, and its label is wrong.",
+            ),
         ),
         "cells under a microscope": judges.choice(
             "both",
-            {
+            **{
                 "left-right": "nothing in the picture says where up is.",
                 "neither": "nothing in the picture says where up or left is.",
             },

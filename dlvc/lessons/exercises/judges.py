@@ -66,8 +66,8 @@ def shape(right: tuple[int, ...], mistakes: Mapping[tuple[int, ...], str]) -> Ju
     return judge
 
 
-def choice(right: str, others: Mapping[str, str]) -> Judge:
-    """Return the judge of a choice between `right` and the keys of `others`, whose values say why not."""
+def choice(right: str, /, **others: str) -> Judge:
+    """The judge of a choice between `right` and the names of `others`, whose texts say why not."""
     options = tuple(sorted([right, *others]))
     return lambda answer: others.get(read_choice(answer, options))
 

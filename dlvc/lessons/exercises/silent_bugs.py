@@ -247,13 +247,6 @@ def independent(scores, images):
         task=f"""\
 For each fault, name what can find it first: "{DATA}" (before there is a model), "{MODEL}" (before training), or
 "{NONE}".""",
-        starter="""\
-who_sees_it = {
-    "shuffled labels": ...,
-    "softmax twice": ...,
-    "chosen on the test set": ...,
-    "mean over epochs": ...,
-}""",
         solution=f"""\
 who_sees_it = {{
     "shuffled labels": "{DATA}",
@@ -270,28 +263,28 @@ who_sees_it = {{
             {
                 "shuffled labels": judges.choice(
                     DATA,
-                    {
+                    **{
                         MODEL: "a model learns shuffled labels by heart without complaint. Test the data.",
                         NONE: "you need not train to see it: do images of one class have anything in common?",
                     },
                 ),
                 "softmax twice": judges.choice(
                     MODEL,
-                    {
+                    **{
                         DATA: "the data are right. It is the loss that gets the wrong thing.",
                         NONE: "before training, a few images that cannot be learned by heart betray it.",
                     },
                 ),
                 "chosen on the test set": judges.choice(
                     NONE,
-                    {
+                    **{
                         DATA: "the data are right. They are used at the wrong moment.",
                         MODEL: "model and loss are right. The choice comes after the epochs.",
                     },
                 ),
                 "mean over epochs": judges.choice(
                     NONE,
-                    {
+                    **{
                         DATA: "the data are right. It is the table that is wrong.",
                         MODEL: "the model is right. No test of it looks at the table.",
                     },

@@ -38,7 +38,7 @@ def case(letter: str, fault: str, look: str, hints: tuple[str, str, str], after:
         starter=f"{name} = ...  # a text from the list of suspects",
         solution=f'{name} = "{fault}"',
         hints=hints,
-        judge=judges.choice(fault, others),
+        judge=judges.choice(fault, **others),
         after=after,
     )
 

@@ -27,12 +27,6 @@ EXERCISES = (
         task="""\
 Your target task has 37 breeds of cats and dogs. How many parameters has the new head on the 512 features? You freeze
 the backbone: how many numbers does the optimizer change? And how many rows has `layer4` for pictures of 96 pixels?""",
-        starter="""\
-new_head = {
-    "parameters of the head": ...,
-    "changed by the optimizer": ...,
-    "rows of layer4": ...,
-}""",
         solution="""\
 new_head = {
     "parameters of the head": 512 * 37 + 37,
@@ -56,10 +50,7 @@ new_head = {
 A frozen backbone gives the same features for a picture in every epoch, as long as nothing is augmented. So compute them
 once, and train a linear layer on the table of features: a **linear probe**. Write the training; 100 epochs of all rows
 at once are enough. Return the predicted class of each new row.""",
-        starter="""\
-def linear_probe(features, labels, new_features):
-    # (N, D), (N,) with classes from 0 to 9, (M, D) -> (M,) classes
-    return ...""",
+        shapes="(N, D), (N,) with classes from 0 to 9, (M, D) -> (M,) classes",
         solution="""\
 def linear_probe(features, labels, new_features):
     head = torch.nn.Linear(features.shape[1], 10)
@@ -132,10 +123,7 @@ end trains both.""",
 Write the proof that the colleague needed. Of two dictionaries of tensors, the file's and the model's
 (`model.state_dict()`, after loading), return the names of the model's tensors that do not equal the file's, in the
 order of the model. A name that the file does not have counts, too.""",
-        starter="""\
-def not_loaded(in_file, in_model):
-    # two dictionaries: name -> tensor. A list of names.
-    return ...""",
+        shapes="two dictionaries: name -> tensor. A list of names.",
         solution="""\
 def not_loaded(in_file, in_model):
     return [
@@ -160,10 +148,7 @@ def not_loaded(in_file, in_model):
 Write the function that prepares a model for training its head alone. `model.backbone` has convolutions and batch
 normalisation, `model.head` has dropout and a linear layer. Afterwards training must change nothing in the backbone,
 statistics included, and the head must train as usual. Return the model.""",
-        starter="""\
-def freeze(model):
-    # the same model, ready for training its head
-    return ...""",
+        shapes="the same model, ready for training its head",
         solution="""\
 def freeze(model):
     model.train()
@@ -188,11 +173,6 @@ The next `model.train()` undoes half of it: the library's `ResNet18(frozen=True)
 Ten layers $x \\leftarrow f(x)$ stand in a row, on single numbers, and each $f$ has the derivative 0.1. By which factor
 does the derivative of the last output with respect to the input of the first layer differ from 1? And by which, if each
 layer is a residual one, $x \\leftarrow x + f(x)$?""",
-        starter="""\
-gradient_factors = {
-    "plain": ...,
-    "residual": ...,
-}""",
         solution="""\
 gradient_factors = {
     "plain": 0.1**10,

@@ -24,12 +24,6 @@ EXERCISES = (
         task="""\
 Our ViT gets patches of 8 x 8 pixels instead of 4 x 4. How many tokens has an image of 32 x 32 pixels, how many weights
 has one head for it, and how many parameters has the model more than before ($D = 128$)?""",
-        starter="""\
-larger_patches = {
-    "tokens": ...,
-    "weights of a head": ...,
-    "parameters more": ...,
-}""",
         solution="""\
 larger_patches = {
     "tokens": (32 // 8) ** 2,
@@ -54,12 +48,6 @@ agrees.""",
         task="""\
 "Attention does not care about the order of its tokens," says a colleague. Shuffle the tokens (or the patches) that go
 in. Is what comes out the `"same"`, the same but `"shuffled"` alike, or something `"different"`?""",
-        starter="""\
-token_order = {
-    "attention": ...,
-    "attention, then the mean over tokens": ...,
-    "positions added after shuffling, then attention and mean": ...,
-}""",
         solution="""\
 token_order = {
     "attention": "shuffled",
@@ -85,11 +73,6 @@ break it on purpose.""",
 A model attends over the batch instead of over the tokens, as the report's did. It classifies a single image. How large
 is the attention weight that a token gives to itself? And on what does the test accuracy depend, besides the model and
 the test images: on `"nothing"`, on the `"batch size"`, on the `"order"` of the images, or on `"both"`?""",
-        starter="""\
-batch_trap = {
-    "weight for a single image": ...,
-    "test accuracy depends on": ...,
-}""",
         solution="""\
 batch_trap = {
     "weight for a single image": 1.0,
@@ -115,10 +98,7 @@ Do queries and keys of the later plain blocks get a gradient? Write the measurem
 the model on these images, go back once, and return for each block the norm of the gradient of
 `block.attention.query_key_value.weight`, first of its upper two thirds of rows (queries and keys), then of the rest
 (values).""",
-        starter="""\
-def qkv_gradients(model, images, labels):
-    # a list with a pair of numbers for each of model.blocks: (queries and keys, values)
-    return ...""",
+        shapes="a list with a pair of numbers for each of model.blocks: (queries and keys, values)",
         solution="""\
 def qkv_gradients(model, images, labels):
     model.requires_grad_(True).zero_grad()
@@ -145,10 +125,7 @@ def qkv_gradients(model, images, labels):
         task="""\
 Cut a batch of images into patches without a loop over patches. Patches come row by row, and each is written as one
 list: all of its red numbers row by row, then green, then blue, as under "Patches become tokens".""",
-        starter="""\
-def patchify(images, size):
-    # (B, C, H, W) -> (B, N, C * size * size), N = (H / size) * (W / size)
-    return ...""",
+        shapes="(B, C, H, W) -> (B, N, C * size * size), N = (H / size) * (W / size)",
         solution="""\
 def patchify(images, size):
     batch, channels, height, width = images.shape
@@ -170,10 +147,7 @@ def patchify(images, size):
         minutes=8,
         task="""\
 Write attention for one head, from the formula. There may be more keys than queries.""",
-        starter="""\
-def attend(query, key, value):
-    # query (M, d), key (N, d), value (N, d) -> (M, d)
-    return ...""",
+        shapes="query (M, d), key (N, d), value (N, d) -> (M, d)",
         solution="""\
 def attend(query, key, value):
     scores = query @ key.T / query.shape[-1] ** 0.5  # (M, N)
