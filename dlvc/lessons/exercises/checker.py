@@ -26,10 +26,7 @@ class ExerciseCheck:
         return note
 
     def hint(self, number: int | None = None) -> Note:
-        """The next of three hints, or hint `number`, from 1 to 3.
-
-        Raises ValueError for another number.
-        """
+        """The next of three hints, or hint `number`. Raises ValueError for one that is not from 1 to 3."""
         hints = self.exercise.hints
         if number is None:
             number = min(self._hints_seen + 1, len(hints))
@@ -68,13 +65,13 @@ class Check:
 
     def _rows(self) -> list[tuple[str, str, str]]:
         return [
-            (f"check.{name}", each.exercise.rating, "right" if each.done else "open")
-            for name, each in self._checks.items()
+            (f"check.{name}", check.exercise.rating, "right" if check.done else "open")
+            for name, check in self._checks.items()
         ]
 
     def _summary(self) -> str:
-        minutes = sum(each.exercise.minutes for each in self._checks.values())
-        done = sum(each.done for each in self._checks.values())
+        minutes = sum(check.exercise.minutes for check in self._checks.values())
+        done = sum(check.done for check in self._checks.values())
         return f"{len(self._checks)} exercises, {minutes} minutes, {done} right in this session"
 
     def __repr__(self) -> str:

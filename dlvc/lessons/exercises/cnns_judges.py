@@ -64,7 +64,7 @@ only_depth = judges.parts(
 
 
 def _respond(first: Tensor, second: Tensor) -> Tensor:
-    """Return what two filters make of a single bright pixel."""
+    """What two filters make of a single bright pixel."""
     pixel = torch.zeros(1, 1, 9, 9)
     pixel[0, 0, 4, 4] = 1
     return conv2d(conv2d(pixel, first), second)

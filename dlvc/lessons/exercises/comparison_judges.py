@@ -127,7 +127,7 @@ def _wilson(right: int, images: int) -> tuple[float, float]:
 def _wrong_wilson(
     middle: Callable[[float, float], float], half: Callable[[float, int, float], float]
 ) -> Callable[[int, int], tuple[float, float]]:
-    """Return an interval from two formulas; the last argument of each is z squared, divided by the images."""
+    """An interval from two formulas; the last argument of each is z squared, divided by the images."""
 
     def interval(right: int, images: int) -> tuple[float, float]:
         share, q = right / images, 1.96**2 / images

@@ -157,8 +157,8 @@ def freeze(answer: Any) -> str | None:
     model = nn.Sequential(OrderedDict(backbone=backbone, head=head)).eval()
     if call(answer, model) is not model:
         return "return the model that you were given."
-    learning = sum(each.requires_grad for each in backbone.parameters())
-    if not all(each.requires_grad for each in head.parameters()):
+    learning = sum(weight.requires_grad for weight in backbone.parameters())
+    if not all(weight.requires_grad for weight in head.parameters()):
         return "the head is frozen, too, so nothing learns."
     if learning:
         return (

@@ -89,11 +89,11 @@ batch_trap = judges.parts(
 def _gradient_pairs(
     model: VisionTransformer, images: Tensor, labels: Tensor
 ) -> list[tuple[float, float]]:
-    """Return the norms of the gradient of queries and keys and of values, block by block."""
+    """The norms of the gradient of queries and keys and of values, block by block."""
     model.zero_grad()
     cross_entropy(model(images), labels).backward()
     gradients = [block.attention.query_key_value.weight.grad for block in model.blocks]
-    thirds = [each.chunk(3) for each in gradients]
+    thirds = [gradient.chunk(3) for gradient in gradients]
     return [(torch.cat((q, k)).norm().item(), v.norm().item()) for q, k, v in thirds]
 
 

@@ -196,15 +196,15 @@ def guess_calibration(
 
     Source: the score is Brier 1950; the interval Wilson 1927, as scipy computes it.
     """
-    chosen = [each for each in predictions if each.resolved and bool(each.choices) == choices]
-    if not chosen:
+    resolved = [guess for guess in predictions if guess.resolved and bool(guess.choices) == choices]
+    if not resolved:
         return None
-    right = np.array([each.right for each in chosen], dtype=float)
-    sure = np.array([each.confidence if choices else SURE for each in chosen])
+    right = np.array([guess.right for guess in resolved], dtype=float)
+    sure = np.array([guess.confidence if choices else SURE for guess in resolved])
     hits = int(right.sum())
-    bounds = binomtest(hits, len(chosen)).proportion_ci(0.95, method="wilson")
+    bounds = binomtest(hits, len(resolved)).proportion_ci(0.95, method="wilson")
     return GuessCalibration(
-        count=len(chosen),
+        count=len(resolved),
         right=hits,
         stated=float(sure.mean()),
         interval=(float(bounds.low), float(bounds.high)),

@@ -1,6 +1,6 @@
 """The smallest test for each fault: a few lines that fail on the fault and pass on correct code, without a training.
 
-Each takes a training before its `run()` and returns whether it passes. `SMALLEST` has one for each fault.
+A test takes a training before its `run()` and says whether it passes. `SMALLEST` has one for each fault.
 """
 
 from __future__ import annotations
@@ -137,5 +137,5 @@ def try_smallest(name: str, data: ImageData) -> str:
         "correct code": test(make_code(fault.__base__, data, config)),
         name: test(make_code(fault, data, config)),
     }
-    said = [f"{what}: {'green' if green else 'RED'}" for what, green in passed.items()]
-    return "\n".join([inspect.getsource(test), *said])
+    verdicts = [f"{what}: {'green' if green else 'RED'}" for what, green in passed.items()]
+    return "\n".join([inspect.getsource(test), *verdicts])
