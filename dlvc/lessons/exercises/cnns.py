@@ -13,10 +13,6 @@ FORGOTTEN_AFTER = """\
 Without normalisation the loss starts many times too high: the logits are huge, and the network is sure of wrong
 answers. Batch normalisation divides each channel by its own standard deviation, so a factor of 255 falls out in the
 first block. In the report's experiment it therefore also repaired a fault of the inputs: its gain mixes two effects."""
-DEPTH_AFTER = """\
-So "simple against deep" cannot tell depth from width. A fairer comparison keeps a block's width and the number of
-parameters, for example 1, 2 or 3 blocks of 16 filters with the hidden layer sized so that the totals agree, each with
-several seeds."""
 
 EXERCISES = (
     cnn_exercise(
@@ -134,7 +130,10 @@ only_depth = {
             "What is not part of the model is the same for both.",
         ),
         judge=judge.only_depth,
-        after=DEPTH_AFTER,
+        after="""\
+So "simple against deep" cannot tell depth from width. A fairer comparison keeps a block's width and the number of
+parameters, for example 1, 2 or 3 blocks of 16 filters with the hidden layer sized so that the totals agree, each with
+several seeds.""",
     ),
     cnn_exercise(
         name="stem_parameters",

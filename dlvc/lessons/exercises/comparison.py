@@ -9,11 +9,6 @@ from dlvc.lessons.exercises.exercise import Exercise
 
 comparison_exercise = partial(Exercise, notebook="05_comparison")
 
-GAINS_AFTER = """\
-Call it with `np.array(runs[key][0].test.confusion)` of the simple and of the deep CNN. Each class has 1,000 test
-images, so at 60 % each of the two accuracies has a half-width of 3 points, and gains of less than 6 points are not
-decided by our rule. And you look at ten classes: the largest of ten noisy numbers is large."""
-
 EXERCISES = (
     comparison_exercise(
         name="two_accuracies",
@@ -181,6 +176,9 @@ def class_gains(before, after):
             "After minus before, times 100.",
         ),
         judge=judge.class_gains,
-        after=GAINS_AFTER,
+        after="""\
+Call it with `np.array(runs[key][0].test.confusion)` of the simple and of the deep CNN. Each class has 1,000 test
+images, so at 60 % each of the two accuracies has a half-width of 3 points, and gains of less than 6 points are not
+decided by our rule. And you look at ten classes: the largest of ten noisy numbers is large.""",
     ),
 )

@@ -10,6 +10,7 @@ from scipy import stats
 
 from dlvc.lessons.exercises import judges
 from dlvc.lessons.exercises.answers import Judge
+from dlvc.statistics import mcnemar_p, wilson_interval
 
 Array = np.ndarray
 
@@ -120,8 +121,7 @@ only_one_right = judges.function(
 
 
 def _wilson(right: int, images: int) -> tuple[float, float]:
-    interval = stats.binomtest(right, images).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+    return tuple(wilson_interval(right, images)[1:])
 
 
 def _wrong_wilson(
@@ -170,10 +170,6 @@ wilson = judges.function(
 )
 
 
-def _mcnemar(b: int, c: int) -> float:
-    return float(stats.binomtest(b, b + c, 0.5).pvalue) if b + c else 1.0
-
-
 def _tail(b: int, c: int) -> float:
     return float(stats.binom.cdf(min(b, c), b + c, 0.5))
 
@@ -183,7 +179,7 @@ def _chi_square(b: int, c: int, *, corrected: int) -> float:
 
 
 mcnemar = judges.function(
-    _mcnemar,
+    mcnemar_p,
     {
         "that is one direction only: c against b would be as uneven.": _tail,
         "a probability is never more than 1: cut it, for b = c.": lambda b, c: 2 * _tail(b, c),
@@ -199,7 +195,7 @@ mcnemar = judges.function(
         "that is the approximation with chi square and a correction: count the tosses exactly.": lambda b, c: (
             _chi_square(b, c, corrected=1)
         ),
-        "that is the probability of the opposite, 1 - p.": lambda b, c: 1 - _mcnemar(b, c),
+        "that is the probability of the opposite, 1 - p.": lambda b, c: 1 - mcnemar_p(b, c),
     },
     [(5, 0), (3, 9), (12, 10), (4, 4), (0, 0)],
 )

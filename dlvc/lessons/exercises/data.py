@@ -9,16 +9,6 @@ from dlvc.lessons.exercises.exercise import Exercise
 
 data_exercise = partial(Exercise, notebook="01_data")
 
-DUPLICATES_TASK = """\
-The fingerprints found only exact copies. Near-duplicates need a distance. Shrink each picture from 32 x 32 to 8 x 8
-pixels, each the mean of a 4 x 4 block (`torch.nn.functional.avg_pool2d(images, 4)`), and compare the 192 numbers: for
-each test picture, return the number of the training picture with the smallest Euclidean distance. Both arguments are
-float pictures (N, 3, 32, 32)."""
-DUPLICATES_AFTER = """\
-Try it on `to_float(data.test.first(500).images)` and `to_float(data.train.first(2_000).images)`, and draw the closest
-pairs with `show_images`. Sketch-10 has no twins: each drawing is made anew. CIFAR-10 has some, the same photograph
-cut or coloured a little differently, next to pairs that are alike for no reason: a person has to judge each one."""
-
 EXERCISES = (
     data_exercise(
         name="repair",
@@ -144,7 +134,11 @@ def class_mean(counts):
         title="Find near-duplicates",
         difficulty="hard",
         minutes=12,
-        task=DUPLICATES_TASK,
+        task="""\
+The fingerprints found only exact copies. Near-duplicates need a distance. Shrink each picture from 32 x 32 to 8 x 8
+pixels, each the mean of a 4 x 4 block (`torch.nn.functional.avg_pool2d(images, 4)`), and compare the 192 numbers: for
+each test picture, return the number of the training picture with the smallest Euclidean distance. Both arguments are
+float pictures (N, 3, 32, 32).""",
         shapes="(M, 3, 32, 32), (N, 3, 32, 32) -> (M,): for each test picture a number from 0 to N - 1",
         solution="""\
 def nearest(test, train):
@@ -157,6 +151,9 @@ def nearest(test, train):
             "The place of the smallest distance in row i is the answer for test picture i: `argmin` along dim 1.",
         ),
         judge=judge.nearest,
-        after=DUPLICATES_AFTER,
+        after="""\
+Try it on `to_float(data.test.first(500).images)` and `to_float(data.train.first(2_000).images)`, and draw the closest
+pairs with `show_images`. Sketch-10 has no twins: each drawing is made anew. CIFAR-10 has some, the same photograph
+cut or coloured a little differently, next to pairs that are alike for no reason: a person has to judge each one.""",
     ),
 )

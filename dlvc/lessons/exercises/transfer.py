@@ -9,15 +9,6 @@ from dlvc.lessons.exercises.exercise import Exercise
 
 transfer_exercise = partial(Exercise, notebook="04_resnet18_transfer")
 
-LOADED_AFTER = """\
-The proof is in `answer`, which nobody looked at: `answer.missing_keys` names every weight of the model, and
-`answer.unexpected_keys` all 120 names of the dictionary. Better: `strict=True` (the default), the head taken out of
-the dictionary by hand, and a comparison with the file."""
-GAP_AFTER = """\
-Without augmentation the network soon knows each picture by heart, and validation does not follow. With it, each
-epoch shows the pictures in another way, so training is harder and the gap is smaller. Whether the validation accuracy
-is better as well takes more pictures and more runs to tell."""
-
 EXERCISES = (
     transfer_exercise(
         name="new_head",
@@ -93,7 +84,10 @@ answer = model.load_state_dict(weights, strict=False)                           
             "The names of the dictionary begin with `backbone.`; not one name of torchvision's model does.",
         ),
         judge=judge.tensors_loaded,
-        after=LOADED_AFTER,
+        after="""\
+The proof is in `answer`, which nobody looked at: `answer.missing_keys` names every weight of the model, and
+`answer.unexpected_keys` all 120 names of the dictionary. Better: `strict=True` (the default), the head taken out of
+the dictionary by hand, and a comparison with the file.""",
     ),
     transfer_exercise(
         name="larger_gap",
@@ -112,7 +106,10 @@ end trains both.""",
             "Learning by heart lifts the training accuracy and leaves the validation accuracy where it is.",
         ),
         judge=judge.larger_gap,
-        after=GAP_AFTER,
+        after="""\
+Without augmentation the network soon knows each picture by heart, and validation does not follow. With it, each
+epoch shows the pictures in another way, so training is harder and the gap is smaller. Whether the validation accuracy
+is better as well takes more pictures and more runs to tell.""",
     ),
     transfer_exercise(
         name="not_loaded",

@@ -9,12 +9,6 @@ from dlvc.lessons.exercises.exercise import Exercise
 
 vit_exercise = partial(Exercise, notebook="03_vits")
 
-GRADIENTS_AFTER = """\
-Now call it with `plain_model` and with `model`, on `many` and `data.test.labels[:32]`. Do gradients vanish on their
-way back? No: the values of block 1, farthest from the loss, get about as large a gradient as those of block 6. What
-vanishes in the plain model is the gradient of queries and keys, from block 3 on, nearer to the loss, down to rounding
-error. That is the collapse of the tokens. In the residual model all six blocks get gradients of similar size."""
-
 EXERCISES = (
     vit_exercise(
         name="larger_patches",
@@ -115,7 +109,11 @@ def qkv_gradients(model, images, labels):
             "The weight has 3 D rows: `gradient[: 2 * len(gradient) // 3].norm().item()` is the first of a pair.",
         ),
         judge=judge.qkv_gradients,
-        after=GRADIENTS_AFTER,
+        after="""\
+Now call it with `plain_model` and with `model`, on `many` and `data.test.labels[:32]`. Do gradients vanish on their
+way back? No: the values of block 1, farthest from the loss, get about as large a gradient as those of block 6. What
+vanishes in the plain model is the gradient of queries and keys, from block 3 on, nearer to the loss, down to rounding
+error. That is the collapse of the tokens. In the residual model all six blocks get gradients of similar size.""",
     ),
     vit_exercise(
         name="patchify",
