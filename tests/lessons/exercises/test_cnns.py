@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from wrong_answers import Table, both_tests
@@ -57,6 +58,7 @@ WRONG: Table = {
         ((64, 64, 14, 14), "counts twice"),
         ((64, 64, 15, 15), "the last + 1"),
         ([64, 64, 17, 17], "round down"),
+        (np.array([64, 64, 17, 17]), "round down"),
         ((64, 16, 16), "has 4 axes; yours has 3"),
         ((64, 64, 16, 8), "axis 3 is not 8"),
         ((64, 64, 16.5, 16.5), "whole number"),
