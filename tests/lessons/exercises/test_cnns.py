@@ -9,14 +9,6 @@ from wrong_answers import Table, both_tests
 
 from dlvc.lessons.exercises.cnns import EXERCISES
 
-DEPTH = {
-    "filters in the first layer": "changes",
-    "padding": "changes",
-    "number of parameters": "changes",
-    "fully connected layers": "changes",
-    "training images and settings": "same",
-}
-
 
 def respond(first: Tensor, second: Tensor) -> Tensor:
     pixel = torch.zeros(1, 1, 11, 11)
@@ -82,10 +74,10 @@ WRONG: Table = {
         (lambda a, b: respond(a, b).flip(2, 3)[0, 0], "the shape (1, 1, 5, 5)"),
     ],
     "only_depth": [
-        (DEPTH | {"filters in the first layer": "same"}, "6 against 16"),
-        (DEPTH | {"number of parameters": "same"}, "62,006"),
-        (DEPTH | {"padding": "same"}, "keeps the size"),
-        (DEPTH | {"training images and settings": "changes"}, "the same images"),
+        ({"filters in the first layer": "same"}, "6 against 16"),
+        ({"number of parameters": "same"}, "62,006"),
+        ({"padding": "same"}, "keeps the size"),
+        ({"training images and settings": "changes"}, "the same images"),
         (["changes"] * 5, "keep the dictionary"),
     ],
     "stem_parameters": [

@@ -16,13 +16,6 @@ from dlvc.lessons.notebooks import NOTEBOOKS
 from dlvc.lessons.silent_bugs.cases import CASES
 from dlvc.lessons.silent_bugs.faults import FAULTS, side_by_side
 
-SEEN = {
-    "shuffled labels": DATA,
-    "softmax twice": MODEL,
-    "chosen on the test set": NONE,
-    "mean over epochs": NONE,
-}
-
 
 def best(validation, test):
     return validation.index(max(validation))
@@ -70,10 +63,10 @@ WRONG: Table = {
         (3, "a function is asked for"),
     ],
     "who_sees_it": [
-        (SEEN | {"shuffled labels": MODEL}, "by heart without complaint"),
-        (SEEN | {"softmax twice": NONE}, "cannot be learned by heart"),
-        (SEEN | {"mean over epochs": DATA}, "the table that is wrong"),
-        ({"shuffled labels": DATA}, "keep the dictionary"),
+        ({"shuffled labels": MODEL}, "by heart without complaint"),
+        ({"softmax twice": NONE}, "cannot be learned by heart"),
+        ({"mean over epochs": DATA}, "the table that is wrong"),
+        ([DATA, MODEL], "keep the dictionary"),
     ],
 }
 

@@ -11,6 +11,7 @@ import torch
 from scipy import stats
 from torch import nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
+from wrong_answers import right_answer
 
 from dlvc.lessons.exercises import EXERCISES
 from dlvc.lessons.exercises.exercise import RIGHT, Exercise
@@ -24,10 +25,7 @@ ALL = {each.name: each for exercises in EXERCISES.values() for each in exercises
 
 
 def solution(name: str) -> Any:
-    """The answer that the solution of an exercise gives."""
-    names: dict[str, Any] = {"torch": torch, "math": math}
-    exec(ALL[name].solution, names)
-    return names[name]
+    return right_answer(ALL[name])
 
 
 def parameters(model: nn.Module) -> int:

@@ -10,14 +10,6 @@ from wrong_answers import Table, both_tests
 from dlvc.lessons.exercises.vits import EXERCISES
 from dlvc.models.vit import PatchEmbedding
 
-LARGER = {"tokens": 16, "weights of a head": 256, "parameters more": 18_432}
-ORDER = {
-    "attention": "shuffled",
-    "attention, then the mean over tokens": "same",
-    "positions added after shuffling, then attention and mean": "different",
-}
-TRAP = {"weight for a single image": 1, "test accuracy depends on": "both"}
-
 
 def cut(images: Tensor, size: int, *, by_columns: bool = False) -> Tensor:
     """Return the patches (B, N, C, size, size), one after the other."""
@@ -54,25 +46,25 @@ def weights(query: Tensor, key: Tensor, *, axis: int = -1, divisor: float = 8**0
 NAMED = {exercise.name: exercise for exercise in EXERCISES}
 WRONG: Table = {
     "larger_patches": [
-        (LARGER | {"tokens": 64}, "patches of 4 x 4"),
-        (LARGER | {"tokens": 17}, "no class token"),
-        (LARGER | {"weights of a head": 16}, "a weight for each token"),
-        (LARGER | {"parameters more": 24_704}, "take away what the old one had"),
-        (LARGER | {"parameters more": 6_144}, "three colours"),
+        ({"tokens": 64}, "patches of 4 x 4"),
+        ({"tokens": 17}, "no class token"),
+        ({"weights of a head": 16}, "a weight for each token"),
+        ({"parameters more": 24_704}, "take away what the old one had"),
+        ({"parameters more": 6_144}, "three colours"),
     ],
     "token_order": [
-        (ORDER | {"attention": "same"}, "takes its output along"),
-        (ORDER | {"attention, then the mean over tokens": "shuffled"}, "only one list of numbers"),
+        ({"attention": "same"}, "takes its output along"),
+        ({"attention, then the mean over tokens": "shuffled"}, "only one list of numbers"),
         (
-            ORDER | {"positions added after shuffling, then attention and mean": "same"},
+            {"positions added after shuffling, then attention and mean": "same"},
             "another position code",
         ),
     ],
     "batch_trap": [
-        (TRAP | {"weight for a single image": 1 / 64}, "not what is attended over"),
-        (TRAP | {"weight for a single image": 0}, "add up to 1"),
-        (TRAP | {"test accuracy depends on": "nothing"}, "depend on the others"),
-        (TRAP | {"test accuracy depends on": "order"}, "how many neighbours"),
+        ({"weight for a single image": 1 / 64}, "not what is attended over"),
+        ({"weight for a single image": 0}, "add up to 1"),
+        ({"test accuracy depends on": "nothing"}, "depend on the others"),
+        ({"test accuracy depends on": "order"}, "how many neighbours"),
     ],
     "qkv_gradients": [
         (lambda m, x, y: gradient_norms(m, x, y, clear=False), "an earlier step"),
