@@ -68,8 +68,8 @@ class Trace:
         check_whole("kept_epoch", self.kept_epoch, low=1, high=self.epochs)
         _check_numbers("table row", [self.validation_column, self.test_accuracy], length=2)
         check_kind("answers", self.answers, list, "Give three probabilities for each image.")
-        for row in self.answers:
-            _check_numbers("an entry of answers", row, length=3)
+        for each in self.answers:
+            _check_numbers("an entry of answers", each, length=3)
         if self.attention_map is not None:
             _check_numbers("attention_map", self.attention_map, length=2)
 
@@ -82,8 +82,8 @@ class Trace:
 def _check_numbers(name: str, values: Any, *, length: int | None = None) -> None:
     """Raise ValueError unless `values` is a list of numbers: `length` of them, or at least one. A loss may be nan."""
     numbers = isinstance(values, list) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > LARGEST
-        for value in values
+        isinstance(each, (int, float)) and not isinstance(each, bool) and not abs(each) > LARGEST
+        for each in values
     )
     if not numbers or len(values) != (length or max(1, len(values))):
         wanted = "at least one number" if length is None else f"{length} numbers"
@@ -104,7 +104,7 @@ def load_trace(name: str, folder: Path = FOLDER) -> Trace:
     """
     path = folder / f"{name}.json"
     if not path.is_file():
-        there = ", ".join(sorted(file.stem for file in folder.glob("*.json"))) or "none"
+        there = ", ".join(sorted(each.stem for each in folder.glob("*.json"))) or "none"
         raise FileNotFoundError(f"no trace called {name!r}; there is {there}.")
     try:
         return Trace(**json.loads(path.read_text(encoding="utf-8")))
