@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
-from scipy.stats import binomtest
 
 from dlvc.checks import brief, check_choice
 from dlvc.experiments import RUNS
 from dlvc.files import said_in_words, write_whole
+from dlvc.statistics import wilson_interval
 
 # In a folder of its own, so that it is not taken for the record of a run.
 PREDICTIONS = RUNS / "predictions" / "predictions.json"
@@ -194,7 +194,7 @@ def guess_calibration(
 ) -> GuessCalibration | None:
     """The calibration of the resolved ranges, or of the resolved choices; None if there is none.
 
-    Source: the score is Brier 1950; the interval Wilson 1927, as scipy computes it.
+    Source: the score is Brier 1950.
     """
     resolved = [guess for guess in predictions if guess.resolved and bool(guess.choices) == choices]
     if not resolved:
@@ -202,11 +202,11 @@ def guess_calibration(
     right = np.array([guess.right for guess in resolved], dtype=float)
     sure = np.array([guess.confidence if choices else SURE for guess in resolved])
     hits = int(right.sum())
-    bounds = binomtest(hits, len(resolved)).proportion_ci(0.95, method="wilson")
+    share = wilson_interval(hits, len(resolved))
     return GuessCalibration(
         count=len(resolved),
         right=hits,
         stated=float(sure.mean()),
-        interval=(float(bounds.low), float(bounds.high)),
+        interval=(share.low, share.high),
         brier=float(np.square(sure - right).mean()),
     )
