@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy import stats
@@ -120,47 +120,36 @@ only_one_right = judges.function(
 )
 
 
-def _wilson(right: int, images: int) -> tuple[float, float]:
-    return tuple(wilson_interval(right, images)[1:])
-
-
-def _wrong_wilson(
-    middle: Callable[[float, float], float], half: Callable[[float, int, float], float]
-) -> Callable[[int, int], tuple[float, float]]:
-    """An interval from two formulas; the last argument of each is z squared, divided by the images."""
-
-    def interval(right: int, images: int) -> tuple[float, float]:
-        share, q = right / images, 1.96**2 / images
-        return middle(share, q) - half(share, images, q), middle(share, q) + half(share, images, q)
-
-    return interval
-
-
-def _wilson_half(a: float, n: int, q: float) -> float:
-    return 1.96 / (1 + q) * math.sqrt(a * (1 - a) / n + q / (4 * n))
+def _wilson(
+    right: int,
+    images: int,
+    *,
+    shift: int = 1,
+    middle: int = 1,
+    half: int = 1,
+    root: int = 1,
+    z: float = 1.96,
+) -> tuple[float, float]:
+    """Wilson's interval, or what it becomes without (0) the middle's shift, a divisor, or the root's second term."""
+    share, q = right / images, 1.96**2 / images
+    centre = (share + shift * q / 2) / (1 + middle * q)
+    width = z / (1 + half * q) * math.sqrt((share * (1 - share) + root * q / 4) / images)
+    return centre - width, centre + width
 
 
 wilson = judges.function(
-    _wilson,
+    lambda right, images: tuple(wilson_interval(right, images)[1:]),
     {
-        "that is the simple interval, which has no width for 50 of 50.": _wrong_wilson(
-            lambda a, q: a, lambda a, n, q: _half_width(a, n)
+        "that is the simple interval, which has no width for 50 of 50.": (
+            partial(_wilson, shift=0, middle=0, half=0, root=0)
         ),
-        "the middle is moved a little towards one half: it is not a itself.": _wrong_wilson(
-            lambda a, q: a, _wilson_half
+        "the middle is moved a little towards one half: it is not a itself.": (
+            partial(_wilson, shift=0, middle=0)
         ),
-        "the middle is divided by 1 + z²/n, too.": _wrong_wilson(
-            lambda a, q: a + q / 2, _wilson_half
-        ),
-        "the half-width is divided by 1 + z²/n, too.": _wrong_wilson(
-            lambda a, q: (a + q / 2) / (1 + q), lambda a, n, q: (1 + q) * _wilson_half(a, n, q)
-        ),
-        "z²/4n² is missing under the root.": _wrong_wilson(
-            lambda a, q: (a + q / 2) / (1 + q), lambda a, n, q: _half_width(a, n) / (1 + q)
-        ),
-        "the factor z of the half-width is missing.": _wrong_wilson(
-            lambda a, q: (a + q / 2) / (1 + q), lambda a, n, q: _wilson_half(a, n, q) / 1.96
-        ),
+        "the middle is divided by 1 + z²/n, too.": partial(_wilson, middle=0),
+        "the half-width is divided by 1 + z²/n, too.": partial(_wilson, half=0),
+        "z²/4n² is missing under the root.": partial(_wilson, root=0),
+        "the factor z of the half-width is missing.": partial(_wilson, z=1.0),
         "return the two ends: middle minus and middle plus half-width.": lambda k, n: (
             sum(_wilson(k, n)) / 2,
             (_wilson(k, n)[1] - _wilson(k, n)[0]) / 2,
@@ -189,11 +178,11 @@ mcnemar = judges.function(
         "leave out none: results as uneven as this one count, too.": lambda b, c: min(
             1.0, 2 * float(stats.binom.cdf(min(b, c) - 1, b + c, 0.5))
         ),
-        "that is the approximation with chi square: count the tosses exactly.": lambda b, c: (
-            _chi_square(b, c, corrected=0)
+        "that is the approximation with chi square: count the tosses exactly.": (
+            partial(_chi_square, corrected=0)
         ),
-        "that is the approximation with chi square and a correction: count the tosses exactly.": lambda b, c: (
-            _chi_square(b, c, corrected=1)
+        "that is the approximation with chi square and a correction: count the tosses exactly.": (
+            partial(_chi_square, corrected=1)
         ),
         "that is the probability of the opposite, 1 - p.": lambda b, c: 1 - mcnemar_p(b, c),
     },
