@@ -59,8 +59,8 @@ def repair(answer: Any) -> str | None:
     return None
 
 
-def _class_mean(counts: Tensor) -> Tensor:
-    return (counts.diagonal() / counts.sum(dim=1)).mean()
+def _shares(counts: Tensor, dim: int = 1) -> Tensor:
+    return counts.diagonal() / counts.sum(dim=dim)
 
 
 def _small(images: Tensor) -> Tensor:
@@ -159,27 +159,22 @@ may_mirror = judges.parts(
     }
 )
 class_mean = judges.function(
-    _class_mean,
+    lambda n: _shares(n).mean(),
     {
         "that is the accuracy: it weighs each picture equally, not each class.": lambda n: (
             n.diagonal().sum() / n.sum()
         ),
         "you divided by the columns: how often each answer was given (this is called precision). "
-        "Row i holds the pictures of class i.": lambda n: (n.diagonal() / n.sum(dim=0)).mean(),
-        "return the mean of the shares, not one share for each class.": lambda n: (
-            n.diagonal() / n.sum(dim=1)
-        ),
-        "divide by the number of classes as well: the mean of the shares, not their sum.": lambda n: (
-            (n.diagonal() / n.sum(dim=1)).sum()
+        "Row i holds the pictures of class i.": lambda n: _shares(n, dim=0).mean(),
+        "return the mean of the shares, not one share for each class.": _shares,
+        "divide by the number of classes as well: the mean of the shares, not their sum.": (
+            lambda n: _shares(n).sum()
         ),
         "divide by the pictures of the class, not by all pictures.": lambda n: (
             n.diagonal() / n.sum()
         ).mean(),
     },
-    [
-        (torch.tensor([[72, 18, 0], [1, 8, 0], [0, 0, 1]]),),
-        (torch.tensor([[3, 1], [4, 5]]),),
-    ],
+    [(torch.tensor([[72, 18, 0], [1, 8, 0], [0, 0, 1]]),), (torch.tensor([[3, 1], [4, 5]]),)],
 )
 nearest = judges.function(
     _nearest,
