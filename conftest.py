@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from dlvc.lessons.notebooks import SMOKE_ENVIRONMENT  # imports no torch, which would read them
+from dlvc.config import SMOKE_ENVIRONMENT
 
 SANITIZE = Path(__file__).parent / "tests" / "nbval_sanitize.cfg"
 
 # The share of cells with output whose output is really compared. It may only rise.
 COMPARED_FLOOR = 0.6
 
-# Kernels inherit these. Whoever sets one outside decides: DLVC_PROFILE=full CUDA_VISIBLE_DEVICES=0 pytest --nbval
+# Before anything imports torch, which reads OMP_NUM_THREADS. Kernels inherit these.
+# Whoever sets one outside decides: DLVC_PROFILE=full CUDA_VISIBLE_DEVICES=0 pytest --nbval
 for name, value in SMOKE_ENVIRONMENT.items():
     os.environ.setdefault(name, value)
 # A reader's own IPython start-up files and runs would change outputs, and test runs would fill the reader's runs/.

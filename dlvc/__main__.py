@@ -165,7 +165,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="instead, write them with the solutions of their exercises into FOLDER",
     )
-    notebooks.set_defaults(run=run_notebooks)
+    notebooks.set_defaults(run=store_notebooks)
     return parser
 
 
@@ -412,28 +412,27 @@ def print_table(options: argparse.Namespace) -> None:
 
 def draw(options: argparse.Namespace) -> None:
     """Draw every committed figure."""
-    from dlvc.lessons.figures import draw_figures
+    from dlvc.lessons import draw_figures
 
     for path in draw_figures():
         print(f"figures/{path.name}")
 
 
-def run_notebooks(options: argparse.Namespace) -> None:
+def store_notebooks(options: argparse.Namespace) -> None:
     """Run the notebooks, with the exercise cells brought up to date, and store their outputs."""
-    from dlvc.lessons.exercises.editions import sync_notebooks
-    from dlvc.lessons.notebooks import run_notebooks as run
+    from dlvc.lessons import run_notebooks, sync_notebooks
 
     if options.solved:
         for path in sync_notebooks(options.names, solved_into=options.solved):
             print(path)
         return
     sync_notebooks(options.names)
-    run(options.names or None)
+    run_notebooks(options.names or None)
 
 
 def bench_loops(options: argparse.Namespace) -> None:
     """Measure the loops, or show what was measured."""
-    from dlvc.studies.bench.command import run_bench
+    from dlvc.studies.bench import run_bench
 
     run_bench(options)
 

@@ -88,7 +88,7 @@ def read_trace_file(content: bytes) -> None:
         trace = traces.load_trace("trace", FOLDER)
     except ValueError:
         return
-    traces.describe(trace)
+    traces.describe_trace(trace)
     clues.clues(trace)
 
 

@@ -19,7 +19,6 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from dlvc.lessons import notebooks
 from dlvc.lessons.notebooks import (
-    NOTEBOOKS,
     RUN_TAG,
     WIDGET_VIEW,
     NotebookError,
@@ -147,23 +146,14 @@ def test_a_notebook_that_stops_is_named_with_its_cell_and_left_as_it_was(tmp_pat
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["02_cnns.ipynb", "02_cnns", "02", "notebooks/02_cnns.ipynb"])
-def test_a_notebook_is_found_by_its_number(name: str, tmp_path: Path) -> None:
+def test_a_notebook_is_found_by_its_number_or_the_choice_is_named(tmp_path: Path) -> None:
     for stem in ("01_data", "02_cnns"):
         (tmp_path / f"{stem}.ipynb").touch()
-    assert find_notebooks([name], folder=tmp_path) == [tmp_path / "02_cnns.ipynb"]
-
-
-@pytest.mark.parametrize(
-    ("name", "message"), [("09", "no notebook 09"), ("0", "could be any of 2")]
-)
-def test_a_name_without_one_notebook_is_answered_with_the_choice(
-    name: str, message: str, tmp_path: Path
-) -> None:
-    for stem in ("01_data", "02_cnns"):
-        (tmp_path / f"{stem}.ipynb").touch()
-    with pytest.raises(NotebookError, match=rf"{message}.*Name one of: 01_data, 02_cnns\."):
-        find_notebooks([name], folder=tmp_path)
+    for name in ("02_cnns.ipynb", "02_cnns", "02", "notebooks/02_cnns.ipynb"):
+        assert find_notebooks([name], folder=tmp_path) == [tmp_path / "02_cnns.ipynb"]
+    for name, message in (("09", "no notebook 09"), ("0", "could be any of 2")):
+        with pytest.raises(NotebookError, match=rf"{message}.*Name one of: 01_data, 02_cnns\."):
+            find_notebooks([name], folder=tmp_path)
 
 
 def test_tidying_keeps_what_is_compared_and_drops_what_differs() -> None:
@@ -240,10 +230,7 @@ DRIVE_COPY = {"colab": {"provenance": [{"file_id": f"{ADDRESS}/blob/main/noteboo
 
 @pytest.fixture
 def set_up_cell() -> str:
-    found = find_notebooks()
-    if not found:
-        pytest.skip(f"there is no notebook in {NOTEBOOKS.name}/ yet")
-    cells = nbformat.read(found[0], as_version=4).cells
+    cells = nbformat.read(find_notebooks()[0], as_version=4).cells
     return next(cell.source for cell in cells if cell.cell_type == "code")
 
 
@@ -283,20 +270,15 @@ def enter_colab(
     monkeypatch.setattr("urllib.request.urlopen", answer)
 
 
-def test_set_up_does_nothing_where_dlvc_is_installed(
+def test_set_up_does_nothing_but_choose_the_profile_where_dlvc_is_installed(
     set_up_cell: str, commands: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     exec(set_up_cell, {})
-    assert commands == []
-    assert capsys.readouterr() == ("", "")
     assert os.environ["DLVC_PROFILE"] == "smoke"
-
-
-def test_set_up_takes_the_profile_from_its_constant(
-    set_up_cell: str, commands: list[list[str]]
-) -> None:
     exec(set_up_cell.replace("PROFILE = None", 'PROFILE = "full"'), {})
     assert os.environ["DLVC_PROFILE"] == "full"
+    assert commands == []
+    assert capsys.readouterr() == ("", "")
 
 
 def test_set_up_names_the_command_where_dlvc_is_missing(

@@ -17,9 +17,9 @@ from small_bench import record
 
 from dlvc import plots
 from dlvc.experiments.registry import COMPARISONS
-from dlvc.lessons.guesses import calibration_figure, guess_and_result, mark_guess
+from dlvc.lessons import training_trace
+from dlvc.lessons.guesses.figure import calibration_figure, guess_and_result, mark_guess
 from dlvc.lessons.guesses.store import Prediction
-from dlvc.lessons.silent_bugs import training_trace
 from dlvc.lessons.silent_bugs.traces import load_trace
 from dlvc.plots.style import MUTED, Picture, model_style
 from dlvc.studies import speed_bars

@@ -32,7 +32,7 @@ from dlvc.training import loop as training
 from dlvc import widgets
 from dlvc.data.sketch10 import sketches as sketch10
 from dlvc.inspection.preflight_checks import preflight
-from dlvc.lessons.exercises import cnns
+from dlvc.lessons import exercises_of
 from dlvc.models import cnn, majority, resnet, vit
 from dlvc.lessons.silent_bugs import cases, figure
 from dlvc.widgets.explorers import layer_size, positions
@@ -171,7 +171,7 @@ REFUSED = [
     ("attention.class_relevance(VIT, IMAGES, [10])", "got 10", "from 0 to 9", "Leave classes out"),
     ("explanation.share_on_object(-MAPS[:, 0], MASKS, (8, 8))", "got -0.0156", "from 0 up", "clamp"),
     # exercises
-    ("cnns.check.convolve.hint(4)", "got 4", "from 1 to 3", "Try 1"),
+    ("exercises_of('02_cnns').convolve.hint(4)", "got 4", "from 1 to 3", "Try 1"),
     # widgets
     ("widgets.AttentionViewer(VIT, IMAGES, layer=2)", "got 2", "from 1 to 1", "layer must be"),
     ("widgets.AttentionViewer(VIT, IMAGES, patch=(9, 1))", "got (9, 1)", "from 1 to 8", "patch must be"),

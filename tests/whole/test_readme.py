@@ -49,7 +49,9 @@ def test_the_line_that_loads_a_model_back_works(tmp_path, sketches):
         "simple-cnn", sketches, epochs=1, train_size=20, evaluation_size=20, device="cpu"
     )
     run = run_experiment("simple-cnn", sketches, config, folder=tmp_path, progress=False)
-    snippet = re.search(r"```python\n(from dlvc.experiments.running.*?)```", README, re.DOTALL)[1]
+    snippet = re.search(
+        r"```python\n(from dlvc.experiments import load_run.*?)```", README, re.DOTALL
+    )[1]
     names = {}
     exec(re.sub(r'"runs/.*?"', repr(str(run.path)), snippet), names)
     assert names["model"](sketches.test.images[:2] / 255).shape == (2, 10)

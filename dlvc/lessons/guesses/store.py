@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
-from scipy.stats import binomtest
 
 from dlvc.checks import brief, check_choice
 from dlvc.files import explained_write, runs_folder, write_whole
+from dlvc.statistics import wilson_interval
 
 FORMAT_VERSION = 1
 SURE = 0.8  # how often a range should hold the number
@@ -169,7 +169,7 @@ def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class GuessCalibration:
     """How many guesses of one kind were right, beside how many should be.
 
     stated: the mean confidence. interval: Wilson's, 95 %, for the share that is right. brier: mean squared distance of
@@ -191,22 +191,24 @@ class Calibration:
         return "too cautious" if low > self.stated else "not told apart from well calibrated"
 
 
-def calibration(predictions: Iterable[Prediction], *, choices: bool) -> Calibration | None:
+def guess_calibration(
+    predictions: Iterable[Prediction], *, choices: bool
+) -> GuessCalibration | None:
     """The calibration of the resolved ranges, or of the resolved choices; None if there is none.
 
-    Source: the score is Brier 1950; the interval Wilson 1927, as scipy computes it.
+    Source: the score is Brier 1950.
     """
-    chosen = [each for each in predictions if each.resolved and bool(each.choices) == choices]
-    if not chosen:
+    resolved = [guess for guess in predictions if guess.resolved and bool(guess.choices) == choices]
+    if not resolved:
         return None
-    right = np.array([each.right for each in chosen], dtype=float)
-    sure = np.array([each.confidence if choices else SURE for each in chosen])
+    right = np.array([guess.right for guess in resolved], dtype=float)
+    sure = np.array([guess.confidence if choices else SURE for guess in resolved])
     hits = int(right.sum())
-    bounds = binomtest(hits, len(chosen)).proportion_ci(0.95, method="wilson")
-    return Calibration(
-        count=len(chosen),
+    share = wilson_interval(hits, len(resolved))
+    return GuessCalibration(
+        count=len(resolved),
         right=hits,
         stated=float(sure.mean()),
-        interval=(float(bounds.low), float(bounds.high)),
+        interval=(share.low, share.high),
         brier=float(np.square(sure - right).mean()),
     )

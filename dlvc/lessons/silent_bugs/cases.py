@@ -14,23 +14,22 @@ from dlvc.lessons.silent_bugs.faults import FAULTS
 from dlvc.lessons.silent_bugs.minimal_tests import make_code
 from dlvc.lessons.silent_bugs.traces import Trace, load_trace
 
-ORDER = (
-    "shuffled labels",
-    "last batch's loss",
-    "unscaled pixels",
-    "eval() forgotten",
-    "mean over epochs",
-    "softmax twice",
-    "first file only",
-    "attention over the batch",
-    "best score never updated",
-    "no weights loaded",
-    "augmented validation",
-    "decaying learning rate",
-    "four patches",
-    "chosen on the test set",
-)
-CASES = dict(zip("ABCDEFGHIJKLMN", ORDER, strict=True))
+CASES = {
+    "A": "shuffled labels",
+    "B": "last batch's loss",
+    "C": "unscaled pixels",
+    "D": "eval() forgotten",
+    "E": "mean over epochs",
+    "F": "softmax twice",
+    "G": "first file only",
+    "H": "attention over the batch",
+    "I": "best score never updated",
+    "J": "no weights loaded",
+    "K": "augmented validation",
+    "L": "decaying learning rate",
+    "M": "four patches",
+    "N": "chosen on the test set",
+}
 IMAGES = 300  # of each split, for a pre-flight check of a fault
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from dlvc.lessons.guesses import calibration_figure
+from dlvc.lessons.guesses.figure import calibration_figure
 from dlvc.lessons.guesses.form import guess_first
 from dlvc.lessons.guesses.store import load_predictions
 from dlvc.lessons.notebooks import WIDGET_VIEW

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from dlvc.lessons.silent_bugs import training_trace
+from dlvc.lessons.silent_bugs.figure import training_trace
 from dlvc.lessons.silent_bugs.traces import load_trace
 
 
