@@ -150,7 +150,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # a worker's counts travel with the end of its session
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail the run if nbval would compare too little, or if anything asked for the network, even where nobody saw it."""
+    """Fail the run if nbval would compare too little, or if anything asked for the network, seen or not."""
     config = session.config
     if hasattr(config, "workeroutput"):
         config.workeroutput["compared"] = config.stash[COMPARED]
