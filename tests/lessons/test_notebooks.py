@@ -57,7 +57,7 @@ def pytest_nbval(folder: Path, *options: str) -> subprocess.CompletedProcess[str
 
 
 def failed_cells(output: str) -> list[tuple[str, str]]:
-    """Return notebook and number of each failed cell in pytest's summary."""
+    """Notebook and number of each failed cell in pytest's summary."""
     return re.findall(r"^FAILED \S*?([\w-]+)\.ipynb::Cell (\d+)", output, flags=re.MULTILINE)
 
 

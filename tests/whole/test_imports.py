@@ -8,8 +8,6 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
-
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT / "dlvc"
 # From the ground up. A file imports from its own room and from those before it.
@@ -61,24 +59,27 @@ def test_there_are_nine_folders_and_at_most_nine_files_beside_them() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= 9
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda name: name or "dlvc")
-def test_a_file_imports_from_its_own_room_or_from_the_face_of_one_below(module: str) -> None:
-    for target in IMPORTS[module]:
-        if room(target) != room(module) != "__main__":
-            assert ROOMS.index(room(target)) < ROOMS.index(room(module)), f"imports {target}"
-            assert MODULES[target].name == "__init__.py" or target == room(target), (
-                f"imports {target}, which is private to {room(target)}/"
-            )
+def test_a_file_imports_from_its_own_room_or_from_the_face_of_one_below() -> None:
+    wrong = []
+    for module, targets in IMPORTS.items():
+        for target in targets:
+            if room(target) == room(module) or room(module) == "__main__":
+                continue
+            if ROOMS.index(room(target)) >= ROOMS.index(room(module)):
+                wrong.append(f"dlvc.{module} imports {target}, which stands above it")
+            elif MODULES[target].name != "__init__.py" and target != room(target):
+                wrong.append(f"dlvc.{module} imports {target}, private to {room(target)}/")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("folder", sorted(FOLDERS))
-def test_the_files_of_a_folder_import_one_another_without_a_circle(folder: str) -> None:
-    inside = {
-        module: {target for target in targets if room(target) == folder}
-        for module, targets in IMPORTS.items()
-        if room(module) == folder
-    }
-    TopologicalSorter(inside).prepare()  # raises CycleError, which names the circle
+def test_the_files_of_a_folder_import_one_another_without_a_circle() -> None:
+    for folder in FOLDERS:
+        inside = {
+            module: {target for target in targets if room(target) == folder}
+            for module, targets in IMPORTS.items()
+            if room(module) == folder
+        }
+        TopologicalSorter(inside).prepare()  # raises CycleError, which names the circle
 
 
 def test_the_rooms_have_few_arrows_between_them() -> None:
@@ -91,18 +92,13 @@ def test_the_rooms_have_few_arrows_between_them() -> None:
     assert len(arrows) <= 70
 
 
-def test_importing_dlvc_imports_nothing_else() -> None:
-    code = "import sys; before = set(sys.modules); import dlvc; print(*set(sys.modules) - before)"
-    assert printed(code) == "dlvc"
-
-
-@pytest.mark.parametrize("module", ["config", "lessons.notebooks"])
-def test_modules_without_pictures_leave_matplotlib_alone(module: str) -> None:
-    assert printed(f"import sys, dlvc.{module}; print('matplotlib' in sys.modules)") == "False"
-
-
-def printed(code: str) -> str:
-    """What Python prints when it runs `code`."""
+def test_importing_dlvc_imports_nothing_else_and_what_draws_nothing_leaves_matplotlib_alone() -> (
+    None
+):
+    code = (
+        "import sys; before = set(sys.modules); import dlvc; print(*set(sys.modules) - before)\n"
+        "import dlvc.config, dlvc.lessons.notebooks; print('matplotlib' in sys.modules)"
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
-    return done.stdout.strip()
+    assert done.stdout.split() == ["dlvc", "False"]

@@ -38,35 +38,6 @@ def test_train_has_one_option_for_each_setting():
         assert str(given[each.name]) == str(type(each.default)(value))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["train", "cnn"], "no experiment 'cnn'; choose one of majority"),
-        (
-            ["train", "simple-cnn", "--learning-rate", "3"],
-            "learning_rate must be between 1e-05 and 1.0; got 3.0",
-        ),
-        (["train", "simple-cnn", "--optimizer", "sgd"], "optimizer must be one of adam, adamw"),
-        (
-            ["train", "simple-cnn", "--seed", "1", "--seeds", "2"],
-            "either --seed (one run) or --seeds",
-        ),
-        (["train"], "needs one experiment or --all; got neither"),
-        (["train", "simple-cnn", "--all"], "needs one experiment or --all; got both"),
-        (["train", "--all", "--shard", "3/2"], "i from 1 to n, such as 2/8"),
-    ],
-)
-def test_what_cannot_be_run_is_said_in_one_line_without_a_traceback(
-    arguments, message, capsys, sketches, monkeypatch
-):
-    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
-    assert command_line.main(arguments) == 2
-    error = capsys.readouterr().err.strip().splitlines()
-    assert len(error) == 1
-    assert error[0].startswith("dlvc: ")
-    assert message in error[0]
-
-
 def test_train_leaves_one_record_a_seed(runs, capsys, sketches, monkeypatch):
     monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
     arguments = [
