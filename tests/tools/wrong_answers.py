@@ -11,7 +11,7 @@ Table = dict[str, list[tuple[Any, str]]]  # of an exercise: a wrong answer, a pa
 
 
 def rows(table: Table) -> list[tuple[str, Any, str]]:
-    """Return a table's rows for `parametrize`: exercise, wrong answer, part of what is said."""
+    """A table's rows for `parametrize`: exercise, wrong answer, part of what is said."""
     return [(name, answer, said) for name, pairs in table.items() for answer, said in pairs]
 
 

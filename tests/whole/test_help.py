@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-import nbformat
 import torch
+from teaching_kit import headings
 
 from dlvc.data import ImageData
 from dlvc.lessons.notebooks import NOTEBOOKS
@@ -18,10 +18,7 @@ SECTIONS = re.findall(r"`(\d\d_\w+)`,\s+\"([^\"]+)\"", HELP)
 def test_every_section_that_is_named_is_a_heading_of_its_notebook() -> None:
     assert len(SECTIONS) >= 8
     for name, heading in SECTIONS:
-        cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
-        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
-        assert " ".join(heading.split()) in headings, f"{name} has no section {heading}"
+        assert " ".join(heading.split()) in headings(name), f"{name} has no section {heading}"
 
 
 def test_every_message_and_name_that_is_quoted_stands_in_the_library_or_a_notebook() -> None:
