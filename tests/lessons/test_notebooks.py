@@ -61,6 +61,7 @@ def failed_cells(output: str) -> list[tuple[str, str]]:
     return re.findall(r"^FAILED \S*?([\w-]+)\.ipynb::Cell (\d+)", output, flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_one_changed_character_fails_at_exactly_its_cell(
     small_notebook_text: str, tmp_path: Path
 ) -> None:
@@ -76,6 +77,7 @@ def test_one_changed_character_fails_at_exactly_its_cell(
     assert "nbval compares 4 of 6 cells with output in 2 notebooks" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_stripped_notebook_is_refused(
     small_notebook: nbformat.NotebookNode, tmp_path: Path
 ) -> None:
@@ -117,6 +119,7 @@ SPOILED = {
 }
 
 
+@pytest.mark.slow
 def test_of_a_viewer_all_but_its_page_and_picture_is_compared(tmp_path: Path) -> None:
     (tmp_path / "notebooks").mkdir()
     path = tmp_path / "notebooks" / "viewer.ipynb"

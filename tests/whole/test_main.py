@@ -84,6 +84,7 @@ def test_a_stopped_training_ends_the_program_with_status_130(runs, sketches, mon
     assert [each.interrupted for each in load_records(runs)] == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pipes that break")
 def test_a_reader_who_has_seen_enough_is_no_error():
     command = [sys.executable, "-m", "dlvc", "table"]

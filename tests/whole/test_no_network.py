@@ -23,6 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 ASK = "import socket; socket.create_connection(('192.0.2.1', 443), timeout=1)"
 
 
+@pytest.mark.slow
 def test_a_kernel_that_asks_for_the_network_is_refused(tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setenv("DLVC_NETWORK_LOG", str(log))
@@ -79,6 +80,7 @@ def test_this_very_process_stands_behind_the_guard(tmp_path, monkeypatch):
         socket.create_connection(("192.0.2.1", 443), timeout=1)
 
 
+@pytest.mark.slow
 def test_a_run_in_which_something_asked_fails_even_if_no_test_did(tmp_path):
     shutil.copytree(PROJECT / "tests" / "no_network", tmp_path / "tests" / "no_network")
     for name in ("pyproject.toml", "conftest.py"):

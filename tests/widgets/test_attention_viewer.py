@@ -799,6 +799,7 @@ print(viewer.describe().partition(' attends')[0])""",
 )
 
 
+@pytest.mark.slow
 def test_a_notebook_stores_the_page_and_no_view_of_a_widget(tmp_path: Path) -> None:
     path = tmp_path / "01_viewer.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in KERNEL_CELLS]), path)

@@ -12,6 +12,8 @@ from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ask, run_all, watch_errors
 
 from dlvc.lessons.notebooks import tidy_notebook
 
+pytestmark = pytest.mark.slow
+
 CELLS = [
     "from dlvc.widgets.explorers.kernel import kernel_explorer\n\nkernel_explorer()",
     "from dlvc.widgets.explorers.layer_size import layer_explorer\n\nlayer_explorer()",

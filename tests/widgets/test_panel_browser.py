@@ -15,6 +15,8 @@ from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ask, run_all, watch_errors
 
 from dlvc.lessons.notebooks import tidy_notebook
 
+pytestmark = pytest.mark.slow
+
 SETUP = Path(__file__).parents[1] / "tools" / "small_panel.py"
 CELLS = [
     "import runpy\n\nglobals().update(runpy.run_path('small_panel.py'))",

@@ -23,6 +23,8 @@ from dlvc.inspection.attention import attention_maps
 from dlvc.lessons.notebooks import tidy_notebook
 from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS
 
+pytestmark = pytest.mark.slow
+
 SETUP = Path(__file__).parents[1] / "tools" / "small_viewers.py"
 GRID = (6, 6)
 CELLS = [
