@@ -29,6 +29,12 @@ from dlvc.lessons.notebooks import (
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
+QUICKLY = (
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+)  # importing hypothesis takes a second
 
 
 def pytest_nbval(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -38,16 +44,7 @@ def pytest_nbval(folder: Path, *options: str) -> subprocess.CompletedProcess[str
     (folder / "tests").mkdir()
     shutil.copy(PROJECT / "tests" / "nbval_sanitize.cfg", folder / "tests")
     return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--nbval",
-            "-p",
-            "no:cacheprovider",
-            "--color=no",
-            *options,
-        ],
+        [sys.executable, "-m", "pytest", *QUICKLY, "--nbval", "--color=no", *options],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         capture_output=True,

@@ -90,7 +90,8 @@ def test_a_run_in_which_something_asked_fails_even_if_no_test_did(tmp_path):
     )
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     del environment["DLVC_NETWORK_LOG"]
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests"]
+    quickly = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    command = [sys.executable, "-m", "pytest", *quickly, "tests"]
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
