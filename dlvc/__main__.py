@@ -135,6 +135,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="the report's number, its protocol and the tuned recipe, side by side",
     )
     kind.add_argument("--by", metavar="SETTING", help="what a setting does, such as image_size")
+    table.add_argument(
+        "--short", action="store_true", help="without validation scores and times, to fit a screen"
+    )
     table.add_argument("--runs", action="store_true", help="your own runs in runs/")
     table.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="records elsewhere (default: figures/records)"
@@ -407,6 +410,11 @@ def print_table(options: argparse.Namespace) -> None:
         table = comparison_table(records)
     else:
         table = protocol_table(records) if options.protocols else results_table(records)
+    if options.short:
+        left_out = [name for name in table if name.startswith("val. ") or name.endswith("(s)")]
+        if "protocol" in table and table["protocol"].nunique() == 1:
+            left_out.append("protocol")
+        table = table.drop(columns=left_out)
     print(format_table(table, options.format))
 
 

@@ -293,6 +293,7 @@ def extra_peak_bytes(*arguments: str) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.slow
 def test_loading_takes_less_than_400_mb(official_folder, official_archive):
     arguments = (str(official_folder), str(official_archive), digest(official_archive))
     extra = extra_peak_bytes(*arguments)

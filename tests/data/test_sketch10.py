@@ -207,6 +207,7 @@ def test_the_mean_colour_of_a_picture_does_not_give_its_class_away(many):
     assert accuracy_of_softmax_regression(colours, many.labels, decay=0, iterations=20) < 0.2
 
 
+@pytest.mark.slow
 def test_a_linear_model_stays_below_60_percent_where_a_convolutional_one_passes_it(many):
     """The full claim (8,000 pictures, 10 epochs, CNN above 80 %) takes too long for a test."""
     assert accuracy_of_softmax_regression(many.images, many.labels, decay=0.1) < 0.55

@@ -154,6 +154,7 @@ def test_dropout_that_never_ends_is_no_evaluation(sketches: ImageData):
     assert "in evaluation mode" in report["evaluation repeats itself"].measured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", EXPERIMENTS)
 def test_a_model_of_the_registry_raises_no_alarm(key: str, sketches: ImageData):
     model = build_model(key, config_for(key, sketches, profile="smoke"))

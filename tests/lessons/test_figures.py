@@ -28,6 +28,7 @@ def test_the_committed_pictures_are_those_of_the_registry_of_figures():
     assert {path.name for path in FIGURES_FOLDER.glob("*.png")} == set(FIGURES)
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_from_records(tmp_path: Path):
     paths = draw_figures(tmp_path, records=RUNS)
     assert [path.name for path in paths] == list(FIGURES)

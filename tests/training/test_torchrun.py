@@ -13,6 +13,8 @@ from two_processes import free_port, loopback
 from dlvc import __main__ as command_line
 from dlvc.experiments.records import load_records
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).resolve().parents[1] / "tools"
 TRAIN = ["train", "simple-cnn", "--profile", "smoke", "--epochs", "3", "--device", "cpu"]
 TRAIN += ["--train-size", "320", "--evaluation-size", "50"]

@@ -554,6 +554,7 @@ def memory() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 def test_many_starts_and_stops_leak_neither_threads_nor_memory(make):
     panel = make(**{**QUICK, "epochs": 1000})

@@ -16,15 +16,16 @@ import matplotlib
 import nbformat
 import numpy as np
 import pytest
-from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ViewerPage, ask
+from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ViewerPage, ask, run_all
 from matplotlib.image import imread
-from nbformat.v4 import new_code_cell, new_notebook
 
 from dlvc.inspection.attention import attention_maps
 from dlvc.lessons.notebooks import tidy_notebook
 from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS
 
-SETUP = Path(__file__).parents[1] / "tools" / ("small_viewers.py")
+pytestmark = pytest.mark.slow
+
+SETUP = Path(__file__).parents[1] / "tools" / "small_viewers.py"
 GRID = (6, 6)
 CELLS = [
     "import runpy\n\nglobals().update(runpy.run_path('small_viewers.py'))",
@@ -77,7 +78,6 @@ class Notebook:
 
     lab: Lab
     page: Any
-    folder: Path
     stored: nbformat.NotebookNode | None = None
     asleep: bool = False
 
@@ -103,26 +103,18 @@ class Notebook:
 
 
 @pytest.fixture(scope="module")
-def notebook(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copy(SETUP, folder)
-    kernel = {"name": "python3", "display_name": "Python 3"}
-    cells = [new_code_cell(source) for source in CELLS]
-    nbformat.write(
-        new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / "viewer.ipynb"
-    )
-    with Lab(folder) as lab:
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        lab.open(page, "viewer.ipynb")
-        page.evaluate("window.jupyterapp.shell.collapseLeft()")
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        opened = Notebook(lab, page, folder)
-        for cell in (STATIC, STATIC_COMPARED, LIVE, LIVE_COMPARED):
-            opened.viewer(cell)  # waits for it
-        page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
-        opened.stored = nbformat.read(folder / "viewer.ipynb", as_version=4)
-        yield opened
-        page.close()
+def notebook(chromium: Any, lab: Lab) -> Iterator[Notebook]:
+    shutil.copy(SETUP, lab.folder)
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    lab.open_cells(page, "viewer.ipynb", CELLS)
+    run_all(page)
+    opened = Notebook(lab, page)
+    for cell in (STATIC, STATIC_COMPARED, LIVE, LIVE_COMPARED):
+        opened.viewer(cell)  # waits for it
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    opened.stored = lab.read("viewer.ipynb")
+    yield opened
+    page.close()
 
 
 class OpenedFile:

@@ -107,6 +107,7 @@ def test_the_fixed_cost_and_the_cost_of_an_image_are_read_from_a_straight_line()
     assert per_image == pytest.approx(1e-4, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="this system does not tell the peak of memory"
 )
