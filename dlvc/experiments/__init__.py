@@ -13,7 +13,6 @@ from dlvc.experiments.provenance import describe_device, describe_model, git_com
 from dlvc.experiments.records import (
     REFERENCE_RECORDS,
     RunRecord,
-    check_records,
     load_record,
     load_records,
 )
