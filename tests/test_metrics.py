@@ -18,7 +18,7 @@ from dlvc.metrics import (
 def random_pairs(
     seed: int, *, count: int = 500, classes: tuple[int, ...] = tuple(range(10))
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return labels drawn from `classes` and predictions over all ten, half of them right."""
+    """Labels drawn from `classes` and predictions over all ten, half of them right."""
     rng = np.random.default_rng(seed)
     labels = rng.choice(classes, size=count)
     predictions = np.where(rng.random(count) < 0.5, labels, rng.integers(0, 10, size=count))
