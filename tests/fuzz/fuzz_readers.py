@@ -77,7 +77,7 @@ def read_prediction_file(content: bytes) -> None:
     path.write_bytes(content)
     found = list(predictions.load_predictions(path).predictions.values())
     for choices in (False, True):
-        predictions.calibration(found, choices=choices)
+        predictions.guess_calibration(found, choices=choices)
 
 
 def read_trace_file(content: bytes) -> None:
