@@ -1,15 +1,15 @@
-"""The command line: `python -m dlvc COMMAND`. Its options for `train` are the fields of `TrainConfig`."""
+"""The command line: `python -m dlvc COMMAND`. `train` takes the fields of `TrainConfig` and the models' options."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from dlvc.config import PROFILES, TrainConfig
+from dlvc.config import PROFILES, TrainConfig, split_settings
 
 if TYPE_CHECKING:
     from dlvc.experiments import RunRecord
@@ -135,6 +135,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="the report's number, its protocol and the tuned recipe, side by side",
     )
     kind.add_argument("--by", metavar="SETTING", help="what a setting does, such as image_size")
+    table.add_argument(
+        "--short", action="store_true", help="without validation scores and times, to fit a screen"
+    )
     table.add_argument("--runs", action="store_true", help="your own runs in runs/")
     table.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="records elsewhere (default: figures/records)"
@@ -170,18 +173,44 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add one option for each field of TrainConfig; only those that were given change a run's settings."""
+    """Add each field of TrainConfig and each option of a model; only those that were given change a run's settings."""
+    from dlvc.experiments import options_of_all_models
+
     group = parser.add_argument_group("settings", "each overrides protocol and profile")
-    for each in fields(TrainConfig):
-        about = each.metadata
-        allowed = " or ".join(about["choices"]) or f"{about['low']:g} to {about['high']:g}"
+    for setting in fields(TrainConfig):
         group.add_argument(
-            f"--{each.name.replace('_', '-')}",
-            type=type(each.default),
+            flag(setting.name),
+            type=type(setting.default),
             default=argparse.SUPPRESS,
             metavar="X",
-            help=f"{about['help']} ({allowed}; report: {each.default})",
+            help=f"{setting.metadata['help']} ({allowed(setting)}; report: {setting.default})",
         )
+    group = parser.add_argument_group("options of the model", "each overrides the protocol")
+    for name, options in options_of_all_models().items():
+        if isinstance(options[0].default, bool):
+            look = {"action": argparse.BooleanOptionalAction, "help": options[0].metadata["help"]}
+        else:
+            # Models of several kinds may have an option of one name, such as depth.
+            texts = dict.fromkeys(
+                f"{option.metadata['help']} ({allowed(option)})" for option in options
+            )
+            look = {
+                "type": type(options[0].default),
+                "metavar": "X",
+                "help": "; or ".join(texts),
+            }
+        group.add_argument(flag(name), default=argparse.SUPPRESS, **look)
+
+
+def flag(name: str) -> str:
+    """A setting's name on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+def allowed(setting: Field) -> str:
+    """The values that a setting may have, in words."""
+    meta = setting.metadata
+    return " or ".join(meta["choices"]) or f"{meta['low']:g} to {meta['high']:g}"
 
 
 def add_bench_options(bench: argparse.ArgumentParser) -> None:
@@ -236,10 +265,11 @@ def list_experiments(options: argparse.Namespace) -> None:
 def show_data(options: argparse.Namespace) -> None:
     """Print which data are there; fetch CIFAR-10 first if asked to."""
     from dlvc.data import describe_data, fetch_cifar10
+    from dlvc.models import describe_weights
 
     if options.fetch:
         fetch_cifar10()
-    print(describe_data())
+    print(describe_data(), describe_weights(), sep="\n")
 
 
 def train_experiments(options: argparse.Namespace) -> int:
@@ -252,9 +282,11 @@ def train_experiments(options: argparse.Namespace) -> int:
         data_for,
         get_experiment,
         jobs_of_shard,
+        options_of_all_models,
         run_experiment,
         run_jobs,
     )
+    from dlvc.models import option_fields
     from dlvc.training import processes_of_torchrun, stopped_by_sigterm
 
     # What is wrong is said before any data are loaded.
@@ -263,17 +295,23 @@ def train_experiments(options: argparse.Namespace) -> int:
             f"train needs one experiment or --all; got {'both' if options.all else 'neither'}. Try simple-cnn."
         )
     keys = list(EXPERIMENTS) if options.all else [get_experiment(options.key).key]
-    changes = {
-        each.name: getattr(options, each.name)
-        for each in fields(TrainConfig)
-        if hasattr(options, each.name)
-    }
+    names = [*TrainConfig.__dataclass_fields__, *options_of_all_models()]
+    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    changes, model_options = split_settings(given)
     if options.seeds is not None and ("seed" in changes or options.seeds < 1):
         raise ValueError(
             f"give either --seed (one run) or --seeds N with N of at least 1 (seeds 0 to N-1); "
             f"got --seeds {options.seeds}{' and --seed' if 'seed' in changes else ''}. Leave one out, or try --seeds 3."
         )
     TrainConfig(**changes)
+
+    def options_of(key: str) -> dict[str, Any]:
+        """The options for one model: with --all those of the given ones that it has."""
+        known = option_fields(EXPERIMENTS[key].model)
+        return {n: model_options[n] for n in model_options if n in known or not options.all}
+
+    for key in keys:
+        EXPERIMENTS[key].changed_options(options.protocol, options_of(key))
     if options.weights not in ("auto", "none") and not Path(options.weights).is_file():
         raise FileNotFoundError(
             f"no weights at {options.weights}. Give a .safetensors or .pth file, none, or auto."
@@ -287,14 +325,15 @@ def train_experiments(options: argparse.Namespace) -> int:
         data = load_data(options.data) if options.data else data_for(options.profile)
 
         def run_job(job: Job) -> int:
-            about = {"protocol": options.protocol, "profile": options.profile}
-            config = config_for(job.key, data, **about, **{**changes, "seed": job.seed})
+            recipe = {"protocol": options.protocol, "profile": options.profile}
+            config = config_for(job.key, data, **recipe, **{**changes, "seed": job.seed})
             print(f"{job.key}, {options.protocol} protocol, seed {job.seed}, {data.title}")
             run = run_experiment(
                 job.key,
                 data,
                 config,
-                **about,
+                **recipe,
+                options=options_of(job.key),
                 weights=None if options.weights == "none" else options.weights,
                 fresh=options.fresh,
                 processes=processes,
@@ -346,7 +385,6 @@ def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
     from dlvc.experiments import (
         REFERENCE_RECORDS,
-        RUNS,
         comparison_table,
         format_table,
         in_registry_order,
@@ -355,8 +393,9 @@ def print_table(options: argparse.Namespace) -> None:
         results_table,
         setting_table,
     )
+    from dlvc.files import runs_folder
 
-    folder = RUNS if options.runs else options.folder or REFERENCE_RECORDS
+    folder = runs_folder() if options.runs else options.folder or REFERENCE_RECORDS
     records = in_registry_order(load_records(folder))
     if options.protocols and not options.runs:
         records += load_records(folder / "tuned")
@@ -371,6 +410,11 @@ def print_table(options: argparse.Namespace) -> None:
         table = comparison_table(records)
     else:
         table = protocol_table(records) if options.protocols else results_table(records)
+    if options.short:
+        left_out = [name for name in table if name.startswith("val. ") or name.endswith("(s)")]
+        if "protocol" in table and table["protocol"].nunique() == 1:
+            left_out.append("protocol")
+        table = table.drop(columns=left_out)
     print(format_table(table, options.format))
 
 

@@ -1,6 +1,7 @@
-"""The hyperparameters of a run, with their ranges and help: the one source for form, command line and validation.
+"""The hyperparameters of a training, with their ranges and help: the one source for form, command line and validation.
 
-Knows nothing of models, data or devices. Read `experiments.py` next: it says which settings each experiment has.
+Knows nothing of models, data or devices. Read `experiments/registry.py` next: it says which settings each experiment
+has. What may be chosen of a model is declared beside the model (`models/options.py`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -25,12 +27,12 @@ def setting(
     log: bool = False,
     unit: str = "",
 ) -> Any:
-    """A dataclass field with what a form, a command line and a check need to know about it.
+    """A field of `TrainConfig`, or an option of a model, with what form, command line and check need to know about it.
 
     `low` and `high` are both allowed; `log=True` asks a form for a logarithmic slider.
     """
-    about = {"label": label, "help": help, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata={**about, "log": log, "unit": unit})
+    metadata = {"label": label, "help": help, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata={**metadata, "log": log, "unit": unit})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +90,6 @@ class TrainConfig:
         high=0.5,
         help="share of the target probability spread evenly over all classes",
     )
-    dropout: float = setting(
-        0.5,
-        label="Dropout",
-        low=0.0,
-        high=0.9,
-        help="share of hidden values of fully connected layers set to zero while training",
-    )
     augmentation: str = setting(
         "crop-and-mirror",
         label="Augmentation",
@@ -127,14 +122,6 @@ class TrainConfig:
         unit="images",
         help="how many images of the validation split and of the test split are used, from their start",
     )
-    image_size: int = setting(
-        32,
-        label="Image size",
-        low=16,
-        high=256,
-        unit="pixels",
-        help="side length to which ResNet18 resizes its input; the other models ignore it",
-    )
     precision: str = setting(
         "auto",
         label="Precision",
@@ -156,17 +143,25 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            check_setting(each, getattr(self, each.name))
+        for setting in fields(self):
+            check_setting(setting, getattr(self, setting.name))
 
     def as_dict(self) -> dict[str, Any]:
         """All settings by name, ready for JSON."""
         return dataclasses.asdict(self)
 
 
-def check_setting(about: dataclasses.Field, value: Any) -> None:
-    """Raise ValueError, in the words of the field's help, if `value` is not allowed for the field `about`."""
-    name, meta, default = about.name, about.metadata, about.default
+def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Those of `settings` that are fields of `TrainConfig`, and the others, which are options of a model."""
+    training = {
+        name: settings[name] for name in settings if name in TrainConfig.__dataclass_fields__
+    }
+    return training, {name: settings[name] for name in settings if name not in training}
+
+
+def check_setting(setting: dataclasses.Field, value: Any) -> None:
+    """Raise ValueError, in the words of the setting's help, if `value` is not allowed for it."""
+    name, meta, default = setting.name, setting.metadata, setting.default
     if meta["choices"]:
         if value not in meta["choices"]:
             allowed = ", ".join(meta["choices"])
@@ -224,9 +219,9 @@ def current_profile(name: str | None = None) -> Profile:
 
     Raises ValueError if there is no profile of that name.
     """
-    chosen = name or os.environ.get("DLVC_PROFILE") or "class"
-    if chosen not in PROFILES:
+    name = name or os.environ.get("DLVC_PROFILE") or "class"
+    if name not in PROFILES:
         raise ValueError(
-            f"profile must be one of {', '.join(PROFILES)}; got {chosen!r}. Try 'class'."
+            f"profile must be one of {', '.join(PROFILES)}; got {name!r}. Try 'class'."
         )
-    return PROFILES[chosen]
+    return PROFILES[name]

@@ -7,9 +7,7 @@ the training's code is another run, and nothing of the old one is used for it.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
-import secrets
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -19,23 +17,18 @@ from torch import nn
 
 from dlvc import __version__
 from dlvc.config import TrainConfig
-from dlvc.data import ImageData, content_digest
+from dlvc.data import ImageData
 from dlvc.experiments.records import RunRecord, load_record
 from dlvc.files import write_whole
-from dlvc.training import CheckpointFolder, on_cpu, pick_device, pick_precision
+from dlvc.training import (
+    CheckpointFolder,
+    on_cpu,
+    pick_device,
+    pick_precision,
+    training_identity,
+)
 
 FOLDER = "unfinished"  # in runs/; it may be deleted at any time, then those runs start anew
-PACKAGE = Path(__file__).resolve().parent
-# The code that decides what a training computes; what it is given is in the digest itself.
-CODE = (
-    "augment.py",
-    "device.py",
-    "distributed.py",
-    "evaluation.py",
-    "metrics.py",
-    "training.py",
-    "models/*.py",
-)
 
 
 def run_digest(
@@ -50,36 +43,16 @@ def run_digest(
     sizes = {"train": config.train_size}
     sizes |= dict.fromkeys(("validation", "test"), config.evaluation_size)
     splits = [getattr(data, name).first(size) for name, size in sizes.items()]
-    described = {
+    identity = {
         **named,
-        "config": {**config.as_dict(), "device": device.type, "precision": precision},
-        "data": [data.title, content_digest(*splits)],
+        **training_identity(model, config, precision, *splits),
+        "data title": data.title,
+        "device": device.type,
         "starting weights": hashlib.sha256(save(on_cpu(model.state_dict()))).hexdigest(),
         "dlvc": __version__,
-        "code": code_digest(model),
     }
-    text = json.dumps(described, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest(), described
-
-
-def code_digest(model: nn.Module, package: Path = PACKAGE) -> str:
-    """The SHA-256 of the code that trains `model`: files of the package, and classes from elsewhere, as a notebook.
-
-    A class whose code cannot be found gives a digest that never comes again.
-    """
-    digest = hashlib.sha256()
-    for pattern in CODE:
-        for path in sorted(package.glob(pattern)):
-            digest.update(path.read_bytes())
-    classes = {type(each) for each in model.modules()}
-    for each in sorted(classes, key=lambda kind: f"{kind.__module__}.{kind.__qualname__}"):
-        digest.update(f"{each.__module__}.{each.__qualname__}\n".encode())
-        if each.__module__.partition(".")[0] not in ("torch", "torchvision", "dlvc"):
-            try:
-                digest.update(inspect.getsource(each).encode())
-            except (OSError, TypeError):
-                digest.update(secrets.token_bytes())
-    return digest.hexdigest()
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest(), identity
 
 
 def checkpoint_folder(runs: Path, stem: str, digest: str) -> CheckpointFolder:

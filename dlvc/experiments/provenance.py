@@ -1,4 +1,4 @@
-"""Where a number came from: what a record says of model, weights, device and code."""
+"""Where a number came from: what a record says of weights, device and code."""
 
 from __future__ import annotations
 
@@ -11,49 +11,10 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from dlvc import __version__
-from dlvc.data import RESNET18_WEIGHTS, Split
 from dlvc.files import PROJECT, sha256_of
-from dlvc.training import model_device
-
-
-class OperationCounter(TorchDispatchMode):
-    """Counts the operations of what this thread computes inside; a multiplication and an addition are two.
-
-    torch's own FlopCounterMode, whose formulas these are, hooks into the modules of all threads: a training in another
-    one would be counted, and slowed down.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func.overloadpacket)
-        if formula is not None:
-            self.total += formula(*args, **(kwargs or {}), out_val=out)
-        return out
-
-
-def describe_model(model: nn.Module, split: Split) -> dict[str, int]:
-    """Number of parameters, of parameters that are trained, and of multiply-adds for one image."""
-    image = split[0][0][None].to(model_device(model))
-    model.eval()
-    # As matrix products: for attention as one operation, which newer versions of torch take here, there is no formula.
-    with sdpa_kernel(SDPBackend.MATH), OperationCounter() as counter, torch.no_grad():
-        model(image)
-    parameters = list(model.parameters())
-    return {
-        "parameters": sum(each.numel() for each in parameters),
-        "trained_parameters": sum(each.numel() for each in parameters if each.requires_grad),
-        "multiply_adds": counter.total // 2,
-    }
+from dlvc.models import RESNET18_WEIGHTS
 
 
 def weights_origin(path: Path) -> str:

@@ -7,8 +7,7 @@ To add an experiment, add an entry here; `running.py` runs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from dataclasses import Field, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,16 +16,17 @@ from torch import nn
 from dlvc.checks import brief, check_choice, check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData, load_data
-from dlvc.experiments.records import RunRecord, check_records
+from dlvc.experiments.majority import fit_majority
 from dlvc.models import (
     DeepCNN,
     MajorityClassifier,
     ResNet18,
     SimpleCNN,
     VisionTransformer,
-    chosen_options,
+    changed_options,
+    option_fields,
 )
-from dlvc.training import pick_device
+from dlvc.training import TrainResult, pick_device
 
 REPORT = TrainConfig()  # the defaults are the report's settings
 
@@ -47,20 +47,64 @@ VIT_BUDGETS = {"smoke": Budget(400, 2, 200), "class": Budget(5_000, 3, 1_000)}
 RESNET_BUDGETS = {"smoke": Budget(400, 1, 200), "class": Budget(10_000, 3, 2_000)}
 
 
+@dataclass(frozen=True)
+class ModelStyle:
+    """How one model is drawn in every figure."""
+
+    color: str
+    marker: str
+    line: str | tuple[int, tuple[float, ...]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One row of the result table."""
 
     key: str
     title: str
+    family: str  # models of one family are drawn together
+    style: ModelStyle
     notebook: str
-    build: Callable[..., nn.Module]  # a class with its options; the recorded architecture
-    budgets: dict[str, Budget]  # per profile, on a CPU; a GPU runs "class" in full
-    options: tuple[str, ...] = ("dropout",)  # settings of TrainConfig that the model itself takes
+    model: type[nn.Module]
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the model
     report: TrainConfig = REPORT
     tuned: TrainConfig = REPORT
+    tuned_options: Mapping[str, Any] = field(default_factory=dict)  # other than `options`
+    fit: Callable[..., TrainResult] | None = None  # its training, if it is not `training.train`
     weights: str = ""  # "ImageNet" if it starts from pre-trained weights
-    report_row: dict[str, float] = field(default_factory=dict)  # the report's Table 1
+    budgets: Mapping[str, Budget]  # per profile, on a CPU; a GPU runs "class" in full
+    same_step_as: str = ""  # the experiment whose training step costs the same
+    report_row: Mapping[str, float] = field(default_factory=dict)  # the report's Table 1
+
+    @property
+    def learns(self) -> bool:
+        """Whether the model is trained step by step, which the majority model is not."""
+        return self.fit is None
+
+    def recipe(self, protocol: str) -> tuple[TrainConfig, Mapping[str, Any]]:
+        """The settings of the training and the options of the model by `protocol`. Raises ValueError for another."""
+        check_choice("protocol", protocol, ("report", "tuned"))
+        if protocol == "report":
+            return self.report, self.options
+        return self.tuned, {**self.options, **self.tuned_options}
+
+    def changed_options(
+        self, protocol: str, changes: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Those of `changes` in which the model differs from the one of `protocol`.
+
+        Raises ValueError for an option that the model has not, or a value that is not allowed.
+        """
+        return changed_options(self.model, self.recipe(protocol)[1], changes or {})
+
+    def model_options(
+        self, protocol: str, changes: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The options of a run's model, as its record has them: those of `protocol` with `changes`.
+
+        One model is described in one way, so a change to what holds anyway is left out. Raises ValueError.
+        """
+        return {**self.recipe(protocol)[1], **self.changed_options(protocol, changes)}
 
 
 @dataclass(frozen=True)
@@ -74,12 +118,14 @@ class Comparison:
 
 
 def report_row(*values: float) -> dict[str, float]:
-    """A row of the report's Table 1 under the names that `records.results_table` uses."""
+    """A row of the report's Table 1 under the names that `tables.TABLE_COLUMNS` uses."""
     names = ("val. ACC", "val. PACC", "test ACC", "test PACC", "train time (s)", "test time (s)")
     return dict(zip(names, values, strict=False))
 
 
-vit = partial(VisionTransformer, patch_size=4, embed_dim=128, num_heads=4, mlp_ratio=2)
+REPORT_OPTIONS = {"dropout": 0.5}
+VIT_OPTIONS = {**REPORT_OPTIONS, "patch_size": 4, "embed_dim": 128, "num_heads": 4, "mlp_ratio": 2}
+RESNET_OPTIONS = {**REPORT_OPTIONS, "image_size": 32}
 # One recipe for each family; what a search chose instead stands with the experiment.
 tuned_cnn = replace(
     REPORT,
@@ -87,105 +133,133 @@ tuned_cnn = replace(
     schedule="one-cycle",
     learning_rate=4e-3,
     weight_decay=0.01,
-    dropout=0.1,
     largest_shift=0,
 )
-tuned_vit = replace(
-    tuned_cnn,
-    learning_rate=1e-3,
-    weight_decay=0.05,
-    dropout=0.0,
-    largest_shift=4,
-)
-tuned_resnet = replace(tuned_vit, batch_size=128, image_size=64)
+tuned_vit = replace(tuned_cnn, learning_rate=1e-3, weight_decay=0.05, largest_shift=4)
+tuned_resnet = replace(tuned_vit, batch_size=128)
+NO_DROPOUT = {"dropout": 0.0}
 
 EXPERIMENTS: dict[str, Experiment] = {
-    each.key: each
-    for each in (
+    experiment.key: experiment
+    for experiment in (
         Experiment(
             key="majority",
             title="Majority Model",
+            family="",
+            style=ModelStyle("#767676", "x", ":"),
             notebook="01_data",
-            build=MajorityClassifier,
+            model=MajorityClassifier,
+            fit=fit_majority,
             budgets=CNN_BUDGETS,
-            options=(),
             report_row=report_row(0.1, 0.1, 0.1, 0.1),
         ),
         Experiment(
             key="simple-cnn",
             title="Simple CNN",
+            family="CNNs",
+            style=ModelStyle("#56B4E9", "o", "--"),
             notebook="02_cnns",
-            build=SimpleCNN,
+            model=SimpleCNN,
+            options=REPORT_OPTIONS,
+            tuned=replace(tuned_cnn, largest_shift=1),
+            tuned_options=NO_DROPOUT,
             budgets=CNN_BUDGETS,
-            tuned=replace(tuned_cnn, dropout=0.0, largest_shift=1),
             report_row=report_row(0.1886, 0.1895, 0.2730, 0.2730, 53.46, 1.18),
         ),
         Experiment(
             key="deep-cnn",
             title="Deep CNN",
+            family="CNNs",
+            style=ModelStyle("#0072B2", "s", "-."),
             notebook="02_cnns",
-            build=DeepCNN,
+            model=DeepCNN,
+            options=REPORT_OPTIONS,
+            tuned=replace(tuned_cnn, learning_rate=3e-3, largest_shift=1),
+            tuned_options=NO_DROPOUT,
             budgets=CNN_BUDGETS,
-            tuned=replace(tuned_cnn, learning_rate=3e-3, dropout=0.0, largest_shift=1),
             report_row=report_row(0.3798, 0.3797, 0.4625, 0.4625, 108.25, 2.62),
         ),
         Experiment(
             key="deep-cnn-bn",
             title="Deep Normalized CNN",
+            family="CNNs",
+            style=ModelStyle("#0B2545", "D", "-"),
             notebook="02_cnns",
-            build=partial(DeepCNN, batch_norm=True),
-            budgets=CNN_BUDGETS,
+            model=DeepCNN,
+            options={**REPORT_OPTIONS, "batch_norm": True},
             tuned=replace(tuned_cnn, learning_rate=3e-3, batch_size=32, largest_shift=1),
+            tuned_options={"dropout": 0.1},
+            budgets=CNN_BUDGETS,
             report_row=report_row(0.4712, 0.4707, 0.5814, 0.5814, 113.07, 2.80),
         ),
         Experiment(
             key="shallow-vit",
             title="Shallow ViT",
+            family="Vision transformers",
+            style=ModelStyle("#E69F00", "^", "--"),
             notebook="03_vits",
-            build=partial(vit, depth=1, residual=False),
-            budgets=VIT_BUDGETS,
+            model=VisionTransformer,
+            options={**VIT_OPTIONS, "depth": 1, "residual": False},
             tuned=replace(tuned_vit, learning_rate=2e-3, largest_shift=1),
+            tuned_options=NO_DROPOUT,
+            budgets=VIT_BUDGETS,
             report_row=report_row(0.1922, 0.1922, 0.2170, 0.2170, 89.76, 2.38),
         ),
         Experiment(
             key="deep-vit",
             title="Deep ViT",
+            family="Vision transformers",
+            style=ModelStyle("#D55E00", "v", "-."),
             notebook="03_vits",
-            build=partial(vit, depth=6, residual=False),
-            budgets=VIT_BUDGETS,
+            model=VisionTransformer,
+            options={**VIT_OPTIONS, "depth": 6, "residual": False},
             tuned=tuned_vit,
+            tuned_options=NO_DROPOUT,
+            budgets=VIT_BUDGETS,
+            same_step_as="deep-vit-residual",  # but for twelve additions
             report_row=report_row(0.0994, 0.1000, 0.1000, 0.1000, 138.06, 3.10),
         ),
         Experiment(
             key="deep-vit-residual",
             title="Deep Residual ViT",
+            family="Vision transformers",
+            style=ModelStyle("#6B2300", "P", "-"),
             notebook="03_vits",
-            build=partial(vit, depth=6, residual=True),
-            budgets=VIT_BUDGETS,
+            model=VisionTransformer,
+            options={**VIT_OPTIONS, "depth": 6, "residual": True},
             tuned=replace(tuned_vit, largest_shift=2),
+            tuned_options=NO_DROPOUT,
+            budgets=VIT_BUDGETS,
             report_row=report_row(0.2780, 0.2775, 0.3106, 0.3106, 136.58, 3.11),
         ),
         Experiment(
             key="resnet18",
             title="ResNet18",
+            family="ResNet18",
+            style=ModelStyle("#009E73", "*", "-"),
             notebook="04_resnet18_transfer",
-            build=ResNet18,
-            budgets=RESNET_BUDGETS,
-            options=("dropout", "image_size"),
+            model=ResNet18,
+            options=RESNET_OPTIONS,
             tuned=tuned_resnet,
+            tuned_options={**NO_DROPOUT, "image_size": 64},
             weights="ImageNet",
+            budgets=RESNET_BUDGETS,
             report_row=report_row(0.5051, 0.5053, 0.6305, 0.6305, 1643.49, 61.08),
         ),
         Experiment(
             key="resnet18-plain",
             title="ResNet18 (no augmentation)",
+            family="ResNet18",
+            style=ModelStyle("#CC79A7", "X", "--"),
             notebook="04_resnet18_transfer",
-            build=ResNet18,
-            budgets=RESNET_BUDGETS,
-            options=("dropout", "image_size"),
+            model=ResNet18,
+            options=RESNET_OPTIONS,
             report=replace(REPORT, augmentation="none"),
             tuned=replace(tuned_resnet, augmentation="none"),
+            tuned_options={**NO_DROPOUT, "image_size": 64},
             weights="ImageNet",
+            budgets=RESNET_BUDGETS,
+            same_step_as="resnet18",
         ),
     )
 }
@@ -217,16 +291,13 @@ def get_experiment(key: str) -> Experiment:
     return EXPERIMENTS[key]
 
 
-def in_registry_order(records: list[RunRecord]) -> list[RunRecord]:
-    """The records in the order of `EXPERIMENTS`, report before tuned, long runs before short ones, seeds rising."""
-    check_records(records)
-    rank = {key: place for place, key in enumerate(EXPERIMENTS)}
-
-    def place(record: RunRecord) -> tuple[int, str, int, int]:
-        shown = record.config["train_size"] * record.config["epochs"]
-        return rank.get(record.key, len(rank)), record.protocol, -shown, record.seed
-
-    return sorted(records, key=place)
+def options_of_all_models() -> dict[str, list[Field]]:
+    """The options that any model has, by name, as each class that has it declares it."""
+    known: dict[str, list[Field]] = {}
+    for model in dict.fromkeys(experiment.model for experiment in EXPERIMENTS.values()):
+        for name, option in option_fields(model).items():
+            known.setdefault(name, []).append(option)
+    return known
 
 
 def data_for(profile: str | None = None) -> ImageData:
@@ -252,17 +323,18 @@ def config_for(
     Raises ValueError for an unknown key, protocol, profile or setting, or a value out of range.
     """
     experiment = get_experiment(key)
+    config, _ = experiment.recipe(protocol)
     check_kind("data", data, ImageData, "Get them with load_data().")
-    check_choice("protocol", protocol, ("report", "tuned"))
-    names = [each.name for each in fields(TrainConfig)]
     for name in changes:
-        if name not in names:
-            raise ValueError(f"there is no setting {name!r}; choose from {', '.join(names)}.")
-    config = experiment.report if protocol == "report" else experiment.tuned
-    chosen = current_profile(profile).name
+        if name in option_fields(experiment.model):
+            raise ValueError(f"{name} is an option of the model: give options={{{name!r}: ...}}.")
+        if name not in config.as_dict():
+            known = ", ".join(config.as_dict())
+            raise ValueError(f"there is no setting {name!r}; choose from {known}.")
+    profile = current_profile(profile).name
     device = pick_device(changes.get("device", config.device))
-    on_gpu = device.type == "cuda" and chosen == "class"
-    budget = FULL if on_gpu or chosen == "full" else experiment.budgets[chosen]
+    on_gpu = device.type == "cuda" and profile == "class"
+    budget = FULL if on_gpu or profile == "full" else experiment.budgets[profile]
     config = replace(
         config,
         epochs=budget.epochs,
@@ -276,41 +348,32 @@ def build_model(
     key: str,
     config: TrainConfig,
     *,
+    protocol: str = "report",
     options: Mapping[str, Any] | None = None,
     weights: Any = None,
 ) -> nn.Module:
     """A new model of the experiment `key`; its initial weights depend on `config.seed` alone.
 
-    `options` changes the architecture: `option_fields(get_experiment(key).build)` says what can be changed.
+    `options` changes those that the model has by `protocol`, such as {"depth": 2}: `option_fields` lists them all.
     `weights` (a file or a state dict) is the start of a model that takes pre-trained weights.
     Raises ValueError for what the model has not, or cannot be.
     """
-    arguments = model_arguments(key, config, options)
-    if weights is not None:
-        if not get_experiment(key).weights:
-            raise ValueError(f"{key} starts from random weights; leave weights out.")
-        arguments["weights"] = weights
+    experiment = get_experiment(key)
+    check_kind("config", config, TrainConfig, "Make one with config_for(key, data).")
+    options = experiment.model_options(protocol, options)
+    if weights is not None and not experiment.weights:
+        raise ValueError(f"{key} starts from random weights; leave weights out.")
+    start = {} if weights is None else {"weights": weights}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return get_experiment(key).build(**arguments)
+        return experiment.model(**options, **start)
 
 
-def outline_model(
-    key: str, config: TrainConfig, *, options: Mapping[str, Any] | None = None
-) -> nn.Module:
+def outline_model(key: str, options: Mapping[str, Any] | None = None) -> nn.Module:
     """The model that `build_model` would make, with shapes and no numbers (torch's device "meta"), in milliseconds.
 
     Draws no random numbers, so a training that is going on in another thread is not disturbed.
     """
-    with torch.device("meta"):
-        return get_experiment(key).build(**model_arguments(key, config, options))
-
-
-def model_arguments(
-    key: str, config: TrainConfig, options: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """What the experiment's `build` is called with."""
     experiment = get_experiment(key)
-    check_kind("config", config, TrainConfig, "Make one with config_for(key, data).")
-    settings = {name: getattr(config, name) for name in experiment.options}
-    return {**settings, **chosen_options(experiment.build, options)}
+    with torch.device("meta"):
+        return experiment.model(**experiment.model_options("report", options))

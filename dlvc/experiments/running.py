@@ -6,46 +6,44 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from dlvc.checks import check_choice, check_kind
+from dlvc.checks import check_kind
 from dlvc.config import TrainConfig, current_profile
-from dlvc.data import ImageData, resnet18_weights
+from dlvc.data import ImageData
 from dlvc.experiments.identity import checkpoint_folder, find_finished, first_started, run_digest
 from dlvc.experiments.provenance import (
     describe_device,
-    describe_model,
     git_commit,
     versions,
     weights_origin,
 )
 from dlvc.experiments.records import (
-    RUNS,
     EvaluationRecord,
     RunRecord,
     load_record,
-    pack_bits,
     save_record,
 )
-from dlvc.experiments.registry import Experiment, build_model, config_for, get_experiment
-from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
-from dlvc.models import MajorityClassifier, chosen_options, describe_options
+from dlvc.experiments.registry import (
+    EXPERIMENTS,
+    Experiment,
+    build_model,
+    config_for,
+    get_experiment,
+)
+from dlvc.files import CannotWriteError, explained_write, remove_stale_parts, runs_folder
+from dlvc.models import describe_model, describe_options, resnet18_weights
 from dlvc.training import (
     ALONE,
     EpochRecord,
-    Evaluation,
     OneProcess,
-    TrainResult,
     check_sizes,
     end_at_step_border,
     evaluate,
@@ -84,7 +82,7 @@ def run_experiment(
 ) -> Run:
     """Train one experiment, test it once, and leave record and best weights in `folder` (default: runs/).
 
-    `options` changes the architecture, such as {"depth": 2}; the record says which the model had.
+    `options` changes the model of the protocol, such as {"depth": 2}; the record says which it had.
     `weights` is "auto" (ImageNet for ResNet18, but random in the smoke profile, which uses no network), None (random),
     a file, or a state dict named by `weights_name`. `save=False` leaves nothing. `training`: more for `training.train`.
     Stopped before its end, also while testing, a run leaves its record and weights too, but no test score.
@@ -97,20 +95,20 @@ def run_experiment(
     AlreadyRunningError if the very same run is going on elsewhere, CannotWriteError if `folder` cannot be used.
     """
     experiment = get_experiment(key)
-    check_choice("protocol", protocol, ("report", "tuned"))
-    chosen = current_profile(profile).name
-    config = config or config_for(key, data, protocol=protocol, profile=chosen)
+    changes = experiment.changed_options(protocol, options)
+    profile = current_profile(profile).name
+    config = config or config_for(key, data, protocol=protocol, profile=profile)
     check_sizes(data, config, splits=("train", "validation", "test"))
-    weights, weights_name = find_weights(experiment, weights, weights_name, chosen)
-    model = build_model(key, config, options=options, weights=weights)
+    weights, weights_name = find_weights(experiment, weights, weights_name, profile)
+    model = build_model(key, config, protocol=protocol, options=changes, weights=weights)
     title = experiment.title
-    if changed := describe_options(experiment.build, options):
-        title += f" ({changed})"
+    if changes:
+        title += f" ({describe_options(experiment.model, changes)})"
     if experiment.weights and weights_name != experiment.weights:
         title += f" ({weights_name} weights)" if weights_name else " (random start)"
-    named = {"key": key, "title": title, "protocol": protocol, "profile": chosen}
-    architecture = chosen_options(experiment.build, options)
-    start = {"options": architecture, "weights": weights_name or "random"}
+    named = {"key": key, "title": title, "protocol": protocol, "profile": profile}
+    chosen = experiment.model_options(protocol, changes)
+    start = {"options": chosen, "weights": weights_name or "random"}
     about = {**named, "seed": config.seed, "config": config.as_dict()}
     training = {**training, "processes": processes}
     with end_at_step_border(training.pop("stop", None)) as stop:
@@ -118,9 +116,9 @@ def run_experiment(
             now = datetime.now(timezone.utc)
             done = train_and_test(model, data, config, about, start, now, stop, training)
             return Run(*done, None)
-        runs = folder or RUNS
+        runs = folder or runs_folder()
         digest, described = run_digest(model, data, config, **named, **start)
-        stem = f"{key}_{protocol}_{chosen}_seed{config.seed}"
+        stem = f"{key}_{protocol}_{profile}_seed{config.seed}"
         with processes.held_by_first(checkpoint_folder(runs, stem, digest)) as checkpoints:
             if fresh:
                 processes.from_first(checkpoints.clear)
@@ -155,7 +153,7 @@ def train_and_test(
     training: dict[str, Any],
 ) -> tuple[nn.Module, RunRecord]:
     """The trained model and its record, which says `about` the run and how it did `start`."""
-    fit = fit_majority if about["key"] == "majority" else train
+    fit = EXPERIMENTS[about["key"]].fit or train
     result = fit(model, data, config, stop=stop, **training)
     test = None
     if not result.interrupted:
@@ -186,8 +184,8 @@ def train_and_test(
         best_epoch=result.best_epoch,
         interrupted=test is None,
         train_seconds=result.train_seconds,
-        validation=result.best_validation and as_record(result.best_validation),
-        test=test and as_record(test),
+        validation=result.best_validation and EvaluationRecord.of(result.best_validation),
+        test=test and EvaluationRecord.of(test),
         micro_batch=result.micro_batch,
     )
     return model, record
@@ -255,7 +253,8 @@ def load_run(path: Path | str) -> nn.Module:
     Raises ValueError if record or weights are not what they should be, FileNotFoundError if one is missing.
     """
     record, path = load_record(path), Path(path)
-    model = build_model(record.key, TrainConfig(**record.config), options=record.model["options"])
+    config, options = TrainConfig(**record.config), record.model["options"]
+    model = build_model(record.key, config, protocol=record.protocol, options=options)
     return load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
 
 
@@ -280,53 +279,6 @@ def find_weights(experiment: Experiment, weights: Any, name: str, profile: str) 
     return path, name or path.name
 
 
-def fit_majority(
-    model: MajorityClassifier,
-    data: ImageData,
-    config: TrainConfig,
-    *,
-    on_epoch: Callable[[EpochRecord], None] | None = None,
-    **options: Any,
-) -> TrainResult:
-    """Count the training labels: the majority model's whole training, told as one epoch of `training.train`.
-
-    Of the other `options` of `train` none changes anything here. Raises TypeError for what is no option of it.
-    """
-    for name in options:
-        if name not in signature(train).parameters:
-            raise TypeError(f"train() got an unexpected keyword argument {name!r}")
-    started = time.perf_counter()
-    model.fit(data.train.first(config.train_size).labels)
-    seconds = time.perf_counter() - started
-    trained = evaluate(model, data.train.first(config.train_size), progress=False)
-    score = evaluate(model, data.validation.first(config.evaluation_size), progress=False)
-    epoch = EpochRecord(
-        epoch=1,
-        learning_rate=0.0,
-        train_loss=trained.loss,
-        train_accuracy=trained.accuracy,
-        validation_loss=score.loss,
-        validation_accuracy=score.accuracy,
-        validation_mean_per_class_accuracy=score.mean_per_class_accuracy,
-        seconds=seconds,
-        validation_seconds=score.seconds,
-    )
-    if on_epoch is not None:
-        on_epoch(epoch)
-    cpu = torch.device("cpu")
-    return TrainResult(
-        (epoch,), 1, score, False, seconds + score.seconds, cpu, "float32", config.train_size
-    )
-
-
-def as_record(score: Evaluation) -> EvaluationRecord:
-    """An evaluation in the form that is written to a record."""
-    bits = pack_bits(score.correct.numpy())
-    return EvaluationRecord(
-        loss=score.loss, confusion=score.confusion.tolist(), correct=bits, seconds=score.seconds
-    )
-
-
 def record_path(folder: Path, stem: str, digest: str) -> Path:
     """A path in `folder` for a record that no other run has, reserved by an empty weights file beside it.
 
@@ -335,7 +287,7 @@ def record_path(folder: Path, stem: str, digest: str) -> Path:
     for number in range(1, 1000):
         path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
         try:
-            with said_in_words(path):
+            with explained_write(path):
                 folder.mkdir(parents=True, exist_ok=True)
                 path.with_suffix(".safetensors").touch(exist_ok=False)
         except CannotWriteError as error:

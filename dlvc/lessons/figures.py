@@ -33,9 +33,8 @@ FIGURES_FOLDER = PROJECT / "figures"
 SHEET_ROWS = 4  # drawn images of each class on the contact sheet
 
 FAMILIES = {
-    "CNNs": ("simple-cnn", "deep-cnn", "deep-cnn-bn"),
-    "Vision transformers": ("shallow-vit", "deep-vit", "deep-vit-residual"),
-    "ResNet18": ("resnet18", "resnet18-plain"),
+    family: tuple(key for key, model in EXPERIMENTS.items() if model.family == family)
+    for family in dict.fromkeys(model.family for model in EXPERIMENTS.values() if model.learns)
 }
 
 

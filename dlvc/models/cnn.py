@@ -10,7 +10,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from dlvc.checks import check_whole
-from dlvc.models.normalize import Normalize, check_head, check_images
+from dlvc.models.normalize import Normalize, check_images
+from dlvc.models.options import DROPOUT, option, options
 
 
 class SimpleCNN(nn.Module):
@@ -20,9 +21,10 @@ class SimpleCNN(nn.Module):
     max-pooling and dropout. Raises ValueError for anything but float images of 32 x 32 pixels.
     """
 
+    @options(dropout=DROPOUT)
     def __init__(self, *, num_classes: int = 10, dropout: float = 0.5) -> None:
         super().__init__()
-        check_head(num_classes, dropout)
+        check_whole("num_classes", num_classes, low=1, hint="Try 10.")
         self.normalize = Normalize()
         self.features = nn.Sequential(
             nn.Conv2d(3, 6, kernel_size=5),  # (B, 3, 32, 32) -> (B, 6, 28, 28)
@@ -74,6 +76,19 @@ class DeepCNN(nn.Module):
     289,434. Raises ValueError for anything but float images of 32 x 32 pixels.
     """
 
+    @options(
+        depth=option("Depth", "convolution blocks, one after the other", 1, 5, unit="blocks"),
+        width=option(
+            "Width",
+            "filters of the first block; each further block has twice as many",
+            low=1,
+            high=128,
+            unit="filters",
+            log=True,
+        ),
+        batch_norm=option("Batch norm", "normalises each channel over the batch, in each block"),
+        dropout=DROPOUT,
+    )
     def __init__(
         self,
         *,
@@ -84,9 +99,7 @@ class DeepCNN(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        check_head(num_classes, dropout)
-        check_whole("depth", depth, low=1, high=5, hint="Each block halves 32 pixels. Try 3.")
-        check_whole("width", width, low=1, hint="Try 16.")
+        check_whole("num_classes", num_classes, low=1, hint="Try 10.")
         filters = [width * 2**block for block in range(depth)]
         side = 32 // 2**depth  # pixels that are left
         self.normalize = Normalize()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlvc.checks import check_kind, check_share, check_whole
+from dlvc.checks import check_kind
 
 # Mean and standard deviation of the RGB channels of ImageNet's training images in [0, 1], as used by torchvision's
 # weights and named in the report (section 5).
@@ -33,12 +33,6 @@ class Normalize(nn.Module):
         if images.dtype == torch.float64 != self.mean.dtype:
             raise ValueError("a model needs float32 images; got torch.float64. Use images.float().")
         return (images - self.mean) / self.std
-
-
-def check_head(num_classes: int, dropout: float) -> None:
-    """Raise ValueError for options of a model's last layers that no layer can have."""
-    check_whole("num_classes", num_classes, low=1, hint="Try 10.")
-    check_share("dropout", dropout, hint="Try 0.5.")
 
 
 def check_images(images: Tensor, *, multiple_of: int = 1) -> None:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from dlvc.checks import check_kind, check_whole
-from dlvc.models.normalize import Normalize, check_head, check_images
+from dlvc.models.normalize import Normalize, check_images
+from dlvc.models.options import DROPOUT, option, options
 from dlvc.models.torchvision_check import import_torchvision
 
 
@@ -29,6 +30,13 @@ class ResNet18(nn.Module):
     Raises ValueError if the weights are not those of a ResNet18.
     """
 
+    @options(
+        frozen=option("Frozen", "trains the last layer alone; the others keep their weights"),
+        dropout=DROPOUT,
+        image_size=option(
+            "Image size", "side length to which images are resized", 16, 256, unit="pixels"
+        ),
+    )
     def __init__(
         self,
         *,
@@ -39,8 +47,7 @@ class ResNet18(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        check_head(num_classes, dropout)
-        check_whole("image_size", image_size, low=1, high=4096, hint="Try 32.")
+        check_whole("num_classes", num_classes, low=1, hint="Try 10.")
         check_kind(
             "weights", weights, (str, Path, dict, type(None)), "Give a file or a state dict."
         )

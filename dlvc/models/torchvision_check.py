@@ -12,10 +12,10 @@ from types import ModuleType
 
 
 def import_torchvision() -> ModuleType:
-    """Return the module `torchvision`.
+    """The module `torchvision`.
 
-    Raises: ImportError, with both installed versions and the command that mends it, if torchvision is
-    missing or does not fit the installed torch.
+    Raises ImportError, with both installed versions and the command that mends it, if torchvision is missing or does
+    not fit the installed torch.
     """
     try:
         return importlib.import_module("torchvision")
@@ -26,7 +26,7 @@ def import_torchvision() -> ModuleType:
 
 
 def _version(package: str) -> str | None:
-    """Return the installed version of `package`, None if it is not installed."""
+    """The installed version of `package`, None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -34,7 +34,7 @@ def _version(package: str) -> str | None:
 
 
 def _advice(torch: str | None, torchvision: str | None, reason: str) -> str:
-    """Return one sentence that says what is wrong and what to install."""
+    """One sentence that says what is wrong and what to install."""
     if torchvision is None:
         return (
             "torchvision is not installed, run `pip install torch torchvision` (both in one command, so that "
@@ -53,7 +53,7 @@ def _advice(torch: str | None, torchvision: str | None, reason: str) -> str:
 
 
 def _torch_wanted_by_torchvision() -> str | None:
-    """Return the version of torch that the installed torchvision was built for, as its own metadata says."""
+    """The version of torch that the installed torchvision was built for, as its own metadata says."""
     for requirement in metadata.requires("torchvision") or ():
         name, _, version = (
             requirement.partition(";")[0].replace(" ", "").strip("()").partition("==")

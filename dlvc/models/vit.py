@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from dlvc.checks import check_choice, check_whole
+from dlvc.checks import check_whole
 from dlvc.models.cnn import convolution_block
-from dlvc.models.normalize import Normalize, check_head, check_images
+from dlvc.models.normalize import Normalize, check_images
+from dlvc.models.options import DROPOUT, option, options
 
 
 class PatchEmbedding(nn.Module):
@@ -159,6 +160,30 @@ class VisionTransformer(nn.Module):
     Raises ValueError if the patch size does not divide the image size or the images are of another size.
     """
 
+    @options(
+        depth=option("Depth", "encoder blocks, one after the other", 1, 24, unit="blocks"),
+        embed_dim=option("Width", "how many numbers a token has", 8, 1024, unit="numbers"),
+        num_heads=option("Heads", "attention heads of a block; they share the width", 1, 64),
+        mlp_ratio=option("MLP ratio", "width of a block's hidden layer over that of a token", 1, 8),
+        patch_size=option(
+            "Patch size", "side of the square that is one token", 1, 32, unit="pixels"
+        ),
+        residual=option("Residuals", "each half of a block adds to its input, not replacing it"),
+        stem=option(
+            "Stem",
+            "what makes the tokens: one layer on each patch, or convolutions over their borders",
+            choices=("patch", "convolution"),
+        ),
+        positions=option(
+            "Positions",
+            "how a token knows its place: by fixed waves or by learned numbers",
+            choices=("sinusoidal", "learned"),
+        ),
+        class_token=option(
+            "Class token", "reads the scores from a token of its own, not from the mean"
+        ),
+        dropout=DROPOUT,
+    )
     def __init__(
         self,
         *,
@@ -176,22 +201,12 @@ class VisionTransformer(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        check_head(num_classes, dropout)
-        for name, value, hint in (
-            ("image_size", image_size, "Try 32."),
-            ("patch_size", patch_size, "Try 4."),
-            ("embed_dim", embed_dim, "Try 128."),
-            ("depth", depth, "Try 6."),
-            ("num_heads", num_heads, "Try 4."),
-            ("mlp_ratio", mlp_ratio, "Try 2."),
-        ):
-            check_whole(name, value, low=1, hint=hint)
+        check_whole("num_classes", num_classes, low=1, hint="Try 10.")
+        check_whole("image_size", image_size, low=1, hint="Try 32.")
         if image_size % patch_size:
             raise ValueError(
                 f"patch_size must divide image_size; got {patch_size} and {image_size}. Try 4 for images of 32 pixels."
             )
-        check_choice("stem", stem, ("patch", "convolution"))
-        check_choice("positions", positions, ("sinusoidal", "learned"))
         self.image_size = image_size
         self.normalize = Normalize()
         embedding = PatchEmbedding if stem == "patch" else ConvolutionalStem

@@ -5,8 +5,8 @@
     python -m dlvc.studies.search simple-cnn --by-hand learning_rate=0.003 dropout=0.1  # ten epochs
 
 Every trial is written to figures/records/search/KEY.json, so a broken-off search goes on and anyone can see how far it
-went. The test split is never touched. The best trial with all epochs is the experiment's `tuned` in `experiments.py`; a
-test holds the two together. Needs the extra `search` (Optuna).
+went. The test split is never touched. The best trial with all epochs is the experiment's tuned recipe; a test holds
+the two together. Needs the extra `search` (Optuna).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ except ImportError as error:
     raise ImportError("a search needs Optuna: pip install -e '.[search]'.") from error
 
 from dlvc.checks import brief, check_whole
-from dlvc.config import TrainConfig
+from dlvc.config import TrainConfig, split_settings
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import EXPERIMENTS, REFERENCE_RECORDS, build_model
 from dlvc.files import write_whole
@@ -44,7 +44,7 @@ SPACE = {
     "largest_shift": CategoricalDistribution((0, 1, 2, 4)),
 }
 # ResNet18's recipes were not searched: a trial of it takes hours on a CPU, and starts from weights of its own.
-SEARCHABLE = [key for key, each in EXPERIMENTS.items() if key != "majority" and not each.weights]
+SEARCHABLE = [key for key, each in EXPERIMENTS.items() if each.learns and not each.weights]
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,14 @@ def run_trial(
     key: str, settings: dict[str, Any], data: ImageData, epochs: int, precision: str
 ) -> Trial:
     """Train once with these settings, and keep what validation says."""
-    start = EXPERIMENTS[key].tuned
+    start, _ = EXPERIMENTS[key].recipe("tuned")
+    changes, options = split_settings(settings)
     sizes = {"train_size": len(data.train), "evaluation_size": len(data.validation)}
-    config = replace(start, **settings, **sizes, epochs=epochs, precision=precision)
+    config = replace(start, **changes, **sizes, epochs=epochs, precision=precision)
+    model = build_model(key, config, protocol="tuned", options=options)
     started = time.perf_counter()
     try:
-        result = train(build_model(key, config), data, config, progress=False)
+        result = train(model, data, config, progress=False)
         if result.interrupted:  # shorter than it says: not a trial
             raise KeyboardInterrupt
         reached = result.best_validation.accuracy
@@ -153,7 +155,9 @@ def propose(trials: list[Trial], epochs: int) -> dict[str, Any]:
 
 def present_settings(key: str) -> dict[str, Any]:
     """What the present recipe of the experiment has for each name in `SPACE`."""
-    return {name: getattr(EXPERIMENTS[key].tuned, name) for name in SPACE}
+    config, options = EXPERIMENTS[key].recipe("tuned")
+    recipe = {**config.as_dict(), **options}
+    return {name: recipe[name] for name in SPACE}
 
 
 def search(

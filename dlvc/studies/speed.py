@@ -19,10 +19,9 @@ from torch.nn.functional import cross_entropy
 from dlvc.checks import check_whole
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
-from dlvc.experiments import build_model
 from dlvc.studies.bench.loaders import OurBatches
 from dlvc.studies.bench.loops import ARMS, Arm, run_arm, tuned_loop, tutorial_loop
-from dlvc.studies.bench.measure import bench_config
+from dlvc.studies.bench.measure import bench_config, bench_model
 from dlvc.training import (
     input_layout,
     keep_freed_memory,
@@ -58,7 +57,7 @@ def speed_config(count: int) -> TrainConfig:
 def each_image_once(arm: Arm, data: ImageData, count: int) -> bool:
     """Whether a pass of the arm takes each of the first `count` training images exactly once."""
     config = replace(speed_config(count), augmentation="none", epochs=1)
-    model, seen = build_model(MODEL, config), []
+    model, seen = bench_model(MODEL, config), []
 
     def keep(module: nn.Module, inputs: tuple[Tensor]) -> None:
         if module.training:  # images (B, 3, H, W) in [0, 1]
@@ -85,7 +84,7 @@ def time_techniques(data: ImageData, count: int = 2_000, repeats: int = 3) -> di
     seconds: dict[str, list[float]] = {name: [] for name in TECHNIQUES}
     for _ in range(repeats):
         for name, arm in TECHNIQUES.items():
-            passes = run_arm(arm, build_model(MODEL, config), data, config)
+            passes = run_arm(arm, bench_model(MODEL, config), data, config)
             seconds[name].append(passes[-1] / count)
     return {name: statistics.median(found) for name, found in seconds.items()}
 
@@ -118,7 +117,7 @@ class StopWatch:
 
 def part_seconds(arm: Arm, data: ImageData, config: TrainConfig) -> dict[str, float]:
     """Seconds of the arm's last pass in each of `PARTS`: its batches, in its layout, with its optimizer and counts."""
-    device, model = pick_device(config.device), build_model(MODEL, config)
+    device, model = pick_device(config.device), bench_model(MODEL, config)
     layout = torch.contiguous_format
     if arm.tuned:
         layout = input_layout(model, device)

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from dlvc.config import TrainConfig
+from dlvc.config import TrainConfig, split_settings
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import REFERENCE_RECORDS, build_model
 from dlvc.files import write_whole
@@ -158,8 +158,9 @@ def l1_penalty(model: nn.Module, strength: float) -> Iterator[None]:
 def run_arm(study: Study, arm: Arm, data: ImageData, seed: int) -> StudyRun:
     """Train one arm once and measure it."""
     settings = {**study.common, **arm.settings}
-    config = TrainConfig(**settings, seed=seed, device="cpu", precision="float32")
-    model = build_model(arm.key, config, options=arm.options)
+    training, options = split_settings(settings)
+    config = TrainConfig(**training, seed=seed, device="cpu", precision="float32")
+    model = build_model(arm.key, config, options={**options, **arm.options})
     curves: dict[str, list[float]] = {
         f"{split}_{value}": []
         for split in ("train", "validation")

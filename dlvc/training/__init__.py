@@ -10,16 +10,19 @@ from dlvc.training.checkpoint import (
 from dlvc.training.device import (
     autocast,
     input_layout,
+    keep_freed_memory,
     memory_layout,
     model_device,
     pick_device,
     pick_precision,
 )
 from dlvc.training.evaluation import Evaluation, evaluate, predict
-from dlvc.training.interruption import end_at_step_border, own_random_numbers, stopped_by_sigterm
-from dlvc.training.loop import NonFiniteLoss, check_sizes, train
-from dlvc.training.memory import keep_freed_memory
+from dlvc.training.identity import training_identity
+from dlvc.training.interruption import end_at_step_border, stopped_by_sigterm
+from dlvc.training.loop import train
 from dlvc.training.messages import say, told_to
 from dlvc.training.optimization import learning_rate_at, make_optimizer
 from dlvc.training.processes import ALONE, LostProcessError, OneProcess, processes_of_torchrun
+from dlvc.training.randomness import own_random_numbers
 from dlvc.training.result import EpochRecord, TrainResult
+from dlvc.training.session import NonFiniteLoss, check_sizes

@@ -1,19 +1,20 @@
-"""Tensors on disk, in files that are whole or absent and that cannot run code when loaded (safetensors, never pickle).
+"""Tensors on disk, in files that are whole or absent and that cannot run code when they are loaded.
 
-Two kinds: the weights of a finished model, and the checkpoints of a training that is not finished, kept in a folder of
-its own. What a checkpoint holds is decided in `resume.py`; this file keeps it safe.
+Two kinds: the weights of a finished model (safetensors), and the checkpoints of a training that is not finished
+(torch's own format, read as data alone), kept in a folder of their own. What a checkpoint holds is decided in
+`state.py`; this file keeps it safe.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import io
 import os
 import shutil
 import socket
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from dlvc.files import CannotWriteError, said_in_words, write_whole
+from dlvc.files import CannotWriteError, explained_write, write_whole
 
-FORMAT_VERSION = 1
-# For each older version what makes the next one of it: (tensors, about) -> (tensors, about).
-MIGRATIONS: dict[int, Callable[[dict, dict], tuple[dict, dict]]] = {}
+FORMAT_VERSION = 2  # another one is passed over: the training starts anew
 KEPT = 2  # checkpoints, so that there is one to fall back on
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used: of another model, of another training, or of a newer dlvc."""
+    """A checkpoint that cannot be used: of another model, or of another training."""
 
 
 class AlreadyRunningError(RuntimeError):
@@ -78,13 +77,13 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str = "") -> nn.Module
 
 
 def check_same_tensors(
-    own: Mapping[str, Tensor], found: Mapping[str, Tensor], origin: str, remedy: str
+    own: Mapping[str, Tensor], other: Mapping[str, Tensor], origin: str, remedy: str
 ) -> None:
     """Raise CheckpointError naming the first differences unless both have the same names and shapes."""
     differing = [
-        f"{name} ({shape_in(own, name)} here, {shape_in(found, name)} there)"
-        for name in [*own, *(name for name in found if name not in own)]
-        if shape_in(own, name) != shape_in(found, name)
+        f"{name} ({shape_in(own, name)} here, {shape_in(other, name)} there)"
+        for name in {**own, **other}
+        if shape_in(own, name) != shape_in(other, name)
     ]
     if differing:
         raise CheckpointError(
@@ -106,15 +105,6 @@ def on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """What was written once: tensors by name, and numbers and texts that JSON can hold."""
-
-    tensors: dict[str, Tensor]
-    about: dict[str, Any]
-    name: str  # of its file
-
-
 class CheckpointFolder:
     """The checkpoints of one training, as a context manager: inside, no one else can use the folder.
 
@@ -129,7 +119,7 @@ class CheckpointFolder:
         self.owner = self.folder / "owner.txt"
 
     def __enter__(self) -> CheckpointFolder:
-        with said_in_words(self.folder):
+        with explained_write(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 self.lock.acquire()
@@ -162,37 +152,39 @@ class CheckpointFolder:
     def files(self) -> list[Path]:
         """The checkpoint files, oldest first."""
         return sorted(
-            each
-            for each in self.folder.glob("checkpoint-*.safetensors")
-            if each.stem.partition("-")[2].isdigit()
+            path
+            for path in self.folder.glob("checkpoint-*.pt")
+            if path.stem.partition("-")[2].isdigit()
         )
 
-    def write(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Path:
-        """The file of a new checkpoint; after it only this and the one before are kept. Raises CannotWriteError."""
+    def write(self, content: Mapping[str, Any]) -> Path:
+        """The file of a new checkpoint; after it only this and the one before are left. Raises CannotWriteError.
+
+        `content` is made of tensors, numbers, texts, lists and dicts.
+        """
         older = self.files()
         number = 1 + (int(older[-1].stem.partition("-")[2]) if older else 0)
-        path = self.folder / f"checkpoint-{number:09}.safetensors"
-        metadata = json.dumps({"format_version": FORMAT_VERSION, **about})
-        content = save(on_cpu(tensors), {"dlvc": metadata})
-        digest = hashlib.sha256(content).hexdigest()
+        path = self.folder / f"checkpoint-{number:09}.pt"
+        buffer = io.BytesIO()
+        torch.save({"format_version": FORMAT_VERSION, **content}, buffer)
+        digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
         # The digest first: a checkpoint is there when its second file is. The line is what `sha256sum -c` reads.
         write_whole(digest_file(path), f"{digest}  {path.name}\n".encode())
-        write_whole(path, content)
+        write_whole(path, buffer.getvalue())
         for old in older[: 1 - KEPT]:
             with suppress(OSError):  # one that cannot be deleted does no harm
                 old.unlink(missing_ok=True)
                 digest_file(old).unlink(missing_ok=True)
         return path
 
-    def newest(self, say: Callable[[str], None] = print) -> Checkpoint | None:
-        """The newest checkpoint that is whole; None if there is none.
+    def newest(self, say: Callable[[str], None] = print) -> tuple[dict[str, Any], str] | None:
+        """What the newest checkpoint that is whole holds, and the name of its file; None if there is none.
 
-        A damaged one is named by `say`, renamed to `.damaged` and passed over.
-        Raises CheckpointError for one of a newer dlvc.
+        A damaged one, or one of another format, is named by `say`, renamed to `.damaged` and passed over.
         """
         for path in reversed(self.files()):
             try:
-                return read_checkpoint(path)
+                return read_checkpoint(path), path.name
             except (DamagedError, OSError) as error:
                 say(f"{path.name} is passed over: {error}.")
                 with suppress(OSError):
@@ -223,10 +215,10 @@ class DamagedError(ValueError):
     """A file that is not what was written."""
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint in the file `path`, after comparing it with the SHA-256 beside it.
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What the checkpoint in the file `path` holds, on the CPU, after comparing it with the SHA-256 beside it.
 
-    Raises DamagedError, or CheckpointError for one of a newer dlvc.
+    Raises DamagedError, which says what is wrong.
     """
     content = path.read_bytes()  # read once: what is checked is what is used
     try:
@@ -236,23 +228,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if hashlib.sha256(content).hexdigest() != expected:
         raise DamagedError("it is damaged (another SHA-256 than when it was written)")
     try:
-        tensors = load(content)
-        # The format: 8 bytes with the length of a JSON header, which may hold texts of our own.
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        about = json.loads(header["__metadata__"]["dlvc"])
-        version = about.pop("format_version")
-        if type(version) is not int or version < 1:
-            raise ValueError(f"format version {version!r}")
-    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise DamagedError(f"it is no checkpoint of dlvc ({error})") from error
-    if version > FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path.name} has format {version}; this dlvc reads formats up to {FORMAT_VERSION}. "
-            "Update the project, or train from the start with fresh=True."
-        )
-    for older in range(version, FORMAT_VERSION):
-        tensors, about = MIGRATIONS[older](tensors, about)
-    return Checkpoint(tensors, about, path.name)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # torch compresses nothing; a packed part could unpack to any size.
+            if any(
+                part.compress_type or part.file_size > len(content) for part in archive.infolist()
+            ):
+                raise DamagedError("it is no checkpoint of dlvc (its parts are compressed)")
+        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        version = stored.pop("format_version")
+    except DamagedError:
+        raise
+    except Exception as error:  # torch has no type of its own for a file that it cannot read
+        raise DamagedError(f"it is no checkpoint of dlvc ({type(error).__name__})") from error
+    if version != FORMAT_VERSION:
+        raise DamagedError(f"it has format {version!r}, and this dlvc reads {FORMAT_VERSION} only")
+    return stored
 
 
 def digest_file(path: Path) -> Path:

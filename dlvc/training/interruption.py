@@ -1,4 +1,4 @@
-"""A training and the program around it: where Ctrl-C may end it, and whose random numbers it uses."""
+"""Where a training may be ended from outside: at a step's end, by Ctrl-C, a notebook's stop button or SIGTERM."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
 
 
 @contextmanager
@@ -43,13 +41,3 @@ def stopped_by_sigterm() -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
-
-
-@contextmanager
-def own_random_numbers(seed: int, device: torch.device) -> Iterator[None]:
-    """Inside, torch's global random numbers (dropout uses them) start from `seed`; outside, nothing has changed."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-        yield

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -46,20 +44,3 @@ def in_smaller_parts(
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether the error says that memory could not be had; the CPU's has no type of its own."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def keep_freed_memory() -> bool:
-    """Let this process keep freed memory for its next step; whether that could be arranged (on Linux with glibc).
-
-    A step frees as many megabytes as the next one takes. glibc gives them back to the system meanwhile, which has to
-    clear each page anew: in the slowest epochs measured that took about a quarter of the deep CNN's time.
-    Source: mallopt(3), M_TRIM_THRESHOLD and M_MMAP_THRESHOLD.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except AttributeError:  # another C library
-        return False
-    trim_threshold, mmap_threshold = -1, -3  # their numbers in malloc.h
-    return bool(mallopt(mmap_threshold, 32 * 2**20) and mallopt(trim_threshold, 2**31 - 1))

@@ -27,18 +27,18 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
 
     adam decays every weight, as the report did; adamw only matrices and filters, not biases, norms or positions.
     """
-    trained = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
+    trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
     if not trained:
         raise ValueError(
             "the model has no parameter to train: unfreeze a layer, or evaluate it as it is."
         )
     if config.optimizer == "adam":
-        parameters = [each for _, each in trained]
         return torch.optim.Adam(
-            parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
+            trained.values(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-    decayed = [each for name, each in trained if name.endswith("weight") and each.ndim >= 2]
-    others = [each for name, each in trained if not (name.endswith("weight") and each.ndim >= 2)]
+    decayed, others = [], []
+    for name, value in trained.items():
+        (decayed if name.endswith("weight") and value.ndim >= 2 else others).append(value)
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},

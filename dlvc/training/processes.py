@@ -95,7 +95,7 @@ ALONE = OneProcess()
 
 
 class SeveralProcesses(OneProcess):
-    """This process as one of several, after torch.distributed has been initialised."""
+    """One of several processes, after torch.distributed has been initialised; its methods do what `OneProcess` says."""
 
     def __init__(self) -> None:
         from torch import distributed
@@ -105,7 +105,7 @@ class SeveralProcesses(OneProcess):
         self.asked: tuple[Tensor, Any] | None = None
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """See OneProcess. The weights of the first process are copied to the others."""
+        """The weights of the first process are copied to the others."""
         self.finish_asking()  # what was asked last in an earlier training
         wrapper = nn.parallel.DistributedDataParallel
         # Not in each step: buffers are copied before they are used. The option has another name in newer versions.
@@ -122,7 +122,7 @@ class SeveralProcesses(OneProcess):
         )
 
     def share(self, batch: Tensor) -> tuple[Tensor, bool]:
-        """See OneProcess. A slice has at least two images, as batch normalisation needs them.
+        """A slice has at least two images, as batch normalisation needs them.
 
         A batch that is too short for all leaves some without a slice. They compute two of its images, because all must
         take part in the sum of the gradients, but those do not count.
@@ -131,17 +131,15 @@ class SeveralProcesses(OneProcess):
         return (slices[self.rank], True) if self.rank < len(slices) else (batch[:2], False)
 
     def images(self, count: int) -> range:
-        """See OneProcess."""
         return range(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def agree(self, flag: bool) -> bool:
-        """See OneProcess."""
         vote = torch.tensor([flag], dtype=torch.uint8)
         self.torch.all_reduce(vote, self.torch.ReduceOp.MAX)
         return bool(vote)
 
     def agree_soon(self, *flags: bool) -> tuple[bool, ...]:
-        """See OneProcess. The answers travel while the next step is computed, so nobody waits for them."""
+        """The answers travel while the next step is computed, so nobody waits for them."""
         before = self.finish_asking()
         votes = torch.tensor(flags, dtype=torch.uint8)
         self.asked = votes, self.torch.all_reduce(votes, self.torch.ReduceOp.MAX, async_op=True)
@@ -157,27 +155,23 @@ class SeveralProcesses(OneProcess):
         return votes
 
     def add_up(self, *tensors: Tensor) -> None:
-        """See OneProcess."""
-        for each in tensors:
-            if each.numel():
-                self.torch.all_reduce(each)
+        for tensor in tensors:
+            if tensor.numel():
+                self.torch.all_reduce(tensor)
 
     def copy_from_first(self, *tensors: Tensor) -> None:
-        """See OneProcess."""
-        for each in tensors:
-            self.torch.broadcast(each, src=0)
+        for tensor in tensors:
+            self.torch.broadcast(tensor, src=0)
 
     def gather(self, value: Tensor) -> list[Tensor]:
-        """See OneProcess."""
-        found = [torch.empty_like(value) for _ in range(self.size)]
-        self.torch.all_gather(found, value)
-        return found
+        values = [torch.empty_like(value) for _ in range(self.size)]
+        self.torch.all_gather(values, value)
+        return values
 
     def check_same(self, **what: Any) -> None:
-        """See OneProcess."""
-        found: list[Any] = [None] * self.size
-        self.torch.all_gather_object(found, what)
-        differing = [name for name in what if any(each[name] != what[name] for each in found)]
+        others: list[Any] = [None] * self.size
+        self.torch.all_gather_object(others, what)
+        differing = [name for name in what if any(other[name] != what[name] for other in others)]
         if differing:
             raise ValueError(
                 f"the {self.size} processes of this training have not the same {' and '.join(differing)}. "
@@ -185,21 +179,19 @@ class SeveralProcesses(OneProcess):
             )
 
     def from_first(self, work: Callable[[], Result]) -> Result:
-        """See OneProcess."""
-        told: list[Any] = [None, None]
+        outcome: list[Any] = [None, None]  # what it gave, what it raised
         if self.rank == 0:
             try:
-                told[0] = work()
+                outcome[0] = work()
             except Exception as error:
-                told[1] = error
-        self.torch.broadcast_object_list(told, src=0, device=torch.device("cpu"))
-        if told[1] is not None:
-            raise told[1]
-        return told[0]
+                outcome[1] = error
+        self.torch.broadcast_object_list(outcome, src=0, device=torch.device("cpu"))
+        if outcome[1] is not None:
+            raise outcome[1]
+        return outcome[0]
 
     @contextmanager
     def held_by_first(self, folder: CheckpointFolder | None) -> Iterator[CheckpointFolder | None]:
-        """See OneProcess."""
         with ExitStack() as stack:
             if folder is not None:
                 self.from_first(lambda: stack.enter_context(folder) and None)

@@ -18,12 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from dlvc.files import CannotWriteError
-from dlvc.training.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    CheckpointFolder,
-    check_same_tensors,
-)
+from dlvc.training.checkpoint import CheckpointError, CheckpointFolder, check_same_tensors
 from dlvc.training.evaluation import Evaluation
 from dlvc.training.identity import ANOTHER_FOLDER, check_same_training
 from dlvc.training.messages import say
@@ -57,7 +52,6 @@ class TrainingState:
     """A training at the border between two steps. Order and augmentation follow from the epoch's number."""
 
     model: nn.Module
-    forward: nn.Module  # the model itself, or what wraps it for several processes
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     losses: Tensor  # (steps,) float32: the loss of each step of the epoch, summed over its images
@@ -66,9 +60,7 @@ class TrainingState:
     processes: OneProcess = ALONE
     epoch: int = 1  # the one at work
     step: int = 0  # its steps that are done
-    summed: int = (
-        0  # the first of them have losses and hits of all processes, the others of this one
-    )
+    summed: int = 0  # of them, those whose losses and hits are the sums over all processes already
     epochs: list[EpochRecord] = field(default_factory=list)  # those that are finished
     best_epoch: int = 0
     best_validation: Evaluation | None = None
@@ -94,136 +86,92 @@ class TrainingState:
         self.processes.add_up(self.losses[new], self.correct[new])
         self.summed = self.step
 
-    def tensors(self) -> dict[str, Tensor]:
-        """All tensors of the state by name, the random numbers' states of all processes among them."""
-        found = {"losses": self.losses, "correct": self.correct}
-        found |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        found |= {f"best.{name}": value for name, value in (self.best_weights or {}).items()}
-        for number, parameter in enumerate(trained_parameters(self.optimizer)):
-            for name, value in self.optimizer.state[parameter].items():
-                found[f"optimizer.{number}.{name}"] = value
-        if self.best_validation:
-            found["best_validation.confusion"] = self.best_validation.confusion
-            found["best_validation.correct"] = self.best_validation.correct
-        states = {"random.cpu": torch.get_rng_state()}
-        if self.losses.device.type == "cuda":
-            states["random.cuda"] = torch.cuda.get_rng_state(self.losses.device)
-        for name, state in states.items():
-            for rank, each in enumerate(self.processes.gather(state)):
-                found[name_of_rank(name, rank)] = each
-        return found
-
-    def numbers(self) -> dict[str, Any]:
-        """All the rest of the state, ready for JSON."""
+    def content(self) -> dict[str, Any]:
+        """The whole state, the random numbers' states of all processes among it, as a checkpoint holds it."""
         best = self.best_validation
+        random = {"cpu": self.processes.gather(torch.get_rng_state())}
+        if self.losses.device.type == "cuda":
+            random["cuda"] = self.processes.gather(torch.cuda.get_rng_state(self.losses.device))
         return {
+            "model": self.model.state_dict(),
+            "best_weights": self.best_weights,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "losses": self.losses,
+            "correct": self.correct,
+            "random": random,
+            "micro_batch": self.micro_batch,
             "epoch": self.epoch,
             "step": self.step,
-            "micro_batch": self.micro_batch,
-            "epochs": [dataclasses.asdict(each) for each in self.epochs],
+            "epochs": [dataclasses.asdict(record) for record in self.epochs],
             "best_epoch": self.best_epoch,
-            "best_validation": best and {"loss": best.loss, "seconds": best.seconds},
+            "best_validation": best and dataclasses.asdict(best),
             "seconds": self.watch.seconds,
             "epoch_seconds": self.epoch_watch.seconds,
-            "scaler": self.scaler.state_dict(),
         }
 
-    def take_back(self, checkpoint: Checkpoint) -> None:
-        """Stand where `checkpoint` of the same model was written. Raises CheckpointError, with nothing changed."""
-        about, tensors = checkpoint.about, checkpoint.tensors
-        device = self.losses.device
-        weights = below("model.", tensors)
-        self._check_shapes(checkpoint)
-        self.model.load_state_dict(weights)
-        best = below("best.", tensors)
-        self.best_weights = None
-        if best:
-            own = self.model.state_dict()
-            self.best_weights = {name: like(own[name], value) for name, value in best.items()}
-        self.optimizer.state.clear()
-        for number, parameter in enumerate(trained_parameters(self.optimizer)):
-            for name, value in below(f"optimizer.{number}.", tensors).items():
-                # Adam's counter of steps is a single number, the rest has the parameter's shape and memory layout.
-                same = value.shape == parameter.shape
-                self.optimizer.state[parameter][name] = (
-                    like(parameter, value) if same else value.to(device, copy=True)
-                )
-        self.scaler.load_state_dict(about["scaler"])
-        self.losses.copy_(tensors["losses"])
-        self.correct.copy_(tensors["correct"])
+    def take_back(self, content: dict[str, Any]) -> None:
+        """Stand where the checkpoint with this `content` was written, by a training of the same model."""
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        # Another device may want another memory layout: a fused step needs that of the parameter.
+        for parameter, state in self.optimizer.state.items():
+            for name, value in state.items():
+                if value.shape == parameter.shape:
+                    state[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+        self.scaler.load_state_dict(content["scaler"])
+        self.losses.copy_(content["losses"])
+        self.correct.copy_(content["correct"])
+        if content["best_weights"] is not None:
+            self.best_weights = {
+                name: torch.empty_like(value).copy_(content["best_weights"][name])
+                for name, value in self.model.state_dict().items()
+            }
         if self.processes.size == 1:  # several compute no batch in parts
-            self.micro_batch = about["micro_batch"]
-        self.epoch, self.step = about["epoch"], about["step"]
+            self.micro_batch = content["micro_batch"]
+        self.epoch, self.step = content["epoch"], content["step"]
         self.summed = self.step
-        self.epochs = [EpochRecord(**each) for each in about["epochs"]]
-        self.best_epoch = about["best_epoch"]
-        if about["best_validation"]:
-            self.best_validation = Evaluation(
-                confusion=tensors["best_validation.confusion"],
-                correct=tensors["best_validation.correct"],
-                **about["best_validation"],
-            )
-        self.watch = Stopwatch(about["seconds"])
-        self.epoch_watch = Stopwatch(about["epoch_seconds"])
+        self.epochs = [EpochRecord(**record) for record in content["epochs"]]
+        self.best_epoch, best = content["best_epoch"], content["best_validation"]
+        self.best_validation = best and Evaluation(**best)
+        self.watch = Stopwatch(content["seconds"])
+        self.epoch_watch = Stopwatch(content["epoch_seconds"])
         # A process that had no part in the checkpoint keeps its own start.
-        on_cpu, on_gpu = (
-            name_of_rank(f"random.{kind}", self.processes.rank) for kind in ("cpu", "cuda")
-        )
-        if on_cpu in tensors:
-            torch.set_rng_state(tensors[on_cpu])
-        if device.type == "cuda" and on_gpu in tensors:
-            torch.cuda.set_rng_state(tensors[on_gpu], device)
+        rank, random = self.processes.rank, content["random"]
+        if rank < len(random["cpu"]):
+            torch.set_rng_state(random["cpu"][rank])
+        if self.losses.device.type == "cuda" and rank < len(random.get("cuda", ())):
+            torch.cuda.set_rng_state(random["cuda"][rank], self.losses.device)
 
-    def _check_shapes(self, checkpoint: Checkpoint) -> None:
-        """Raise CheckpointError for a tensor of a wrong shape: the optimizer would write beside its memory."""
-        found, parameters = checkpoint.tensors, trained_parameters(self.optimizer)
-        expected = {"losses": [self.losses.shape], "correct": [self.correct.shape]}
-        for name, value in self.model.state_dict().items():
-            expected[f"best.{name}"] = [value.shape]
-        wrong = [name for name in ("losses", "correct", "random.cpu") if name not in found]
-        for name, value in found.items():
-            shapes = expected.get(name, [value.shape])
-            if name.startswith("optimizer."):
-                number = int(name.split(".")[1])
-                # Adam's counter of steps is a single number, the rest has the parameter's shape.
-                known = number < len(parameters)
-                shapes = [parameters[number].shape] if known else []
-                shapes += [torch.Size([])] if name.endswith(".step") else []
-            if value.shape not in shapes:
-                wrong.append(name)
+    def check_fits(self, content: dict[str, Any], name: str) -> None:
+        """Raise CheckpointError, before anything is changed, for a tensor that does not fit this training.
+
+        The optimizer takes any shape, and would then write beside the tensor's memory.
+        """
+        own = self.model.state_dict()
+        check_same_tensors(own, content["best_weights"] or own, name, ANOTHER_FOLDER)
+        parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
+        wrong = [
+            f"{key} of parameter {number}"
+            for number, state in content["optimizer"]["state"].items()
+            for key, value in state.items()
+            # Adam's counter of steps is a single number, the rest has the parameter's shape.
+            if value.shape != (() if key == "step" else parameters[number].shape)
+        ]
+        wrong += [
+            key for key in ("losses", "correct") if content[key].shape != getattr(self, key).shape
+        ]
         if wrong:
             raise CheckpointError(
-                f"{checkpoint.name} does not fit this training: missing, or of another shape, are "
-                f"{', '.join(wrong[:5])}. {ANOTHER_FOLDER}"
+                f"{name} does not fit this training: of another shape are {', '.join(wrong[:5])}. "
+                f"{ANOTHER_FOLDER}"
             )
-
-
-def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, by the rest of their names."""
-    return {
-        name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)
-    }
-
-
-def name_of_rank(name: str, rank: int) -> str:
-    """What a tensor of which each process has one is called; the first one's has the plain name."""
-    return f"{name}.{rank}" if rank else name
-
-
-def like(pattern: Tensor, value: Tensor) -> Tensor:
-    """A copy of `value` with type, device and memory layout of `pattern`."""
-    return torch.empty_like(pattern, requires_grad=False).copy_(value)
-
-
-def trained_parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    """The parameters in the optimizer's order, which depends on the model and the config alone."""
-    return [each for group in optimizer.param_groups for each in group["params"]]
 
 
 class Saver:
     """Writes a training's checkpoints and takes the newest back; without a folder it does nothing.
 
-    `identity` says which training it is: {"config": ..., "data": ...}. Within an epoch one is due every `seconds`.
+    `identity` says which training it is (`identity.py`). Within an epoch a checkpoint is due every `seconds`.
     """
 
     def __init__(
@@ -241,29 +189,31 @@ class Saver:
     def resume(self) -> None:
         """Take the newest checkpoint back, if there is one, and say so in one line.
 
-        Raises CheckpointError, with nothing changed, if it belongs to another model or training, or to a newer dlvc.
+        Raises CheckpointError, with nothing changed, if it belongs to another model or training.
         """
         folder, processes = self.folder, self.state.processes
-        found = folder and processes.from_first(lambda: folder.newest(say=say))
-        if found is None:
+        newest = folder and processes.from_first(lambda: folder.newest(say=say))
+        if newest is None:
             return
+        content, name = newest
         # First, because it says most about a difference.
-        weights = below("model.", found.tensors)
-        check_same_tensors(self.state.model.state_dict(), weights, found.name, ANOTHER_FOLDER)
-        check_same_training(self.identity, found)
-        self.state.take_back(found)
+        check_same_tensors(self.state.model.state_dict(), content["model"], name, ANOTHER_FOLDER)
+        check_same_training(self.identity, content["identity"], name)
+        self.state.check_fits(content, name)
+        self.state.take_back(content)
         self.saved = (self.state.epoch, self.state.step)
-        say(self._resumed(found.about))
+        say(self._resumed(content))
 
-    def _resumed(self, about: dict[str, Any]) -> str:
-        state, written = self.state, datetime.fromisoformat(about["written"])
+    def _resumed(self, content: dict[str, Any]) -> str:
+        state, written = self.state, datetime.fromisoformat(content["written"])
         where = f"continues at epoch {state.epoch}, step {state.step} of {len(state.losses)}"
         if state.epoch > self.identity["config"]["epochs"]:
             where = f"continues after the last of {len(state.epochs)} epochs"
         today = written.date() == datetime.now(written.tzinfo).date()
         line = f"{where}; checkpoint of {written:{'%H:%M' if today else '%Y-%m-%d %H:%M'}}"
-        # Checkpoints of older versions do not say that they were made by one process.
-        changed = [name for name, value in made_with(state).items() if value != about.get(name, 1)]
+        changed = [
+            name for name, value in made_with(state).items() if value != content["made_with"][name]
+        ]
         if changed:
             line += f" (made with another {', '.join(changed)}: the last digits may differ)"
         return line
@@ -274,7 +224,7 @@ class Saver:
             return False
         due = time.perf_counter() - self.last >= self.seconds
         if due:
-            self.last = time.perf_counter()  # it is told only once
+            self.last = time.perf_counter()  # asked again, it is not due
         return due
 
     def save(self) -> None:
@@ -285,21 +235,20 @@ class Saver:
         here = (self.state.epoch, self.state.step)
         if self.folder is None or here == self.saved:
             return
-        about = {
-            "written": datetime.now().astimezone().isoformat(timespec="seconds"),
-            **made_with(self.state),
-            **self.identity,
-            **self.state.numbers(),
-        }
         with self.state.watch.paused(), self.state.epoch_watch.paused():
-            tensors = self.state.tensors()
-            if self.state.processes.from_first(lambda: self._write(tensors, about)):
+            content = {
+                "written": datetime.now().astimezone().isoformat(timespec="seconds"),
+                "made_with": made_with(self.state),
+                "identity": self.identity,
+                **self.state.content(),
+            }
+            if self.state.processes.from_first(lambda: self._write(content)):
                 self.saved = here
         self.last = time.perf_counter()
 
-    def _write(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> bool:
+    def _write(self, content: dict[str, Any]) -> bool:
         try:
-            self.folder.write(tensors, about)
+            self.folder.write(content)
         except CannotWriteError as error:
             if not self.failed:
                 say(f"training goes on without a new checkpoint: {error}")
@@ -311,7 +260,7 @@ class Saver:
 def made_with(state: TrainingState) -> dict[str, Any]:
     """What may change the last digits of a result without being a setting."""
     return {
-        "torch version": torch.__version__,
+        "torch version": str(torch.__version__),
         "number of threads": torch.get_num_threads(),
         "device": state.losses.device.type,
         "number of processes": state.processes.size,

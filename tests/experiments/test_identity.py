@@ -1,11 +1,8 @@
 """The same run is continued or given back and says so; anything else is another run."""
 
 import errno
-import importlib.util
 import json
-import linecache
 import os
-import shutil
 import threading
 from dataclasses import replace
 
@@ -13,12 +10,11 @@ import pytest
 import torch
 
 from dlvc import __main__ as command_line
-from dlvc.experiments.identity import PACKAGE, code_digest, run_digest
+from dlvc.experiments.identity import run_digest
 from dlvc.experiments.records import load_records
 from dlvc.experiments.registry import build_model, config_for
 from dlvc.experiments.running import run_experiment
 from dlvc.files import CannotWriteError
-from dlvc.models.cnn import SimpleCNN
 from dlvc.training.checkpoint import AlreadyRunningError, CheckpointFolder
 
 SMALL = {"epochs": 2, "train_size": 128, "evaluation_size": 20, "device": "cpu"}  # 2 steps an epoch
@@ -150,7 +146,7 @@ CHANGES = {
 def test_a_changed_run_reuses_nothing(what, stop_in, train_it, sketches, monkeypatch, capsys):
     train_it(stop_in=stop_in)
     if what == "code":
-        monkeypatch.setattr("dlvc.experiments.identity.code_digest", lambda model: "another")
+        monkeypatch.setattr("dlvc.training.identity.code_digest", lambda: "another")
     change = CHANGES.get(what, lambda config, data: {})
     run, told = train_it(**change(config_for("simple-cnn", sketches, **SMALL), sketches))
     assert capsys.readouterr().out == ""
@@ -165,30 +161,6 @@ def test_other_starting_weights_are_another_run(sketches):
     with torch.no_grad():
         next(model.parameters())[0] += 1
     assert digests[0] == digests[1] != run_digest(model, sketches, config)[0]
-
-
-def test_the_code_digest_follows_the_package_and_the_models_own_classes(tmp_path):
-    model, copy = SimpleCNN(), tmp_path / "dlvc"
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    assert code_digest(model, copy) == code_digest(model)
-    with (copy / "training.py").open("a") as file:
-        file.write("# changed\n")
-    assert code_digest(model, copy) != code_digest(model)
-
-    def own_class(line):
-        path = tmp_path / "own.py"
-        path.write_text(f"from torch import nn\nclass Own(nn.Linear):\n    {line}\n")
-        linecache.checkcache()
-        spec = importlib.util.spec_from_file_location("own", path)
-        module = importlib.util.module_from_spec(spec)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(__import__("sys").modules, "own", module)
-            spec.loader.exec_module(module)
-            return code_digest(module.Own(2, 2))
-
-    assert own_class("a = 1") == own_class("a = 1") != own_class("a = 2")
-    hidden = type("Hidden", (torch.nn.Linear,), {"__module__": "nowhere"})(2, 2)
-    assert code_digest(hidden) != code_digest(hidden)
 
 
 def test_the_same_run_twice_at_once_is_refused_in_words(train_it, tmp_path):
@@ -249,7 +221,7 @@ def test_the_unfinished_folder_says_what_it_is_of(train_it, tmp_path):
 
 def test_the_command_line_gives_back_and_trains_fresh(sketches, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
-    monkeypatch.setattr("dlvc.experiments.running.RUNS", tmp_path)
+    monkeypatch.setenv("DLVC_RUNS_DIR", str(tmp_path))
     arguments = ["train", "simple-cnn", "--profile", "smoke", "--epochs", "1", "--train-size", "64"]
     arguments += ["--evaluation-size", "20"]
     for extra, records in (([], 1), ([], 1), (["--fresh"], 2)):

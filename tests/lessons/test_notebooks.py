@@ -28,16 +28,22 @@ from dlvc.lessons.notebooks import (
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
+QUICKLY = (
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+)  # importing hypothesis takes a second
 
 
-def pytest_nbval(folder: Path) -> subprocess.CompletedProcess[str]:
+def pytest_nbval(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run `pytest --nbval` in a folder that has the project's own settings and conftest.py."""
     for name in ("pyproject.toml", "conftest.py"):
         shutil.copy(PROJECT / name, folder / name)
     (folder / "tests").mkdir()
     shutil.copy(PROJECT / "tests" / "nbval_sanitize.cfg", folder / "tests")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", "--color=no"],
+        [sys.executable, "-m", "pytest", *QUICKLY, "--nbval", "--color=no", *options],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         capture_output=True,
@@ -47,10 +53,11 @@ def pytest_nbval(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def failed_cells(output: str) -> list[tuple[str, str]]:
-    """Return notebook and number of each failed cell in pytest's summary."""
+    """Notebook and number of each failed cell in pytest's summary."""
     return re.findall(r"^FAILED \S*?([\w-]+)\.ipynb::Cell (\d+)", output, flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_one_changed_character_fails_at_exactly_its_cell(
     small_notebook_text: str, tmp_path: Path
 ) -> None:
@@ -66,6 +73,7 @@ def test_one_changed_character_fails_at_exactly_its_cell(
     assert "nbval compares 4 of 6 cells with output in 2 notebooks" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_stripped_notebook_is_refused(
     small_notebook: nbformat.NotebookNode, tmp_path: Path
 ) -> None:
@@ -75,7 +83,8 @@ def test_a_stripped_notebook_is_refused(
     nbformat.write(small_notebook, tmp_path / "notebooks" / "stripped.ipynb")
     done = pytest_nbval(tmp_path)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "nbval compares 0 of 4 cells" in done.stderr
+    assert "nbval compares 0 of 4 cells" in done.stdout
+    assert "below the floor of 60%, so nothing was run" in done.stdout
 
 
 VIEWER = """\
@@ -106,6 +115,7 @@ SPOILED = {
 }
 
 
+@pytest.mark.slow
 def test_of_a_viewer_all_but_its_page_and_picture_is_compared(tmp_path: Path) -> None:
     (tmp_path / "notebooks").mkdir()
     path = tmp_path / "notebooks" / "viewer.ipynb"
@@ -118,7 +128,7 @@ def test_of_a_viewer_all_but_its_page_and_picture_is_compared(tmp_path: Path) ->
         data[kind], times = re.subn(pattern, other, data[kind], flags=re.DOTALL)
         assert times == 1, pattern
     nbformat.write(notebook, path)
-    done = pytest_nbval(tmp_path)
+    done = pytest_nbval(tmp_path, "-n=0")
     noticed = [number for number, (*_, noticed) in enumerate(SPOILED.values(), start=1) if noticed]
     expected = [("viewer", str(number)) for number in noticed]
     assert failed_cells(done.stdout) == expected, done.stdout + done.stderr

@@ -2,48 +2,97 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from dataclasses import fields
 
 import pytest
 import torch
+from torch import nn
 
-from dlvc.experiments.provenance import describe_model
-from dlvc.experiments.records import load_records
-from dlvc.experiments.registry import EXPERIMENTS, build_model, config_for, outline_model
+from dlvc.config import TrainConfig, split_settings
+from dlvc.experiments.records import REFERENCE_RECORDS, load_records
+from dlvc.experiments.registry import (
+    EXPERIMENTS,
+    build_model,
+    config_for,
+    options_of_all_models,
+    outline_model,
+)
 from dlvc.experiments.running import load_run, run_experiment
 from dlvc.models.cnn import DeepCNN
-from dlvc.models.options import (
-    OPTIONS,
-    chosen_options,
-    describe_options,
-    option_fields,
-    preset_options,
-)
+from dlvc.models.cost import describe_model
+from dlvc.models.options import changed_options, describe_options, option, option_fields, options
 from dlvc.training.evaluation import evaluate
 
 QUICK = {"epochs": 1, "train_size": 20, "evaluation_size": 20, "device": "cpu"}
+# A size that no other default fits.
+IMPOSSIBLE_ALONE = (("num_heads", 64), ("patch_size", 32))
+MODELS = {experiment.model.__name__: experiment.model for experiment in EXPERIMENTS.values()}
 
 
-@pytest.mark.parametrize("model", OPTIONS, ids=lambda model: model.__name__)
-def test_the_defaults_are_those_of_the_model(model):
-    signature = inspect.signature(model).parameters
-    for each in fields(OPTIONS[model]):
-        assert each.default == signature[each.name].default, each.name
+class Small(nn.Module):
+    """A model as a learner writes one."""
+
+    @options(size=option("Size", "how large it is", 1, 3))
+    def __init__(self, *, size: int = 2, bias: bool = True) -> None:
+        super().__init__()
+        self.layer = nn.Linear(size, size, bias=bias)
 
 
+def test_an_option_has_the_name_and_the_default_of_the_constructor():
+    size = option_fields(Small)["size"]
+    assert (size.name, size.default, size.metadata["high"]) == ("size", 2, 3)
+    assert Small().layer.weight.shape == (2, 2)
+    assert Small(size=3, bias=False).layer.weight.shape == (3, 3)
+
+
+@pytest.mark.parametrize("value", [0, 4, 2.0, True])
+def test_a_constructor_refuses_what_its_option_does_not_allow(value):
+    with pytest.raises(ValueError, match=r"size must be .*Try 2"):
+        Small(size=value)
+
+
+def test_an_option_of_a_name_that_the_constructor_has_not_is_a_fault():
+    with pytest.raises(KeyError):
+        options(depth=option("Depth", "?"))(Small.__init__)
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_both_ends_of_a_range_and_every_choice_can_be_built(model):
+    for name, field in option_fields(model).items():
+        meta = field.metadata
+        ends = meta["choices"] or (meta["low"], meta["high"])
+        with torch.device("meta"):
+            for value in (True, False) if isinstance(field.default, bool) else ends:
+                if (name, value) not in IMPOSSIBLE_ALONE:
+                    model(**{name: value})
+
+
+def test_no_option_of_a_model_has_the_name_of_a_setting_of_the_training():
+    assert not {each.name for each in fields(TrainConfig)} & set(options_of_all_models())
+    assert split_settings({"depth": 2, "epochs": 3}) == ({"epochs": 3}, {"depth": 2})
+
+
+@pytest.mark.parametrize("protocol", ["report", "tuned"])
 @pytest.mark.parametrize("key", EXPERIMENTS)
-def test_an_untouched_run_has_the_options_of_the_registry(key):
-    build = EXPERIMENTS[key].build
-    defaults = {name: each.default for name, each in option_fields(build).items()}
-    as_it_is = {**defaults, **preset_options(build)}
-    assert chosen_options(build) == chosen_options(build, as_it_is) == preset_options(build)
+def test_an_untouched_run_has_the_options_of_the_registry(key, protocol):
+    experiment = EXPERIMENTS[key]
+    _, own = experiment.recipe(protocol)
+    defaults = {name: field.default for name, field in option_fields(experiment.model).items()}
+    as_it_is = {**defaults, **own}
+    assert experiment.model_options(protocol) == own
+    assert experiment.model_options(protocol, as_it_is) == own
+    assert changed_options(experiment.model, own, as_it_is) == {}
 
 
-def test_the_committed_records_have_the_options_of_the_registry():
-    for record in load_records():
-        assert record.model["options"] == chosen_options(EXPERIMENTS[record.key].build)
+@pytest.mark.parametrize("folder", [REFERENCE_RECORDS, REFERENCE_RECORDS / "tuned"])
+def test_the_committed_records_have_the_options_of_the_registry(folder):
+    """Also those from when dropout and image size stood among the settings of the training."""
+    for record in load_records(folder):
+        config, options = EXPERIMENTS[record.key].recipe(record.protocol)
+        stem = {"stem": "convolution"} if "stem" in record.title else {}
+        assert record.model["options"] == {**options, **stem}
+        assert TrainConfig(**record.config).optimizer == config.optimizer
 
 
 def test_a_run_with_other_options_is_recorded_and_loads_back(sketches, tmp_path):
@@ -52,7 +101,10 @@ def test_a_run_with_other_options_is_recorded_and_loads_back(sketches, tmp_path)
     run = run_experiment(
         "deep-cnn-bn", sketches, config, options=options, folder=tmp_path, progress=False
     )
-    assert run.record.model["options"] == {"batch_norm": True, "depth": 2, "width": 8}
+    assert run.record.model["options"] == {
+        **{"batch_norm": True, "depth": 2, "width": 8},
+        "dropout": 0.5,
+    }
     # 5 x 5 x 3 x 8, 3 x 3 x 8 x 16, two numbers a channel, 16 x 8 x 8 inputs to 256 and those to 10.
     expected = 600 + 1152 + 2 * 24 + (1024 + 1) * 256 + 257 * 10
     assert run.record.model["parameters"] == expected
@@ -85,7 +137,7 @@ def test_width_and_depth_of_the_deep_cnn_leave_the_reports_network_as_it_was():
 def test_the_outline_has_the_models_numbers_and_draws_no_random_ones(key, sketches):
     config = config_for(key, sketches)
     before = torch.get_rng_state()
-    outline = outline_model(key, config)
+    outline = outline_model(key)
     told = describe_model(outline, sketches.test)
     assert torch.equal(before, torch.get_rng_state())
     assert told == describe_model(build_model(key, config), sketches.test)
@@ -101,8 +153,9 @@ def test_the_outline_has_the_models_numbers_and_draws_no_random_ones(key, sketch
     ],
 )
 def test_a_run_with_other_options_says_so_in_its_title(changes, words, sketches):
-    build = EXPERIMENTS["deep-vit-residual"].build
-    assert describe_options(build, changes) == words
+    experiment = EXPERIMENTS["deep-vit-residual"]
+    changed = experiment.changed_options("report", changes)
+    assert describe_options(experiment.model, changed) == words
     config = config_for("deep-vit-residual", sketches, **QUICK)
     run = run_experiment(
         "deep-vit-residual", sketches, config, options=changes, save=False, progress=False

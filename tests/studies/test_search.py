@@ -48,7 +48,8 @@ def test_the_tuned_recipe_was_tested_in_full_with_the_settings_of_the_trial(key)
     runs = [each for each in load_records(REFERENCE_RECORDS / "tuned") if each.key == key]
     own = [each for each in runs if is_as_registered(each) and each.seed == 0]
     assert len(own) == 1
-    assert {name: own[0].config.get(name, "unknown") for name in SPACE} == present_settings(key)
+    settings = {**own[0].config, **own[0].model["options"]}
+    assert {name: settings.get(name, "unknown") for name in SPACE} == present_settings(key)
     assert own[0].config["epochs"] == 10
     assert own[0].config["train_size"] == 40_000
 
@@ -73,7 +74,7 @@ def test_a_search_never_sees_a_test_image_and_goes_on_where_it_was(sketches, tmp
 
 def test_a_training_that_breaks_off_is_a_trial_without_success(sketches, monkeypatch):
     settings = {**PRESENT, "learning_rate": 1.0}
-    monkeypatch.setattr(searching, "build_model", lambda key, config: Breaks({2}))
+    monkeypatch.setattr(searching, "build_model", lambda key, config, **more: Breaks({2}))
     trial = searching.run_trial("simple-cnn", settings, sketches, 1, "float32")
     assert (trial.validation_accuracy, trial.train_accuracy) == (0.0, 0.0)
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from dlvc.experiments.registry import build_model
 from dlvc.studies.bench.loaders import OurBatches
 from dlvc.studies.bench.loops import Arm, losses_on_record, timed_passes
+from dlvc.studies.bench.measure import bench_model
 from dlvc.studies.speed import (
     MODEL,
     PARTS,
@@ -23,7 +23,7 @@ from dlvc.studies.speed import (
 def record(name, data):
     """The losses of three steps, with a learning rate at which rounding stays rounding."""
     config = replace(speed_config(192), learning_rate=1e-4)
-    return losses_on_record(TECHNIQUES[name], build_model(MODEL, config), data, config)
+    return losses_on_record(TECHNIQUES[name], bench_model(MODEL, config), data, config)
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
@@ -70,7 +70,7 @@ def test_each_loop_has_the_technique_that_its_name_says(monkeypatch):
     for name in list(TECHNIQUES)[1:5]:
         fused = set()
         config = replace(speed_config(128), device="cpu", epochs=1)
-        model = build_model(MODEL, config)
+        model = bench_model(MODEL, config)
         asked.clear()
         TECHNIQUES[name].run(model, batches, config)
         last = [each for each in model.modules() if isinstance(each, nn.Conv2d)][-1].weight

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlvc.config import TrainConfig
+from dlvc.config import TrainConfig, split_settings
 from dlvc.data import load_data
 from dlvc.experiments.registry import build_model
 from dlvc.studies.trainings import STUDIES, Arm, Study, l1_penalty, load_study, run_study
@@ -29,9 +29,10 @@ def test_every_arm_can_be_trained_and_differs_from_the_others(name):
     study = STUDIES[name]
     seen = []
     for arm in study.arms:
-        config = TrainConfig(**{**study.common, **arm.settings})
-        build_model(arm.key, config, options=arm.options)
-        seen.append((arm.key, config, arm.options, arm.l1))
+        training, options = split_settings({**study.common, **arm.settings, **arm.options})
+        config = TrainConfig(**training)
+        build_model(arm.key, config, options=options)
+        seen.append((arm.key, config, options, arm.l1))
     assert all(first != second for n, first in enumerate(seen) for second in seen[:n])
 
 

@@ -55,14 +55,14 @@ def kill_at_random(work: Callable[[Callable], None], beats: int, longest: float)
 
 
 def save_for_ever(folder: Path, done: Path, last: float = float("inf")) -> None:
-    """Write checkpoints whose tensors are all the number in `about`, and note in `done` the last finished one."""
+    """Write checkpoints whose tensors are all their `number`, and note in `done` the last finished one."""
     with CheckpointFolder(folder) as checkpoints:
-        found = checkpoints.newest()
-        number = found.about["number"] if found else 0
+        newest = checkpoints.newest()
+        number = newest[0]["number"] if newest else 0
         while number < last:
             number += 1
             tensors = {str(each): torch.full((100, 100), float(number)) for each in range(5)}
-            checkpoints.write(tensors, {"number": number})
+            checkpoints.write({"number": number, "tensors": tensors})
             done.write_text(str(number))
 
 
@@ -79,12 +79,12 @@ def kill_saving(times: int) -> str:
             parts += len(list(folder.glob("*.part")))
             said: list[str] = []
             with CheckpointFolder(folder) as checkpoints:
-                found = checkpoints.newest(say=said.append)
+                newest = checkpoints.newest(say=said.append)
             assert said == [], said  # not even the newest is damaged
-            assert found, "no checkpoint is left"
-            number, finished = found.about["number"], int(done.read_text() or 0)
+            assert newest, "no checkpoint is left"
+            number, finished = newest[0]["number"], int(done.read_text() or 0)
             assert number >= finished, f"checkpoint {finished} is lost; {number} is left"
-            assert all((each == number).all() for each in found.tensors.values())
+            assert all((each == number).all() for each in newest[0]["tensors"].values())
         return f"{times} kills, {parts} of them in the middle of a file, {number} checkpoints, none lost"
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, load_data
 from dlvc.experiments.running import run_experiment
-from dlvc.training.loop import NonFiniteLoss, train
+from dlvc.training import NonFiniteLoss, train
 from dlvc.training.processes import ALONE, OneProcess, processes_of_torchrun
 from dlvc.training.result import TrainResult
 

@@ -17,8 +17,9 @@ from dlvc.data.batches import split_batches
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.training.device import pick_precision
 from dlvc.training.evaluation import evaluate, predict
-from dlvc.training.loop import NonFiniteLoss, train
+from dlvc.training.loop import train
 from dlvc.training.optimization import learning_rate_at, make_optimizer
+from dlvc.training.session import NonFiniteLoss
 
 QUICK = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu")
 

@@ -14,7 +14,7 @@ from dlvc.training.evaluation import evaluate, predict
 from dlvc.training.loop import train
 from dlvc.training.memory import NotEnoughMemoryError
 
-CONFIG = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu", dropout=0.0)
+CONFIG = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu")
 
 
 class Small(nn.Module):
@@ -148,7 +148,7 @@ def test_a_training_with_short_memory_goes_on_in_the_same_parts(sketches, tmp_pa
 
 FAULTS = """
 import resource, sys, torch
-from dlvc.training.memory import keep_freed_memory
+from dlvc.training.device import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 
@@ -163,6 +163,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
 def test_memory_that_a_step_frees_is_not_fetched_from_the_system_again():
     """50 steps of 16 MB are 200,000 pages of 4 kB: kept, hardly any of them is fetched anew."""

@@ -39,7 +39,8 @@ def test_each_step_uses_its_own_learning_rate(sketches, monkeypatch):
             used.append(self.param_groups[0]["lr"])
 
     monkeypatch.setattr(
-        "dlvc.training.loop.make_optimizer", lambda model, config: Spy(model.parameters(), lr=1.0)
+        "dlvc.training.session.make_optimizer",
+        lambda model, config: Spy(model.parameters(), lr=1.0),
     )
     config = replace(QUICK, epochs=2, schedule="one-cycle", learning_rate=0.1)
     train(Recorder(), sketches, config, progress=False)

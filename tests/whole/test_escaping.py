@@ -9,13 +9,8 @@ import torch
 from tags import Tags
 
 from dlvc import plots
-from dlvc.experiments.records import (
-    format_table,
-    load_record,
-    load_records,
-    results_table,
-    save_record,
-)
+from dlvc.experiments.records import load_record, load_records, save_record
+from dlvc.experiments.tables import format_table, results_table
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",

@@ -18,12 +18,9 @@ import numpy as np
 from filelock import FileLock
 
 from dlvc.checks import brief, check_choice
-from dlvc.experiments import RUNS
-from dlvc.files import said_in_words, write_whole
+from dlvc.files import explained_write, runs_folder, write_whole
 from dlvc.statistics import wilson_interval
 
-# In a folder of its own, so that it is not taken for the record of a run.
-PREDICTIONS = RUNS / "predictions" / "predictions.json"
 FORMAT_VERSION = 1
 SURE = 0.8  # how often a range should hold the number
 MOST_BYTES = 1_000_000
@@ -123,9 +120,14 @@ class Stored:
     note: str = ""
 
 
+def predictions_path() -> Path:
+    """The file of the learner's predictions, in a folder of its own: it is not taken for the record of a run."""
+    return runs_folder() / "predictions" / "predictions.json"
+
+
 def load_predictions(path: Path | None = None) -> Stored:
     """All predictions by their keys. Nothing in a damaged file is believed: its `note` says what is wrong."""
-    path = path or PREDICTIONS
+    path = path or predictions_path()
     if not path.exists():
         return Stored({})
     where = f"{path.name} in {path.parent.name}/"
@@ -151,8 +153,8 @@ def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
 
     A file that could not be read is set aside, not lost.
     """
-    path = path or PREDICTIONS
-    with said_in_words(path):
+    path = path or predictions_path()
+    with explained_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):  # two notebooks may be open
         stored = load_predictions(path)

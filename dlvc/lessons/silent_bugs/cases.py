@@ -7,7 +7,7 @@ import pandas as pd
 from dlvc.checks import check_choice
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
-from dlvc.inspection import Report, preflight
+from dlvc.inspection import PreflightReport, preflight
 from dlvc.lessons.silent_bugs.clues import clues
 from dlvc.lessons.silent_bugs.correct import PlainTraining, PretrainedTraining
 from dlvc.lessons.silent_bugs.faults import FAULTS
@@ -43,7 +43,7 @@ def load_case(letter: str) -> tuple[Trace, Trace]:
     return load_trace(fault.__name__), load_trace(fault.__base__.__name__)
 
 
-def preflight_of(code: PlainTraining) -> Report:
+def preflight_of(code: PlainTraining) -> PreflightReport:
     """The pre-flight check of a training before its `run()`, with the claims of its text."""
     return preflight(
         code.model,

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 
 from dlvc.data import ImageData
-from dlvc.experiments import build_model
 from dlvc.studies.bench.loops import dlvc_loop
-from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config
+from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config, bench_model
 from dlvc.training import pick_device
 
 DATA_SIZES = (640, 1_280, 2_560, 5_120, 10_240)
@@ -26,16 +25,15 @@ REPEATS = 3
 START = r"""
 import json, re, sys, time
 started = time.perf_counter()
-from dlvc.studies.bench.measure import bench_config
+from dlvc.studies.bench.measure import bench_config, bench_model
 from dlvc.data import load_data
-from dlvc.experiments.registry import build_model
 from dlvc.training.loop import train
 imported = time.perf_counter()
 data = load_data("sketch10", sizes=(640, 64, 64), quiet=True)
 loaded = time.perf_counter()
 from dataclasses import replace
 config = replace(bench_config(), train_size=64)
-train(build_model(sys.argv[1], config), data, config, progress=False)
+train(bench_model(sys.argv[1], config), data, config, progress=False)
 stepped = time.perf_counter()
 try:  # what getrusage says begins with the memory of the process that started this one
     status = open("/proc/self/status").read()
@@ -53,7 +51,7 @@ def data_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     for _ in range(REPEATS):
         for size in sizes:
             config = replace(bench_config(), train_size=size)
-            model = build_model(key, config)
+            model = bench_model(key, config)
             started = time.perf_counter()
             dlvc_loop(model, data, config)
             seconds[size].append(time.perf_counter() - started)

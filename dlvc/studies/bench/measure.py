@@ -13,6 +13,7 @@ from functools import partial
 from itertools import pairwise
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from dlvc.config import TrainConfig
@@ -22,9 +23,7 @@ from dlvc.studies.bench.loaders import OurBatches, worker_batches
 from dlvc.studies.bench.loops import ARMS, Arm, losses_on_record, run_arm, tuned_loop
 from dlvc.training import autocast, input_layout, make_optimizer, memory_layout, pick_device, train
 
-# One of those that have the same step: ResNet18 without augmentation has ResNet18's, the deep ViT without residual
-# connections that of the one with them, but for twelve additions.
-MODELS = tuple(key for key in EXPERIMENTS if key not in ("majority", "deep-vit", "resnet18-plain"))
+MODELS = tuple(key for key, model in EXPERIMENTS.items() if model.learns and not model.same_step_as)
 BARE_SECONDS = 0.4  # that many of bare steps make an epoch, but at least FEWEST_STEPS
 FEWEST_STEPS, MOST_STEPS = 8, 300
 LARGE_BATCH = 512  # measured beside 64 on a GPU, which a batch of 64 does not fill
@@ -42,10 +41,13 @@ class Step:
 
 
 def bench_config(batch_size: int = 64) -> TrainConfig:
-    """The report's settings in float32 and without dropout, whose random numbers would differ between the arms."""
-    return TrainConfig(
-        dropout=0.0, batch_size=batch_size, epochs=1, evaluation_size=10, precision="float32"
-    )
+    """The report's settings in float32."""
+    return TrainConfig(batch_size=batch_size, epochs=1, evaluation_size=10, precision="float32")
+
+
+def bench_model(key: str, config: TrainConfig) -> nn.Module:
+    """The report's model without dropout, whose random numbers would differ between the arms."""
+    return build_model(key, config, options={"dropout": 0.0})
 
 
 def bare_steps(key: str, data: ImageData, step: Step, count: int) -> list[float]:
@@ -55,7 +57,7 @@ def bare_steps(key: str, data: ImageData, step: Step, count: int) -> list[float]
     """
     config = bench_config(step.batch_size)
     device = pick_device(config.device)
-    model = build_model(key, config).train()
+    model = bench_model(key, config).train()
     ours = step.layout is None
     model.to(device, memory_format=memory_layout(model, device) if ours else step.layout)
     layout = input_layout(model, device) if ours or device.type == "cpu" else step.layout
@@ -112,7 +114,7 @@ def best_workers(key: str, data: ImageData, config: TrainConfig) -> int:
     for _ in range(2):
         for workers, found in seconds.items():
             batches = worker_batches(data.train.first(config.train_size), config, workers=workers)
-            passes = tuned_loop(build_model(key, config), batches, replace(config, epochs=2))
+            passes = tuned_loop(bench_model(key, config), batches, replace(config, epochs=2))
             found.append(passes[-1])
     return min(seconds, key=lambda workers: min(seconds[workers]))
 
@@ -135,7 +137,7 @@ def host_syncs(key: str, data: ImageData, config: TrainConfig) -> int | None:
             torch.cuda.set_sync_debug_mode("warn")
             try:
                 train(
-                    build_model(key, config), data, replace(config, epochs=epochs), progress=False
+                    bench_model(key, config), data, replace(config, epochs=epochs), progress=False
                 )
             finally:
                 torch.cuda.set_sync_debug_mode("default")
@@ -153,7 +155,7 @@ def equal_work(key: str, data: ImageData, steps: int = 10) -> float:
     """
     config = replace(bench_config(), train_size=steps * 64, learning_rate=1e-4)
     found = {
-        name: losses_on_record(arm, build_model(key, config), data, config)
+        name: losses_on_record(arm, bench_model(key, config), data, config)
         for name, arm in ARMS.items()
         if arm.available
     }
@@ -215,7 +217,7 @@ def seconds_of_rounds(
             # The floor before and after dlvc's pass, so that what disturbs the machine disturbs both.
             bare = half_of_bare() if name == "dlvc" else []
             # Two passes of an arm, of which the second counts: worker processes have started, memory is there.
-            passes = run_arm(arms[name], build_model(key, config), data, replace(config, epochs=2))
+            passes = run_arm(arms[name], bench_model(key, config), data, replace(config, epochs=2))
             seconds[name].append(passes[-1] / steps)
             if name == "dlvc":
                 bare += half_of_bare()

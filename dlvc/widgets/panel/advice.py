@@ -16,23 +16,21 @@ from torch import nn
 from dlvc.checks import brief
 from dlvc.config import TrainConfig, check_setting
 from dlvc.data import ImageData
-from dlvc.experiments import get_experiment, outline_model
-from dlvc.models import chosen_options, option_fields
+from dlvc.experiments import outline_model
 from dlvc.training import check_sizes, pick_device
 
 # Adam moves each weight by about the learning rate in each step, and first weights are about as large as this.
 LARGE_RATE = 0.05
 FEW_TOKENS = 4
-THOUSANDS = re.compile(
-    r"\d{1,3}(,\d{3})+"
-)  # as in 40,000; any other comma may stand for a decimal point
+# As in 40,000; any other comma may stand for a decimal point.
+THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 
 
-def read_setting(about: Field, text: str) -> Any:
-    """The value that `text` says for the setting `about`. Raises ValueError in the words of the setting's help."""
+def read_setting(setting: Field, text: str) -> Any:
+    """The value that `text` says for `setting`. Raises ValueError in the words of the setting's help."""
     value: Any = text.strip()
-    if not about.metadata["choices"]:
-        grouped = isinstance(about.default, int) and THOUSANDS.fullmatch(value)
+    if not setting.metadata["choices"]:
+        grouped = isinstance(setting.default, int) and THOUSANDS.fullmatch(value)
         plain = value.replace(",", "") if grouped else value
         for kind in (int, float):
             try:
@@ -40,7 +38,7 @@ def read_setting(about: Field, text: str) -> Any:
                 break
             except ValueError:
                 continue
-    check_setting(about, value)
+    check_setting(setting, value)
     return value
 
 
@@ -49,39 +47,38 @@ def find_problems(
 ) -> dict[str, str]:
     """What is impossible or wasteful about a run: a sentence by setting or option, "" for what none can be blamed for.
 
-    Builds the model's outline, which takes milliseconds and draws no random numbers.
+    `options` are all that the model has. Builds its outline, which takes milliseconds and draws no random numbers.
     """
-    found: dict[str, str] = {}
-    known = {*TrainConfig.__dataclass_fields__, *option_fields(get_experiment(key).build)}
+    problems: dict[str, str] = {}
+    known = {*TrainConfig.__dataclass_fields__, *options}
     checks = (
         lambda: check_sizes(data, config, splits=("train", "validation", "test")),
         lambda: pick_device(config.device),
-        lambda: check_batch(outline_model(key, config, options=options), config),
+        lambda: check_batch(outline_model(key, options), config),
     )
     for check in checks:
         try:
             check()
         except ValueError as error:
             named = str(error).partition(" ")[0]  # sentences begin with what they are about
-            found.setdefault(named if named in known else "", str(error))
-    return {**wasteful(key, config, options), **found}
+            problems.setdefault(named if named in known else "", str(error))
+    return {**wasteful(config, options), **problems}
 
 
 def check_batch(model: nn.Module, config: TrainConfig) -> None:
     """Raise ValueError for batches of one image if `model` normalises over the batch: one has no spread."""
     # The base class of all batch norms; it has no public name. A frozen one is in evaluation.
     norms = [m for m in model.train().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if config.batch_size == 1 and any(each.training for each in norms):
+    if config.batch_size == 1 and any(norm.training for norm in norms):
         raise ValueError(
             "batch_size 1 is too small: batch normalisation needs the mean and the spread of a batch, and one image "
             "has no spread. Try 64."
         )
 
 
-def wasteful(key: str, config: TrainConfig, options: Mapping[str, Any]) -> dict[str, str]:
+def wasteful(config: TrainConfig, options: Mapping[str, Any]) -> dict[str, str]:
     """What is possible but a waste of the learner's time: a sentence with the reason, by setting or option."""
     found = {}
-    experiment = get_experiment(key)
     if config.learning_rate > LARGE_RATE:
         found["learning_rate"] = (
             f"learning_rate {config.learning_rate:g} is too large: Adam moves each weight by about that much in each "
@@ -98,19 +95,16 @@ def wasteful(key: str, config: TrainConfig, options: Mapping[str, Any]) -> dict[
             f"one-cycle needs at least 3 steps to rise and fall, and this training has {steps}. "
             "Take more epochs or smaller batches, or constant."
         )
-    if config.image_size != TrainConfig().image_size and "image_size" not in experiment.options:
-        found["image_size"] = f"image_size is ignored: {experiment.title} takes images as they are."
-    chosen = chosen_options(experiment.build, options)
-    if "patch_size" in option_fields(experiment.build):
-        tokens = (32 // chosen["patch_size"]) ** 2 if "patch_size" in chosen else 64
+    if size := options.get("patch_size"):
+        tokens = (32 // size) ** 2
         if tokens <= FEW_TOKENS:
             found["patch_size"] = (
-                f"patch_size {chosen['patch_size']} leaves {tokens} token{'s'[: tokens > 1]}: attention between so few "
+                f"patch_size {size} leaves {tokens} token{'s'[: tokens > 1]}: attention between so few "
                 "has nothing to choose from. Try 4."
             )
         if tokens > 400:
             found["patch_size"] = (
-                f"patch_size {chosen['patch_size']} makes {tokens:,} tokens, and attention weighs each against each: "
+                f"patch_size {size} makes {tokens:,} tokens, and attention weighs each against each: "
                 f"{tokens**2:,} weights a head. Try 4."
             )
     return found
@@ -123,7 +117,7 @@ def why_off(problems: Mapping[str, str]) -> list[str]:
     return [f"Run is off{see}.", problems.get("", "")] if problems else []
 
 
-def said_in_words(error: BaseException) -> str:
+def failure_sentence(error: BaseException) -> str:
     """Why a training failed, and what to do, for the panel."""
     text = str(error) or type(error).__name__
     if isinstance(error, MemoryError) or "out of memory" in text.lower():

@@ -35,11 +35,11 @@ class SettingRow:
     """
 
     def __init__(
-        self, about: Field, value: Any, on_change: Callable[[], None], *, fixed: bool = False
+        self, setting: Field, value: Any, on_change: Callable[[], None], *, fixed: bool = False
     ) -> None:
-        self.about, self.fixed, self._on_change = about, fixed, on_change
-        self._told = True  # False while a change is our own
-        meta = about.metadata
+        self.setting, self.fixed, self._on_change = setting, fixed, on_change
+        self._listening = True  # False while a change is our own
+        meta = setting.metadata
         look = {
             "description": meta["label"],
             "disabled": fixed,
@@ -48,9 +48,9 @@ class SettingRow:
         }
         if meta["choices"]:
             self.control = ipywidgets.Dropdown(options=meta["choices"], value=value, **look)
-        elif isinstance(about.default, bool):
+        elif isinstance(setting.default, bool):
             self.control = ipywidgets.Dropdown(
-                options=[(CHECKED[each], each) for each in (True, False)], value=value, **look
+                options=[(word, choice) for choice, word in CHECKED.items()], value=value, **look
             )
         else:
             self.control = ipywidgets.Text(value=as_text(value), **look)
@@ -67,22 +67,22 @@ class SettingRow:
     def read(self) -> Any:
         """The value. Raises ValueError, in words, if what was typed is none."""
         if isinstance(self.control, ipywidgets.Text):
-            return read_setting(self.about, self.control.value)
+            return read_setting(self.setting, self.control.value)
         return self.control.value
 
     def write(self, value: Any) -> None:
         """Set the value, as if nobody had touched the row."""
-        self._told = False
+        self._listening = False
         is_text = isinstance(self.control, ipywidgets.Text)
         self.control.value = as_text(value) if is_text else value
-        self._told = True
+        self._listening = True
 
     def show_problem(self, sentence: str) -> None:
         """Put `sentence` beside the control, or, where it is empty, the setting's help with its unit and range."""
         if sentence:
             text = f'<span class="dlvc-problem" role="alert">⚠ {html.escape(sentence)}</span>'
         else:
-            text = f'<span class="dlvc-help">{html.escape(help_text(self.about))}</span>'
+            text = f'<span class="dlvc-help">{html.escape(help_text(self.setting))}</span>'
         if self.fixed:
             text += ' <span class="dlvc-help">(set in the cell)</span>'
         if self.note.value != text:
@@ -90,7 +90,7 @@ class SettingRow:
 
     def _make_slider(self, value: Any) -> ipywidgets.Widget | None:
         """A slider for numbers whose order of size matters, or that lie in a short range."""
-        meta, default = self.about.metadata, self.about.default
+        meta, default = self.setting.metadata, self.setting.default
         if meta["log"]:
             base = 10.0 if isinstance(default, float) else 2.0  # whole numbers double
             low = math.log(meta["low"] or meta["high"] * SMALLEST_SHARE, base)
@@ -107,22 +107,22 @@ class SettingRow:
         return slider
 
     def _from_control(self, change: Mapping[str, Any]) -> None:
-        told, self._told = self._told, False
+        listening, self._listening = self._listening, False
         if self.slider is not None:
             with suppress(ValueError):  # then it stays where it was; the note says what is wrong
                 self.slider.value = _place_on(self.slider, self.read())
-        self._told = told
-        if told:
+        self._listening = listening
+        if listening:
             self._on_change()
 
     def _from_slider(self, change: Mapping[str, Any]) -> None:
-        if not self._told:
+        if not self._listening:
             return
         with suppress(ValueError):
             # A front end moves what stands between two steps of a slider, without anybody having touched it.
             if math.isclose(change["new"], _place_on(self.slider, self.read()), rel_tol=1e-6):
                 return
-        whole = isinstance(self.about.default, int)
+        whole = isinstance(self.setting.default, int)
         self.control.value = str(round(change["new"])) if whole else f"{change['new']:.2g}"
 
 
@@ -136,10 +136,10 @@ def _place_on(slider: ipywidgets.Widget, value: float) -> float:
     return slider.base**at if log else at
 
 
-def help_text(about: Field) -> str:
+def help_text(setting: Field) -> str:
     """A setting's help with its unit and range."""
-    meta = about.metadata
-    if meta["choices"] or isinstance(about.default, bool):
+    meta = setting.metadata
+    if meta["choices"] or isinstance(setting.default, bool):
         return meta["help"]
     allowed = f"{meta['low']:g} to {meta['high']:,g}" if meta["high"] < 1e9 else "0 or more"
     unit = f" {meta['unit']}" if meta["unit"] else ""
@@ -168,8 +168,8 @@ class TrainingForm:
                 parts.append(
                     ipywidgets.HTML(f'<h4 class="dlvc-heading">{html.escape(heading)}</h4>')
                 )
-            for name, about in fields.items():
-                self.rows[name] = SettingRow(about, values[name], on_change, fixed=name in fixed)
+            for name, setting in fields.items():
+                self.rows[name] = SettingRow(setting, values[name], on_change, fixed=name in fixed)
                 parts.append(self.rows[name].widget)
         self.widget = ipywidgets.VBox(parts)
 

@@ -54,7 +54,7 @@ def measure_pace(
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     generator = torch.Generator().manual_seed(0)
-    model = _with_made_up_weights(outline_model(key, config, options=options), device)
+    model = _with_made_up_weights(outline_model(key, options), device)
     layout = input_layout(model, device)
     model.to(memory_format=memory_layout(model, device))
     first = data.train.first(min(config.batch_size, config.train_size))
@@ -91,13 +91,13 @@ def _with_made_up_weights(model: nn.Module, device: torch.device) -> nn.Module:
     generator = torch.Generator(device).manual_seed(0)
     model.to_empty(device=device)
     with torch.no_grad():
-        for each in model.parameters():
-            each.normal_(0.0, 0.02, generator=generator)
-        for each in model.buffers():
-            each.fill_(0.5 if each.is_floating_point() else 0)
-    for each in model.modules():
-        if isinstance(each, nn.Dropout):
-            each.p = 0.0
+        for parameter in model.parameters():
+            parameter.normal_(0.0, 0.02, generator=generator)
+        for buffer in model.buffers():
+            buffer.fill_(0.5 if buffer.is_floating_point() else 0)
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
     return model.train()
 
 

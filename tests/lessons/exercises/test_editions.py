@@ -110,6 +110,7 @@ def test_the_solved_edition_is_not_written_over_the_notebooks() -> None:
         sync_notebooks(solved_into=NOTEBOOKS)
 
 
+@pytest.mark.slow
 def test_the_exercises_of_a_solved_notebook_run_in_a_kernel_and_every_check_says_right(
     tmp_path: Path,
 ) -> None:

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlvc.files import write_whole
-from dlvc.lessons.guesses import store as predictions
 from dlvc.lessons.guesses.store import (
     Prediction,
     guess_calibration,
@@ -23,9 +22,8 @@ from dlvc.statistics import wilson_interval
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "runs" / "predictions" / "predictions.json"
-    monkeypatch.setattr(predictions, "PREDICTIONS", path)
-    return path
+    monkeypatch.setenv("DLVC_RUNS_DIR", str(tmp_path / "runs"))
+    return tmp_path / "runs" / "predictions" / "predictions.json"
 
 
 def number(name: str = "count", **options: object) -> Prediction:

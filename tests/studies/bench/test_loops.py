@@ -5,11 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dlvc.experiments.registry import build_model
 from dlvc.studies.bench import loops, measure
 from dlvc.studies.bench.loaders import OurBatches, SingleImages, SinglePictures
 from dlvc.studies.bench.loops import ARMS, losses_on_record, run_arm
-from dlvc.studies.bench.measure import bench_config, best_workers, equal_work
+from dlvc.studies.bench.measure import bench_config, bench_model, best_workers, equal_work
 
 AVAILABLE = [name for name, arm in ARMS.items() if arm.available]
 
@@ -22,7 +21,7 @@ def config():
 @pytest.mark.parametrize("name", AVAILABLE)
 def test_an_arm_has_the_losses_of_dlvc_on_the_same_batches(name, sketches):
     ours, theirs = (
-        losses_on_record(ARMS[each], build_model("simple-cnn", config()), sketches, config())
+        losses_on_record(ARMS[each], bench_model("simple-cnn", config()), sketches, config())
         for each in ("dlvc", name)
     )
     assert len(ours) == 2
@@ -43,7 +42,7 @@ def test_the_proof_of_equal_work_notices_another_optimizer(sketches, monkeypatch
 def test_an_arm_goes_through_each_image_once_a_pass_and_says_how_long_each_pass_took(
     name, sketches
 ):
-    model, seen = build_model("simple-cnn", config()), []
+    model, seen = bench_model("simple-cnn", config()), []
     model.register_forward_hook(
         lambda module, _, scores: seen.append(len(scores)) if module.training else None
     )
@@ -56,7 +55,7 @@ def test_an_arm_goes_through_each_image_once_a_pass_and_says_how_long_each_pass_
 def test_our_batches_are_those_that_dlvc_trains_on_to_the_bit(sketches):
     """Each step's images of two augmented epochs, in the order in which `train` gives them to the model."""
     augmented = replace(config(), augmentation="crop-and-mirror", largest_shift=4, seed=3)
-    model, seen = build_model("simple-cnn", augmented), []
+    model, seen = bench_model("simple-cnn", augmented), []
     model.register_forward_pre_hook(
         lambda module, images: seen.append(images[0].clone()) if module.training else None
     )

@@ -7,8 +7,7 @@ from statistics import mean
 import torch
 
 from dlvc.data import batches
-from dlvc.experiments.registry import build_model
-from dlvc.studies.bench.measure import Step, bare_steps, bench_config
+from dlvc.studies.bench.measure import Step, bare_steps, bench_config, bench_model
 from dlvc.training import loop as training
 
 # Quietly 1.05 to 1.2; the loop of the second test takes 1.6 times the bare step or more.
@@ -22,7 +21,7 @@ def loop_ratios(data, tries: int) -> Iterator[float]:
     bare, loop = [], []
     for _ in range(tries):
         for _ in range(TURNS):
-            result = training.train(build_model("simple-cnn", config), data, config, progress=False)
+            result = training.train(bench_model("simple-cnn", config), data, config, progress=False)
             loop += [epoch.seconds / STEPS for epoch in result.epochs]
             bare += [mean(bare_steps("simple-cnn", data, Step(), STEPS)) for _ in range(2)]
         yield min(loop) / min(bare)

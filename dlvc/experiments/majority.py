@@ -1,0 +1,52 @@
+"""The majority model's training: counting labels, told as one epoch of `training.train`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from dlvc.config import TrainConfig
+from dlvc.data import ImageData
+from dlvc.models import MajorityClassifier
+from dlvc.training import ALONE, EpochRecord, OneProcess, TrainResult, evaluate
+
+
+def fit_majority(
+    model: MajorityClassifier,
+    data: ImageData,
+    config: TrainConfig,
+    *,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_step: Any = None,
+    stop: Any = None,
+    progress: bool = True,
+    checkpoints: Any = None,
+    checkpoint_seconds: float = 0.0,
+    processes: OneProcess = ALONE,
+) -> TrainResult:
+    """Count the training labels; `on_epoch` hears of it. What else `train` takes changes nothing here."""
+    started = time.perf_counter()
+    model.fit(data.train.first(config.train_size).labels)
+    seconds = time.perf_counter() - started
+    trained = evaluate(model, data.train.first(config.train_size), progress=False)
+    score = evaluate(model, data.validation.first(config.evaluation_size), progress=False)
+    epoch = EpochRecord(
+        epoch=1,
+        learning_rate=0.0,
+        train_loss=trained.loss,
+        train_accuracy=trained.accuracy,
+        validation_loss=score.loss,
+        validation_accuracy=score.accuracy,
+        validation_mean_per_class_accuracy=score.mean_per_class_accuracy,
+        seconds=seconds,
+        validation_seconds=score.seconds,
+    )
+    if on_epoch is not None:
+        on_epoch(epoch)
+    cpu = torch.device("cpu")
+    return TrainResult(
+        (epoch,), 1, score, False, seconds + score.seconds, cpu, "float32", config.train_size
+    )
