@@ -135,6 +135,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="the report's number, its protocol and the tuned recipe, side by side",
     )
     kind.add_argument("--by", metavar="SETTING", help="what a setting does, such as image_size")
+    table.add_argument(
+        "--short", action="store_true", help="without validation scores and times, to fit a screen"
+    )
     table.add_argument("--runs", action="store_true", help="your own runs in runs/")
     table.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="records elsewhere (default: figures/records)"
@@ -165,7 +168,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="instead, write them with the solutions of their exercises into FOLDER",
     )
-    notebooks.set_defaults(run=run_notebooks)
+    notebooks.set_defaults(run=store_notebooks)
     return parser
 
 
@@ -262,10 +265,11 @@ def list_experiments(options: argparse.Namespace) -> None:
 def show_data(options: argparse.Namespace) -> None:
     """Print which data are there; fetch CIFAR-10 first if asked to."""
     from dlvc.data import describe_data, fetch_cifar10
+    from dlvc.models import describe_weights
 
     if options.fetch:
         fetch_cifar10()
-    print(describe_data())
+    print(describe_data(), describe_weights(), sep="\n")
 
 
 def train_experiments(options: argparse.Namespace) -> int:
@@ -381,7 +385,6 @@ def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
     from dlvc.experiments import (
         REFERENCE_RECORDS,
-        RUNS,
         comparison_table,
         format_table,
         in_registry_order,
@@ -390,8 +393,9 @@ def print_table(options: argparse.Namespace) -> None:
         results_table,
         setting_table,
     )
+    from dlvc.files import runs_folder
 
-    folder = RUNS if options.runs else options.folder or REFERENCE_RECORDS
+    folder = runs_folder() if options.runs else options.folder or REFERENCE_RECORDS
     records = in_registry_order(load_records(folder))
     if options.protocols and not options.runs:
         records += load_records(folder / "tuned")
@@ -406,33 +410,37 @@ def print_table(options: argparse.Namespace) -> None:
         table = comparison_table(records)
     else:
         table = protocol_table(records) if options.protocols else results_table(records)
+    if options.short:
+        left_out = [name for name in table if name.startswith("val. ") or name.endswith("(s)")]
+        if "protocol" in table and table["protocol"].nunique() == 1:
+            left_out.append("protocol")
+        table = table.drop(columns=left_out)
     print(format_table(table, options.format))
 
 
 def draw(options: argparse.Namespace) -> None:
     """Draw every committed figure."""
-    from dlvc.lessons.figures import draw_figures
+    from dlvc.lessons import draw_figures
 
     for path in draw_figures():
         print(f"figures/{path.name}")
 
 
-def run_notebooks(options: argparse.Namespace) -> None:
+def store_notebooks(options: argparse.Namespace) -> None:
     """Run the notebooks, with the exercise cells brought up to date, and store their outputs."""
-    from dlvc.lessons.exercises.editions import sync_notebooks
-    from dlvc.lessons.notebooks import run_notebooks as run
+    from dlvc.lessons import run_notebooks, sync_notebooks
 
     if options.solved:
         for path in sync_notebooks(options.names, solved_into=options.solved):
             print(path)
         return
     sync_notebooks(options.names)
-    run(options.names or None)
+    run_notebooks(options.names or None)
 
 
 def bench_loops(options: argparse.Namespace) -> None:
     """Measure the loops, or show what was measured."""
-    from dlvc.studies.bench.command import run_bench
+    from dlvc.studies.bench import run_bench
 
     run_bench(options)
 

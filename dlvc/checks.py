@@ -42,15 +42,16 @@ def check_kind(name: str, value: Any, kind: type | tuple[type, ...], hint: str) 
     """Raise ValueError unless `value` is of the type `kind`; `hint` says how to get one."""
     if not isinstance(value, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
-        wanted = " or ".join(each.__name__ for each in kinds)
+        wanted = " or ".join(allowed.__name__ for allowed in kinds)
         raise ValueError(f"{name} must be of type {wanted}; got {brief(value)}. {hint}")
 
 
 def brief(value: Any) -> str:
     """The value where it is short, else its type: a message must not hold a whole tensor."""
+    parts = value if type(value) is tuple and len(value) <= 8 else (value,)
+    plain = all(isinstance(part, (str, int, float, bytes, type(None))) for part in parts)
     # A number of more than 4,300 digits cannot even be printed.
-    long = isinstance(value, int) and value.bit_length() > 200
-    if isinstance(value, (str, int, float, bytes, type(None))) and not long:
+    if plain and not any(isinstance(part, int) and part.bit_length() > 200 for part in parts):
         text = repr(value)
         if len(text) <= 60:
             return text

@@ -22,6 +22,11 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+def runs_folder() -> Path:
+    """The folder of a learner's own runs, ignored by git: `runs/`, or what DLVC_RUNS_DIR names."""
+    return Path(os.environ.get("DLVC_RUNS_DIR") or PROJECT / "runs")
+
+
 class CannotWriteError(OSError):
     """A file that could not be written; what was there before is unchanged."""
 
@@ -33,7 +38,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises CannotWriteError.
     """
     part = part_of(path)
-    with said_in_words(path):
+    with explained_write(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:
@@ -64,8 +69,8 @@ def publish(file: IO[bytes], part: Path, path: Path) -> None:
 
 
 @contextmanager
-def said_in_words(path: Path) -> Iterator[None]:
-    """Inside, an OSError becomes a CannotWriteError: what, where, why, and what to do about it."""
+def explained_write(path: Path) -> Iterator[None]:
+    """A context in which an OSError becomes a CannotWriteError: what, where, why, and what to do."""
     try:
         yield
     except CannotWriteError:
@@ -80,6 +85,15 @@ def said_in_words(path: Path) -> Iterator[None]:
             f"{path.name} could not be written in {path.parent}: {why}. Please {remedy} "
             "(the environment variable DLVC_RUNS_DIR names the one for runs)."
         ) from error
+
+
+def display_path(path: Path) -> str:
+    """The path as it may be printed: within the project, or with `~` for the home folder."""
+    path = path.resolve()
+    for folder, prefix in ((PROJECT, ""), (Path.home().resolve(), "~/")):
+        if path != folder and path.is_relative_to(folder):
+            return prefix + path.relative_to(folder).as_posix()
+    return path.as_posix()
 
 
 def remove_stale_parts(folder: Path, pattern: str = "*") -> None:

@@ -6,9 +6,12 @@ and a mean over images can never turn into a mean over batches. All functions re
 or new tensors and change nothing, except `add_to_confusion`, which adds to the tensor given.
 """
 
+from __future__ import annotations
+
 import math
 
 import torch
+from torch import Tensor
 
 from dlvc.checks import brief, check_whole
 
@@ -16,15 +19,13 @@ MOST_IMAGES = 2**53  # up to here whole numbers are exact as float64, too
 INTEGER_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
-def confusion_matrix(
-    labels: torch.Tensor, predictions: torch.Tensor, *, num_classes: int = 10
-) -> torch.Tensor:
-    """Return how often each true class was given each predicted class, int64 (C, C).
+def confusion_matrix(labels: Tensor, predictions: Tensor, *, num_classes: int = 10) -> Tensor:
+    """How often each true class was given each predicted class, int64 (C, C).
 
     `labels` and `predictions` are integer tensors of the same shape (N,), values in 0..C-1.
     The result lies on their device; entry [i, j] counts images of class i called class j.
 
-    Raises: ValueError for another type or shape, no images, or a class number out of range.
+    Raises ValueError for another type or shape, no images, or a class number out of range.
     """
     check_whole("num_classes", num_classes, low=1, hint="Try 10.")
     check_class_numbers("labels", labels)
@@ -43,10 +44,8 @@ def confusion_matrix(
     return add_to_confusion(confusion, labels, predictions.to(labels.device))
 
 
-def add_to_confusion(
-    confusion: torch.Tensor, labels: torch.Tensor, predictions: torch.Tensor
-) -> torch.Tensor:
-    """Return `confusion` after adding one batch of (label, prediction) pairs to it in place.
+def add_to_confusion(confusion: Tensor, labels: Tensor, predictions: Tensor) -> Tensor:
+    """`confusion`, after adding one batch of (label, prediction) pairs to it in place.
 
     Made for training loops: everything stays on the device and nothing waits for it, so the
     values are *not* checked. `confusion` is a contiguous int64 (C, C), the others are integer (N,).
@@ -57,24 +56,24 @@ def add_to_confusion(
     return confusion
 
 
-def accuracy(confusion: torch.Tensor) -> float:
-    """Return the share of images whose class was predicted right, 0 to 1."""
-    _check_confusion(confusion)
+def accuracy(confusion: Tensor) -> float:
+    """The share of images whose class was predicted right, 0 to 1."""
+    check_confusion(confusion)
     return confusion.diagonal().sum().item() / confusion.sum().item()
 
 
-def per_class_accuracy(confusion: torch.Tensor) -> torch.Tensor:
-    """Return for each true class the share predicted right (its recall), float64 (C,) on the CPU.
+def per_class_accuracy(confusion: Tensor) -> Tensor:
+    """For each true class the share predicted right (its recall), float64 (C,) on the CPU.
 
     A class without images has no accuracy: its entry is nan.
     """
-    _check_confusion(confusion)
+    check_confusion(confusion)
     counts = confusion.cpu().to(torch.float64)
     return counts.diagonal() / counts.sum(dim=1)
 
 
-def mean_per_class_accuracy(confusion: torch.Tensor) -> float:
-    """Return the mean of the per-class accuracies, 0 to 1; classes without images are left out.
+def mean_per_class_accuracy(confusion: Tensor) -> float:
+    """The mean of the per-class accuracies, 0 to 1; classes without images are left out.
 
     Every class weighs the same here, however many images it has: a model that always answers the
     most frequent of C classes scores 1/C, whatever its accuracy. (scikit-learn calls this
@@ -83,23 +82,39 @@ def mean_per_class_accuracy(confusion: torch.Tensor) -> float:
     return per_class_accuracy(confusion).nanmean().item()
 
 
+class Counted:
+    """A score with its confusion counts (C, C), a tensor or lists, and what follows from them."""
+
+    confusion: Tensor | list[list[int]]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images classified correctly."""
+        return accuracy(torch.as_tensor(self.confusion))
+
+    @property
+    def mean_per_class_accuracy(self) -> float:
+        """The mean over classes of the share of the class's images classified correctly."""
+        return mean_per_class_accuracy(torch.as_tensor(self.confusion))
+
+
 class NotFiniteError(ValueError):
     """A loss that is infinite or not a number."""
 
 
-def mean_loss(loss_sum: float | torch.Tensor, count: int) -> float:
-    """Return the loss per image, from the sum of all images' losses and their number.
+def mean_loss(loss_sum: float | Tensor, count: int) -> float:
+    """The loss per image, from the sum of all images' losses and their number.
 
     Sum over images: a mean of batch means would count those of a short last batch more.
 
-    Raises: ValueError if `count` is below 1 or the sum is not a single number, NotFiniteError if it is not finite.
+    Raises ValueError if `count` is below 1 or the sum is not a single number, NotFiniteError if it is not finite.
     """
-    if isinstance(loss_sum, torch.Tensor) and loss_sum.numel() != 1:
+    if isinstance(loss_sum, Tensor) and loss_sum.numel() != 1:
         raise ValueError(
             f"loss_sum must be a single number; got a tensor of shape {tuple(loss_sum.shape)}. "
             "Add the losses of all images up first."
         )
-    if not isinstance(loss_sum, (int, float, torch.Tensor)):
+    if not isinstance(loss_sum, (int, float, Tensor)):
         raise ValueError(
             f"loss_sum must be a single number; got {brief(loss_sum)}. Add the losses of all images up first."
         )
@@ -112,9 +127,9 @@ def mean_loss(loss_sum: float | torch.Tensor, count: int) -> float:
     return total / count
 
 
-def check_scores(scores: torch.Tensor, count: int, num_classes: int = 10) -> None:
+def check_scores(scores: Tensor, count: int, num_classes: int = 10) -> None:
     """Raise ValueError unless `scores` are floats (count, num_classes). Looks at no value, so waits for no GPU."""
-    fits = isinstance(scores, torch.Tensor) and scores.is_floating_point()
+    fits = isinstance(scores, Tensor) and scores.is_floating_point()
     if not fits or scores.shape != (count, num_classes):
         raise ValueError(
             f"a model must turn {count} images into floating class scores of shape ({count}, {num_classes}); "
@@ -122,9 +137,9 @@ def check_scores(scores: torch.Tensor, count: int, num_classes: int = 10) -> Non
         )
 
 
-def check_class_numbers(name: str, values: torch.Tensor) -> None:
+def check_class_numbers(name: str, values: Tensor) -> None:
     """Raise ValueError unless `values` is an integer tensor (N,)."""
-    if not isinstance(values, torch.Tensor):
+    if not isinstance(values, Tensor):
         raise ValueError(
             f"{name} must be an integer torch tensor of shape (N,); got {type(values).__name__}. "
             "Convert it with torch.as_tensor."
@@ -141,7 +156,7 @@ def check_class_numbers(name: str, values: torch.Tensor) -> None:
         )
 
 
-def check_class_range(name: str, values: torch.Tensor, num_classes: int) -> None:
+def check_class_range(name: str, values: Tensor, num_classes: int) -> None:
     """Raise ValueError unless all of `values`, at least one, lie between 0 and num_classes - 1."""
     smallest, largest = values.min().item(), values.max().item()
     if smallest < 0 or largest >= num_classes:
@@ -152,8 +167,9 @@ def check_class_range(name: str, values: torch.Tensor, num_classes: int) -> None
         )
 
 
-def _check_confusion(confusion: torch.Tensor) -> None:
-    if not isinstance(confusion, torch.Tensor):
+def check_confusion(confusion: Tensor) -> None:
+    """Raise ValueError unless `confusion` holds counts (C, C) of at least one image."""
+    if not isinstance(confusion, Tensor):
         raise ValueError(
             "confusion must be an integer torch tensor of shape (C, C); "
             f"got {type(confusion).__name__}. Make one with confusion_matrix(labels, predictions)."

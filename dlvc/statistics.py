@@ -49,8 +49,8 @@ def wilson_interval(right: int, images: int, *, confidence: float = 0.95) -> Int
     """
     check_whole("images", images, low=1)
     check_whole("right", right, low=0, high=images)
-    found = stats.binomtest(right, images).proportion_ci(confidence, method="wilson")
-    return Interval(right / images, float(found.low), float(found.high))
+    interval = stats.binomtest(right, images).proportion_ci(confidence, method="wilson")
+    return Interval(right / images, float(interval.low), float(interval.high))
 
 
 def difference_interval(
@@ -114,7 +114,7 @@ def paired_counts(first: Any, second: Any) -> PairedCounts:
             "Test both models on one split."
         )
     counts = (a & b, a & ~b, ~a & b, ~a & ~b)
-    return PairedCounts(*(int(each.sum()) for each in counts))
+    return PairedCounts(*(int(count.sum()) for count in counts))
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
@@ -146,8 +146,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Second model minus first. `difference` is of mean accuracies; `counts` and `p` are of the first run of each."""
+class PairedComparison:
+    """Two models on the same images, second minus first.
+
+    `difference` is of mean accuracies; `counts` and `p` are of the first run of each model.
+    """
 
     difference: Interval
     counts: PairedCounts
@@ -170,7 +173,9 @@ class Comparison:
         return (self.p if p is None else p) < level and not self.difference.covers(0)
 
 
-def compare(first: Any, second: Any, *, confidence: float = 0.95, seed: int = 0) -> Comparison:
+def compare(
+    first: Any, second: Any, *, confidence: float = 0.95, seed: int = 0
+) -> PairedComparison:
     """Two models on the same test images, each (runs, N): was the image right?
 
     The interval is a bootstrap over images. For a model with several runs Student's t adds the chance of the seeds:
@@ -181,13 +186,12 @@ def compare(first: Any, second: Any, *, confidence: float = 0.95, seed: int = 0)
     Sources: Efron 1979, "Bootstrap methods"; Student 1908, "The probable error of a mean".
     Raises ValueError if the shapes do not fit together.
     """
-    models = [np.atleast_2d(as_right(*each)) for each in ((first, "first"), (second, "second"))]
+    models = [np.atleast_2d(as_right(first, "first")), np.atleast_2d(as_right(second, "second"))]
     if models[0].shape[1] != models[1].shape[1] or 0 in (*models[0].shape, *models[1].shape):
         raise ValueError(
             f"first and second must be (runs, N) for the same images; got {models[0].shape} and "
             f"{models[1].shape}. Test both models on one split."
         )
-    runs = tuple(map(len, models))
     per_run = [model.mean(axis=1) for model in models]
     # Images with the same difference of the two shares of runs are alike, so drawing images is drawing differences.
     differences, counts = np.unique(
@@ -200,12 +204,12 @@ def compare(first: Any, second: Any, *, confidence: float = 0.95, seed: int = 0)
     tail = 50 * (1 - confidence)  # in per cent
     low, high = np.percentile(drawn, (tail, 100 - tail))
     boxes = paired_counts(models[0][0], models[1][0])
-    return Comparison(
+    return PairedComparison(
         Interval(float(per_run[1].mean() - per_run[0].mean()), float(low), float(high)),
         boxes,
         mcnemar_p(boxes.only_first, boxes.only_second),
-        runs,
-        tuple(float(each.std(ddof=1)) if len(each) > 1 else math.nan for each in per_run),
+        (len(models[0]), len(models[1])),
+        tuple(float(runs.std(ddof=1)) if len(runs) > 1 else math.nan for runs in per_run),
     )
 
 
@@ -216,9 +220,9 @@ def seed_errors(per_run: Sequence[np.ndarray], draw: np.random.Generator) -> np.
     Source of the degrees of freedom: Welch 1947, "The generalization of Student's problem".
     """
     parts = [
-        (each.var(ddof=1) / len(each), len(each) - 1)  # variance of the mean, degrees of freedom
-        for each in per_run
-        if len(each) > 1
+        (runs.var(ddof=1) / len(runs), len(runs) - 1)  # variance of the mean, degrees of freedom
+        for runs in per_run
+        if len(runs) > 1
     ]
     variance = sum(part for part, _ in parts)
     if variance == 0:

@@ -19,7 +19,7 @@ display(Image(data=bytes.fromhex("89504e470d0a1a0a") + bytes(range(256)) * 10, w
 
 
 def code(source: str, *tags: str) -> nbformat.NotebookNode:
-    """Return a code cell without outputs."""
+    """A code cell without outputs."""
     return new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
 
 

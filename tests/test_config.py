@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
-from dlvc.config import PROFILES, TrainConfig, current_profile
+from dlvc.config import TrainConfig, current_profile
 
 SETTINGS = fields(TrainConfig)
 
@@ -41,26 +41,6 @@ def test_both_ends_of_a_range_are_allowed_and_beyond_is_refused_in_the_words_of_
         replace(TrainConfig(), **{each.name: type(each.default)(high * 2 + 1)})
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            {"learning_rate": 3},
-            r"learning_rate must be between 1e-05 and 1\.0; got 3\..*Try 0\.001",
-        ),
-        ({"learning_rate": float("nan")}, "learning_rate must be a finite number; got nan"),
-        ({"learning_rate": "0.1"}, "learning_rate must be a finite number; got '0.1'"),
-        ({"epochs": 2.5}, "epochs must be a whole number; got 2.5. Try 10"),
-        ({"epochs": True}, "epochs must be a whole number; got True"),
-        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw; got 'sgd'"),
-        ({"seed": -1}, "seed must be between 0 and"),
-    ],
-)
-def test_an_impossible_value_is_named_with_what_is_allowed(change, message):
-    with pytest.raises(ValueError, match=message):
-        TrainConfig(**change)
-
-
 def test_a_config_cannot_be_changed_in_place():
     with pytest.raises(FrozenInstanceError):
         TrainConfig().epochs = 3
@@ -72,8 +52,3 @@ def test_the_profile_is_the_argument_else_the_environment_else_class(monkeypatch
     assert current_profile("smoke").name == "smoke"
     monkeypatch.delenv("DLVC_PROFILE")
     assert current_profile().name == "class"
-
-
-def test_an_unknown_profile_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=f"{', '.join(PROFILES)}; got 'quick'"):
-        current_profile("quick")

@@ -1,5 +1,7 @@
 """A file is whole or absent, and what a disk refuses is said in one sentence."""
 
+from __future__ import annotations
+
 import errno
 import os
 import subprocess
@@ -9,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dlvc.files import CannotWriteError, sha256_of, write_whole
+from dlvc import files
+from dlvc.files import CannotWriteError, display_path, sha256_of, write_whole
 
 OLD, NEW = b"old" * 1000, b"new" * 1000
 
@@ -25,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_written_file_is_whole_and_alone(tmp_path):
     write_whole(tmp_path / "new folder" / "a.json", NEW)
     assert (tmp_path / "new folder" / "a.json").read_bytes() == NEW
-    assert [each.name for each in (tmp_path / "new folder").iterdir()] == ["a.json"]
+    assert [file.name for file in (tmp_path / "new folder").iterdir()] == ["a.json"]
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -100,10 +103,10 @@ def test_two_threads_that_write_one_file_leave_one_of_the_two(path):
     threads = [
         threading.Thread(target=write_whole, args=(path, content * 100)) for content in (OLD, NEW)
     ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert path.read_bytes() in (OLD * 100, NEW * 100)
     assert list(path.parent.iterdir()) == [path]
 
@@ -113,3 +116,11 @@ def test_the_digest_is_sha256(tmp_path):
     path.write_bytes(b"abc")
     # FIPS 180-2, appendix B.1
     assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_printed_path_hides_the_home_folder(monkeypatch, tmp_path):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr(files, "PROJECT", tmp_path / "project")
+    assert display_path(tmp_path / "a" / "b") == "~/a/b"
+    assert display_path(tmp_path / "project" / "data") == "data"

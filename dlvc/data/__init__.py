@@ -2,13 +2,8 @@
 
 from dlvc.data.augment import PADDING, Draws, crop_and_mirror, epoch_generator, random_draws
 from dlvc.data.batches import prepare_batches, split_batches
-from dlvc.data.download import (
-    RESNET18_WEIGHTS,
-    DataUnavailableError,
-    DownloadError,
-    resnet18_weights,
-)
-from dlvc.data.loading import data_directories, describe_data, fetch_cifar10, load_data
+from dlvc.data.download import DataUnavailableError, DownloadError, RemoteFile, download_file
+from dlvc.data.loading import describe_data, fetch_cifar10, load_data
 from dlvc.data.pixels import check_pixels, to_float
-from dlvc.data.sketch10.sketches import CLASSES, Factors, draw_sketches
-from dlvc.data.splits import ImageData, Split, check_labels, content_digest
+from dlvc.data.sketch10.sketches import Factors, draw_sketches
+from dlvc.data.splits import CLASSES, ImageData, Split, check_labels, content_digest

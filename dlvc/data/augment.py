@@ -31,7 +31,7 @@ class Draws(NamedTuple):
 
     def to(self, device: torch.device) -> Draws:
         """The same draws on `device`."""
-        return Draws(*(each.to(device) for each in self))
+        return Draws(*(numbers.to(device) for numbers in self))
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:

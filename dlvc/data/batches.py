@@ -29,7 +29,7 @@ def prepare_batches(
         batch, targets = images.index_select(0, index), labels[index]
         if config.augmentation == "crop-and-mirror":
             batch = crop_and_mirror(batch, draws.take(index), padding=config.largest_shift)
-        sizes = [len(each) for each in group]
+        sizes = [len(chunk) for chunk in group]
         yield from zip(batch.split(sizes), targets.split(sizes), strict=True)
 
 

@@ -1,11 +1,13 @@
 """CIFAR-10's official files as uint8 tensors: the archive, or the folder that it unpacks to.
 
 The files are pickles, and a pickle can run code. Here it cannot: the archive's SHA-256 is checked
-before a byte of it is parsed, nothing is ever written to disk, `plain_pickle` reads a pickle without
+before a byte of it is parsed, nothing is ever written to disk, `batch_pickle` reads a pickle without
 calling anything that it names, and what comes of it is checked value by value.
 
 Source: https://www.cs.toronto.edu/~kriz/cifar.html (layout of the "python version").
 """
+
+from __future__ import annotations
 
 import gzip
 import hashlib
@@ -18,8 +20,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from dlvc.data.plain_pickle import PickledArray, PickleError, read_pickle
+from dlvc.checks import brief
+from dlvc.data.batch_pickle import PickledArray, PickleError, read_pickle
+from dlvc.data.splits import CLASSES
 
 FOLDER_NAME = "cifar-10-batches-py"
 # Training batches 1-5 in order, then the test batch: the order of the images in what is returned.
@@ -56,15 +61,15 @@ class CifarFiles:
     verified: whether every byte matched an official digest.
     """
 
-    images: torch.Tensor
-    labels: torch.Tensor
+    images: Tensor
+    labels: Tensor
     verified: bool
 
 
-def read_archive(path: Path, *, sha256: str, classes: tuple[str, ...]) -> CifarFiles:
+def read_archive(path: Path, *, sha256: str) -> CifarFiles:
     """The images and labels in the archive `cifar-10-python.tar.gz`, read without unpacking it.
 
-    Raises: InvalidFileError if the SHA-256 is another one, or for a member that is not expected.
+    Raises InvalidFileError if the SHA-256 is another one, or for a member that is not expected.
     """
     with path.open("rb") as file:
         digest = hashlib.sha256()
@@ -77,23 +82,23 @@ def read_archive(path: Path, *, sha256: str, classes: tuple[str, ...]) -> CifarF
             )
         # The same open file is read on, so nobody can exchange it after the check.
         file.seek(0)
-        return _read_members(file, path.name, classes)
+        return _read_members(file, path.name)
 
 
-def read_folder(folder: Path, *, classes: tuple[str, ...]) -> CifarFiles:
+def read_folder(folder: Path) -> CifarFiles:
     """The images and labels in an unpacked folder `cifar-10-batches-py`.
 
     It counts as verified if all six batches have their official MD5.
-    Raises: InvalidFileError for a missing file or one that does not hold what it should.
+    Raises InvalidFileError for a missing file or one that does not hold what it should.
     """
     if (folder / META_NAME).is_file():
-        _check_class_names(_read_bounded(folder / META_NAME, MAX_OTHER_BYTES), classes)
+        _check_class_names(_read_bounded(folder / META_NAME, MAX_OTHER_BYTES))
     filler = _Filler()
     verified = True
     for name, md5 in BATCH_MD5.items():
         content = _read_bounded(folder / name, MAX_BATCH_BYTES)
-        # MD5 is all that is published for these files. It tells a copy from the original; against
-        # a forger it would be weak, which is why the unpickler does not depend on it.
+        # MD5 is all that is published for these files. It tells a copy from the original; a forger
+        # can match it, so how a batch is read does not depend on it.
         verified &= hashlib.md5(content, usedforsecurity=False).hexdigest() == md5
         filler.add(name, content)
     return filler.finish(verified=verified)
@@ -109,7 +114,7 @@ def _read_bounded(path: Path, limit: int) -> bytes:
     return content
 
 
-def _read_members(file: io.BufferedReader, archive: str, classes: tuple[str, ...]) -> CifarFiles:
+def _read_members(file: io.BufferedReader, archive: str) -> CifarFiles:
     filler = _Filler()
     seen: set[str] = set()
     try:
@@ -128,7 +133,7 @@ def _read_members(file: io.BufferedReader, archive: str, classes: tuple[str, ...
                 if name in BATCH_MD5:
                     filler.add(name, content)
                 elif name == META_NAME:
-                    _check_class_names(content, classes)
+                    _check_class_names(content)
                 del content, extracted
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise InvalidFileError(f"{archive} cannot be read as a .tar.gz file: {error}.") from error
@@ -171,7 +176,7 @@ def _expected_name(member: tarfile.TarInfo, archive: str) -> str:
 
 
 class _Filler:
-    """Collects batches into one array made beforehand, so that never two copies of all exist."""
+    """An array made beforehand, into which batches are filled, so that never two copies of all exist."""
 
     def __init__(self) -> None:
         count = IMAGES_PER_BATCH * len(BATCH_MD5)
@@ -215,11 +220,10 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
         raise InvalidFileError(f"{name}: data must be an array; got {type(array).__name__}.")
     if array.shape != expected_shape:
         raise InvalidFileError(
-            f"{name}: data must have shape {expected_shape}; got {_brief(array.shape)}."
+            f"{name}: data must have shape {expected_shape}; got {brief(array.shape)}."
         )
-    type_name = getattr(array.dtype, "name", array.dtype)
-    if type_name != "u1":
-        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {_brief(type_name)}.")
+    if array.dtype not in ("u1", b"u1"):
+        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {brief(array.dtype)}.")
     raw = array.raw
     if array.fortran_order or type(raw) is not bytes:
         raise InvalidFileError(f"{name}: data must be plain bytes, one image after the other.")
@@ -238,28 +242,16 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
     for position, label in enumerate(labels):
         if type(label) is not int or not 0 <= label <= 9:
             raise InvalidFileError(
-                f"{name}: labels must be whole numbers from 0 to 9; got {_brief(label)} for image "
+                f"{name}: labels must be whole numbers from 0 to 9; got {brief(label)} for image "
                 f"{position}."
             )
     return np.frombuffer(raw, dtype=np.uint8).reshape(expected_shape), labels
 
 
-def _check_class_names(content: bytes, classes: tuple[str, ...]) -> None:
+def _check_class_names(content: bytes) -> None:
     names = _unpickle(META_NAME, content).get(b"label_names")
-    if names != [name.encode() for name in classes]:
+    if names != [name.encode() for name in CLASSES]:
         raise InvalidFileError(
-            f"{META_NAME} must name the classes {', '.join(classes)} in this order; "
-            f"got {_brief(names)}."
+            f"{META_NAME} must name the classes {', '.join(CLASSES)} in this order; "
+            f"got {brief(names)}."
         )
-
-
-def _brief(value: Any) -> str:
-    """The value as text, short whatever a hostile pickle put there."""
-    numbers = type(value) is tuple and len(value) <= 8 and all(type(each) is int for each in value)
-    if not numbers and type(value) not in (bool, int, float, str, bytes, type(None)):
-        return f"a {type(value).__name__}"  # a list can hold itself, or double 99 times
-    try:
-        text = repr(value)
-    except ValueError:  # a number of more than 4,300 digits
-        return f"a {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:80]}..."

@@ -1,29 +1,47 @@
 """Files from the internet that are what they claim to be, or one error that says what to do.
 
-No mirror is trusted: a file gets its name only after its whole SHA-256 was right, and the digest
-is checked again each time the file is asked for.
+No mirror is trusted: a file gets its name only after its whole SHA-256 was right, and the digest is checked again each
+time the file is asked for. pooch does the transfer; what is here decides when a mirror will not do.
 """
 
+from __future__ import annotations
+
+import errno
+import hashlib
 import os
 import shutil
+import socket
+import threading
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urljoin, urlsplit
 
-from dlvc.data.transfer import (
-    DEFAULT_LIMITS,
-    DiskError,
-    Limits,
-    MirrorError,
-    Part,
-    RemoteFile,
-    TooSlowError,
-    fetch_from,
-    plain,
-    require_secure,
-    unreachable,
-)
-from dlvc.files import PROJECT, remove_stale_parts, sha256_of
+from tqdm.auto import tqdm
+
+from dlvc.files import display_path, part_of, publish, remove_stale_parts, sha256_of
+
+# Small, because a block is judged only when it is complete: at 1 kB/s this one takes 4 s.
+BLOCK_BYTES = 4096
+# The errors of requests that a person can do something about.
+PROBLEMS = {
+    "SSLError": "its certificate cannot be verified; a proxy or the clock of this machine may be why",
+    "ProxyError": "the proxy refused it; HTTPS_PROXY names the proxy",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteFile:
+    """A file with its exact size in bytes, its SHA-256 and the addresses that offer it."""
+
+    title: str
+    name: str
+    size: int
+    sha256: str
+    mirrors: tuple[str, ...]
+
 
 # The origin was throttled to 50-85 kB/s in June 2026 (pytorch/vision#9536, keras-team/keras#23699),
 # so it comes last. The others are named in anyscale/templates#927, pytorch/ignite#3815 and
@@ -40,15 +58,21 @@ CIFAR10_ARCHIVE = RemoteFile(
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     ),
 )
-# Source: torchvision.models.ResNet18_Weights.IMAGENET1K_V1 (address); the file's name holds the
-# first eight digits of its SHA-256.
-RESNET18_WEIGHTS = RemoteFile(
-    title="The file of ResNet18's ImageNet weights",
-    name="resnet18-f37072fd.pth",
-    size=46_830_571,
-    sha256="f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
-    mirrors=("https://download.pytorch.org/models/resnet18-f37072fd.pth",),
-)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long a mirror is waited for: bytes per second over a window, and seconds.
+
+    speed_window is also the longest silence in the middle of a transfer.
+    """
+
+    minimum_speed: float = 500_000
+    speed_window: float = 10.0
+    connect_timeout: float = 10.0
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class DataUnavailableError(RuntimeError):
@@ -63,40 +87,18 @@ class DownloadError(DataUnavailableError):
         self.reasons = dict(reasons)
 
 
-def is_offline() -> bool:
-    """Whether the environment variable DLVC_OFFLINE forbids the network."""
-    return os.environ.get("DLVC_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+class MirrorError(Exception):
+    """This mirror will not do; the message is the reason, `speed` its bytes per second if it only crawls."""
 
-
-def shown(path: Path) -> str:
-    """The path as it may be printed: within the project, or with `~` for the home folder."""
-    path = path.resolve()
-    for folder, prefix in ((PROJECT, ""), (Path.home().resolve(), "~/")):
-        if path != folder and path.is_relative_to(folder):
-            return prefix + path.relative_to(folder).as_posix()
-    return path.as_posix()
-
-
-def resnet18_weights_path() -> Path:
-    """Where torch.hub keeps ResNet18's ImageNet weights, whether they are there or not."""
-    import torch
-
-    return Path(torch.hub.get_dir()) / "checkpoints" / RESNET18_WEIGHTS.name
-
-
-def resnet18_weights(*, progress: bool = True) -> Path:
-    """The verified file of ResNet18's ImageNet weights, in torch.hub's own cache folder.
-
-    It is found there if torchvision fetched it before. Raises: DownloadError.
-    """
-    return download_file(RESNET18_WEIGHTS, resnet18_weights_path().parent, progress=progress)
+    def __init__(self, reason: str, *, speed: float = 0.0) -> None:
+        super().__init__(reason)
+        self.speed = speed
 
 
 def download_file(
     file: RemoteFile,
     folder: Path,
     *,
-    mirrors: Sequence[str] | None = None,
     progress: bool = True,
     patient: bool = True,
     limits: Limits = DEFAULT_LIMITS,
@@ -105,81 +107,192 @@ def download_file(
 
     A file of that name with another SHA-256 is renamed to `.bad` and fetched again. If every
     mirror that works is slower than the limit, a patient download goes on with the fastest.
-    Raises: DownloadError with each mirror's reason; ValueError for an address that is not https.
+    Raises DownloadError with each mirror's reason, and ValueError for an address that is not https.
     """
-    addresses = tuple(file.mirrors if mirrors is None else mirrors)
-    for address in addresses:
-        require_secure(address)
+    for address in file.mirrors:
+        check_secure(address)
     target = Path(folder) / file.name
-    bad_copy = None
+    lines = [f"{file.title} could not be fetched."]
     try:
         if target.exists():
             if sha256_of(target) == file.sha256:
                 return target
             bad_copy = target.with_name(target.name + ".bad")
             target.replace(bad_copy)
-        reasons = _fetch(file, target, addresses, progress, patient, limits)
-    except (OSError, DiskError) as error:
-        reasons = {f"the folder {shown(target.parent)}": f"cannot be used: {plain(error)}"}
-    if reasons:
-        raise DownloadError(_by_hand(file, target, reasons, bad_copy), reasons)
-    return target
-
-
-def _fetch(
-    file: RemoteFile,
-    target: Path,
-    addresses: Sequence[str],
-    progress: bool,
-    patient: bool,
-    limits: Limits,
-) -> dict[str, str]:
-    """An empty dictionary if the file is there now, else the reason of each mirror."""
-    if is_offline():
-        return dict.fromkeys(addresses, "not tried, because DLVC_OFFLINE is set")
-    reasons = unreachable(addresses, limits.connect_timeout)
-    reachable = [address for address in addresses if address not in reasons]
-    if not reachable:
-        return reasons
-    target.parent.mkdir(parents=True, exist_ok=True)
-    remove_stale_parts(target.parent, target.name)
-    if shutil.disk_usage(target.parent).free < file.size:
-        raise DiskError(f"its disk has less than {file.size:,} bytes free")
-
-    speeds: dict[str, float] = {}
-    with Part(file, target, progress=progress) as part:
-        for address in reachable:
-            try:
-                fetch_from(address, part, limits)
-                part.publish()
-                return {}
-            except MirrorError as error:
-                reasons[address] = str(error)
-                if isinstance(error, TooSlowError):
-                    speeds[address] = error.speed
-        if speeds and patient:
-            # It is the learner's own line that is slow, so waiting is all that is left.
-            fastest = max(speeds, key=lambda address: speeds[address])
-            try:
-                fetch_from(fastest, part, replace(limits, minimum_speed=0))
-                part.publish()
-                return {}
-            except MirrorError as error:
-                reasons[fastest] += f"; then {error}"
-    return {address: reasons[address] for address in addresses}
-
-
-def _by_hand(file: RemoteFile, target: Path, reasons: dict[str, str], bad: Path | None) -> str:
-    lines = [f"{file.title} could not be fetched."]
-    if bad is not None:
-        lines.append(f"The copy that was there is damaged and is now called {shown(bad)}.")
-    lines += [f"  {address}: {reason}" for address, reason in reasons.items()]
+            lines.append(
+                f"The copy that was there is damaged and is now called {display_path(bad_copy)}."
+            )
+        reasons = _fetch(file, target, limits, progress=progress, patient=patient)
+        if not reasons:
+            return target
+    except OSError as error:
+        reasons = {f"the folder {display_path(target.parent)}": f"cannot be used: {_words(error)}"}
     lines += [
+        *(f"  {address}: {reason}" for address, reason in reasons.items()),
         "To do it by hand, fetch the file in a browser or on another machine, from one of",
         *(f"  {address}" for address in file.mirrors),
-        f"and put it at {shown(target)}",
+        f"and put it at {display_path(target)}",
         f"  name     {file.name}",
         f"  size     {file.size:,} bytes",
         f"  SHA-256  {file.sha256}",
     ]
-    return "\n".join(lines)
+    raise DownloadError("\n".join(lines), reasons)
+
+
+def check_secure(address: str) -> None:
+    """Raise ValueError unless the address is https, or http on this very machine, for tests."""
+    parts = urlsplit(address)
+    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not local and not (parts.scheme == "https" and parts.hostname):
+        raise ValueError(f"a mirror's address must begin with https://; got {address!r}.")
+
+
+def _fetch(
+    file: RemoteFile, target: Path, limits: Limits, *, progress: bool, patient: bool
+) -> dict[str, str]:
+    """An empty dictionary if the file is there now, else the reason of each mirror."""
+    if os.environ.get("DLVC_OFFLINE", "").strip().lower() not in ("", "0", "false", "no"):
+        return dict.fromkeys(file.mirrors, "not tried, because DLVC_OFFLINE is set")
+    reasons = _unreachable(file.mirrors, limits.connect_timeout)
+    candidates = [address for address in file.mirrors if address not in reasons]
+    if candidates:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove_stale_parts(target.parent, target.name)
+        if shutil.disk_usage(target.parent).free < file.size:
+            raise OSError(errno.ENOSPC, f"its disk has less than {file.size:,} bytes free")
+    while candidates:
+        speeds = {}
+        for address in candidates:
+            try:
+                _fetch_from(address, file, target, limits, progress=progress)
+                return {}
+            except MirrorError as error:
+                earlier = f"{reasons[address]}; then " if address in reasons else ""
+                reasons[address] = f"{earlier}{error}"
+                speeds[address] = error.speed
+        # If the learner's own line is slow, waiting for the fastest is all that is left.
+        fastest = max(candidates, key=lambda address: speeds[address])
+        candidates = [fastest] if patient and speeds[fastest] else []
+        limits = replace(limits, minimum_speed=0)
+    return {address: reasons[address] for address in file.mirrors}
+
+
+def _fetch_from(
+    address: str, file: RemoteFile, target: Path, limits: Limits, *, progress: bool
+) -> None:
+    """Fetch the whole file from one mirror. Raises MirrorError with the reason."""
+    import pooch
+    import requests
+
+    # "identity": a server that packs on the way would change what is hashed.
+    headers = {"Accept-Encoding": "identity"}
+    path = part_of(target)
+    name = f"{file.name} from {urlsplit(address).hostname}"
+    bar = tqdm(total=file.size, unit="B", unit_scale=True, desc=name, disable=not progress)
+    try:
+        with bar, path.open("wb") as output:
+            part = _Part(file, output, limits, bar)
+            transfer = pooch.HTTPDownloader(
+                chunk_size=BLOCK_BYTES,
+                timeout=(limits.connect_timeout, limits.speed_window),
+                headers=headers,
+                hooks={"response": part.check_head},
+            )
+            try:
+                transfer(url=address, output_file=part, pooch=None)
+                reason = "the mirror ended it"
+            except requests.HTTPError as error:
+                raise MirrorError(f"answered HTTP {error.response.status_code}") from error
+            except requests.RequestException as error:
+                kind = type(error).__name__
+                reason = PROBLEMS.get(kind, kind)
+            if part.received < file.size:
+                received = f"{part.received:,} of {file.size:,} bytes"
+                raise MirrorError(f"the connection broke after {received} ({reason})")
+            if part.digest.hexdigest() != file.sha256:
+                raise MirrorError(f"sent another file, with SHA-256 {part.digest.hexdigest()}")
+            publish(output, path, target)
+    finally:  # also after Ctrl-C
+        path.unlink(missing_ok=True)
+
+
+class _Part:
+    """The unfinished file, as pooch writes it: counted and hashed, with an eye on its size and speed."""
+
+    def __init__(self, file: RemoteFile, output: IO[bytes], limits: Limits, bar: tqdm) -> None:
+        self.file, self.output, self.limits, self.bar = file, output, limits, bar
+        self.digest = hashlib.sha256()
+        self.received = self.window_received = 0
+        self.window_start = time.monotonic()
+
+    def check_head(self, response: Any, **_: object) -> None:
+        """Refuse an answer that cannot be the file before its body comes."""
+        if response.is_redirect:
+            try:
+                check_secure(urljoin(response.url, response.headers["location"]))
+            except ValueError as error:
+                raise MirrorError(f"redirects to an unsafe address: {error}") from error
+            return
+        # Some servers label a .tar.gz as gzip-encoded; unpacking it would change the bytes.
+        response.raw.headers.pop("content-encoding", None)
+        length = response.headers.get("content-length", str(self.file.size))
+        if response.ok and length != str(self.file.size):
+            raise MirrorError(f"offers {length[:20]} bytes instead of {self.file.size}")
+
+    def write(self, block: bytes) -> None:
+        """Take the next bytes of the file."""
+        self.received += len(block)
+        if self.received > self.file.size:
+            raise MirrorError(f"sends more than the {self.file.size:,} bytes of the file")
+        self.output.write(block)
+        self.digest.update(block)
+        self.bar.update(len(block))
+        now = time.monotonic()
+        if now - self.window_start >= self.limits.speed_window:
+            speed = (self.received - self.window_received) / (now - self.window_start)
+            least = self.limits.minimum_speed
+            if speed < least and self.received < self.file.size:
+                words = f"only {speed / 1e3:,.0f} kB/s, less than {least / 1e3:,.0f} kB/s"
+                raise MirrorError(words, speed=speed)
+            self.window_start, self.window_received = now, self.received
+
+    def flush(self) -> None:
+        """Do nothing: pooch flushes after each block, and Python's buffer is good enough."""
+
+
+def _unreachable(addresses: Sequence[str], timeout: float) -> dict[str, str]:
+    """The mirrors to which no connection can be made, with the reason.
+
+    All are tried at once, each in a thread of its own: looking up a name cannot be given a
+    timeout, and without a network one after the other would take minutes.
+    """
+    reasons = dict.fromkeys(addresses, f"cannot be reached: no answer within {timeout:g} s")
+
+    def probe(address: str) -> None:
+        try:
+            socket.create_connection(_first_hop(address), timeout=timeout).close()
+            del reasons[address]
+        except Exception as error:  # whatever it is, it is the answer to the question
+            reasons[address] = f"cannot be reached: {_words(error)}"
+
+    threads = [threading.Thread(target=probe, args=(url,), daemon=True) for url in addresses]
+    deadline = time.monotonic() + timeout
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return reasons.copy()  # a thread that is late may still answer
+
+
+def _first_hop(url: str) -> tuple[str, int]:
+    """Host and port that a request to this address talks to: the proxy, if one is set."""
+    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+
+    proxy = select_proxy(url, get_environ_proxies(url))
+    parts = urlsplit(prepend_scheme_if_needed(proxy, "http") if proxy else url)
+    return parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
+
+
+def _words(error: BaseException) -> str:
+    """The error in words, without number and file name."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,8 +1,10 @@
 """Images that always arrive: CIFAR-10 if it can be had, else the drawn set Sketch-10.
 
-`load_data()` is the door. What it returns says where the images came from, whether they match an
+`load_data()` is the door. What it gives says where the images came from, whether they match an
 official digest, and which digest they have, so that every result can name its data.
 """
+
+from __future__ import annotations
 
 import os
 from collections.abc import Callable
@@ -14,29 +16,25 @@ from urllib.parse import urlsplit
 
 import torch
 
-from dlvc.checks import check_kind
+from dlvc.checks import check_choice, check_kind
 from dlvc.data.cifar10 import FOLDER_NAME, CifarFiles, InvalidFileError, read_archive, read_folder
 from dlvc.data.download import (
     CIFAR10_ARCHIVE,
-    RESNET18_WEIGHTS,
+    DEFAULT_LIMITS,
     DataUnavailableError,
     DownloadError,
     download_file,
-    resnet18_weights_path,
-    sha256_of,
-    shown,
 )
-from dlvc.data.sketch10.sketches import CLASSES, draw_sketches
-from dlvc.data.splits import ImageData, Split, content_digest
-from dlvc.data.transfer import DEFAULT_LIMITS
-from dlvc.files import PROJECT
+from dlvc.data.sketch10.sketches import draw_sketches
+from dlvc.data.splits import CLASSES, ImageData, Split, content_digest
+from dlvc.files import PROJECT, display_path
 
 SPLIT_ENDS = (0, 40_000, 50_000, 60_000)  # batches 1-4 train, batch 5 validation, then the test
 SKETCH_SIZES = (10_000, 2_000, 2_000)  # train, validation, test
 MOST_SKETCHES = 1_000_000
 DRAWN_AT_ONCE = 250  # images between two steps of the progress bar
 # "auto" waits this long for a first answer from the network: a learner without one should see
-# pictures within seconds. Who insists on CIFAR-10 gets the downloader's own, longer patience.
+# images within seconds. Who insists on CIFAR-10 gets the downloader's own, longer patience.
 QUICK_LIMITS = replace(DEFAULT_LIMITS, connect_timeout=4.0)
 
 
@@ -55,10 +53,9 @@ def load_data(
     sizes and seed are for Sketch-10; CIFAR-10 always has 40,000, 10,000 and 10,000 images.
     The environment variable DLVC_DATA_DIR names a folder to look in first, and DLVC_OFFLINE=1
     forbids the network.
-    Raises: DataUnavailableError if "cifar10" cannot be had; ValueError for a wrong argument.
+    Raises DataUnavailableError if "cifar10" cannot be had, and ValueError for a wrong argument.
     """
-    if name not in ("auto", "cifar10", "sketch10"):
-        raise ValueError(f'name must be "auto", "cifar10" or "sketch10"; got {name!r}. Try "auto".')
+    check_choice("name", name, ("auto", "cifar10", "sketch10"))
     sizes = SKETCH_SIZES if sizes is None else sizes
     sizes = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,)
     if len(sizes) != 3 or any(type(size) is not int or size < 1 for size in sizes):
@@ -85,28 +82,23 @@ def load_data(
     return data
 
 
-def data_directories(directory: str | os.PathLike[str] | None = None) -> list[Path]:
-    """The folders in which a copy of CIFAR-10 is looked for, in this order."""
-    return [path for _, path in _places(directory)]
-
-
 def fetch_cifar10(
     directory: str | os.PathLike[str] | None = None, *, progress: bool = True
 ) -> Path:
     """The path of the verified official archive, fetched unless it is there.
 
-    It takes as long as the fastest mirror needs. Raises: DownloadError with the manual steps.
+    It takes as long as the fastest mirror needs. Raises DownloadError with the manual steps.
     """
     _, folder = _fetch_place(directory)
     return download_file(CIFAR10_ARCHIVE, folder, progress=progress)
 
 
 def describe_data(directory: str | os.PathLike[str] | None = None) -> str:
-    """What `python -m dlvc data` prints: each place, what is there and whether it is verified."""
+    """What `python -m dlvc data` prints of the images: the places, what is there, whether it is verified."""
     lines = ["CIFAR-10 is looked for in this order; the first copy that reads well is used:"]
-    found_any = False
+    usable = False
     for label, folder in _places(directory):
-        lines.append(f"  {label}, {shown(folder)}/")
+        lines.append(f"  {label}, {display_path(folder)}/")
         copies = _copies(folder)
         if not copies:
             lines.append("    nothing")
@@ -116,31 +108,17 @@ def describe_data(directory: str | os.PathLike[str] | None = None) -> str:
             except (InvalidFileError, OSError) as error:
                 lines.append(f"    {path.name}: cannot be used: {error}")
                 continue
-            found_any = True
+            usable = True
             state = "verified" if data.verified else "not the official files"
             lines.append(f"    {path.name}: {data.title}, {state}, digest {data.digest[:12]}")
-    weights = resnet18_weights_path()
-    lines += [
-        "The ImageNet weights of ResNet18 are kept where torch.hub keeps them:",
-        f"  {shown(weights)}",
-        f"    {_weights_state(weights)}",
-        "Sketch-10 is always there: it is drawn when it is asked for.",
-    ]
-    if not found_any:
+    lines.append("Sketch-10 is always there: it is drawn when it is asked for.")
+    if not usable:
         label, folder = _fetch_place(directory)
         lines.append(
             f"To fetch CIFAR-10 ({CIFAR10_ARCHIVE.size / 1e6:.0f} MB) into {label}, "
-            f"{shown(folder)}/: python -m dlvc data --fetch"
+            f"{display_path(folder)}/: python -m dlvc data --fetch"
         )
     return "\n".join(lines)
-
-
-def _weights_state(path: Path) -> str:
-    if not path.is_file():
-        return f"nothing; fetched when needed ({RESNET18_WEIGHTS.size / 1e6:.0f} MB)"
-    if sha256_of(path) == RESNET18_WEIGHTS.sha256:
-        return "verified"
-    return "damaged; it is set aside and fetched again when needed"
 
 
 def _places(directory: str | os.PathLike[str] | None) -> list[tuple[str, Path]]:
@@ -167,10 +145,12 @@ def _fetch_place(directory: str | os.PathLike[str] | None) -> tuple[str, Path]:
     """Where a download goes: the given folder, else DLVC_DATA_DIR, else the project's own."""
     if directory is not None:
         check_kind("directory", directory, (str, os.PathLike), "Give the path of a folder.")
-        return "the given folder", Path(directory).expanduser().resolve()
-    if chosen := os.environ.get("DLVC_DATA_DIR"):
-        return "DLVC_DATA_DIR", Path(chosen).expanduser().resolve()
-    return "the project's data folder", PROJECT / "data"
+        label = "the given folder"
+    elif directory := os.environ.get("DLVC_DATA_DIR"):
+        label = "DLVC_DATA_DIR"
+    else:
+        return "the project's data folder", PROJECT / "data"
+    return label, Path(directory).expanduser().resolve()
 
 
 def _copies(folder: Path) -> list[tuple[Path, Callable[[], CifarFiles]]]:
@@ -183,14 +163,14 @@ def _copies(folder: Path) -> list[tuple[Path, Callable[[], CifarFiles]]]:
         folder / f"{FOLDER_NAME}-target" / FOLDER_NAME,
         folder,  # the learner named the unpacked folder itself
     ]
-    read = partial(read_archive, sha256=CIFAR10_ARCHIVE.sha256, classes=CLASSES)
-    found = [(path, partial(read, path)) for path in archives if path.is_file()]
-    found += [
-        (path, partial(read_folder, path, classes=CLASSES))
+    read = partial(read_archive, sha256=CIFAR10_ARCHIVE.sha256)
+    copies = [(path, partial(read, path)) for path in archives if path.is_file()]
+    copies += [
+        (path, partial(read_folder, path))
         for path in folders
         if (path / "test_batch").is_file() or (path / "data_batch_1").is_file()
     ]
-    return found
+    return copies
 
 
 def _load_cifar10(
@@ -202,7 +182,7 @@ def _load_cifar10(
             try:
                 data = _as_data(read(), f"Read from {path.name} in {label}.")
             except (InvalidFileError, OSError) as error:
-                problems.append(f"{shown(path)} is left out: {error}")
+                problems.append(f"{display_path(path)} is left out: {error}")
             else:
                 return replace(data, notice="\n".join(problems))
     label, folder = _fetch_place(directory)
@@ -216,7 +196,7 @@ def _load_cifar10(
         )
     except DownloadError as error:
         raise DownloadError("\n".join([*problems, str(error)]), error.reasons) from error
-    files = read_archive(path, sha256=CIFAR10_ARCHIVE.sha256, classes=CLASSES)
+    files = read_archive(path, sha256=CIFAR10_ARCHIVE.sha256)
     return _as_data(files, f"Fetched, verified and kept as {path.name} in {label}.")
 
 
@@ -240,9 +220,9 @@ def _draw(sizes: tuple[int, ...], seed: int, quiet: bool) -> ImageData:
     with tqdm(total=total, desc="Drawing Sketch-10", delay=1, disable=quiet) as bar:
         for start in range(0, total, DRAWN_AT_ONCE):
             count = min(DRAWN_AT_ONCE, total - start)
-            part = slice(start, start + count)
+            rows = slice(start, start + count)
             drawn = draw_sketches(count, seed=seed, first_index=start)
-            images[part], labels[part], masks[part] = drawn.images, drawn.labels, drawn.masks
+            images[rows], labels[rows], masks[rows] = drawn.images, drawn.labels, drawn.masks
             bar.update(count)
     ends = (0, sizes[0], sizes[0] + sizes[1], total)
     splits = [

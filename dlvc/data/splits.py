@@ -1,14 +1,20 @@
-"""What `load_data` returns: three splits, with their origin and the digest of their content."""
+"""What `load_data` gives: three splits, with their origin and the digest of their content."""
+
+from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from dlvc.checks import check_kind, check_whole
+from dlvc.data.pixels import check_pixels
 
-NUM_CLASSES = 10
+# The names of CIFAR-10's classes in the order of its labels. Source: its file batches.meta.
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+NUM_CLASSES = len(CLASSES)
 HINT = "Convert an array with torch.as_tensor."
 # Copies of CIFAR-10 that are not the official files but are known, by the digest of their content
 # (`ImageData.digest`). The JPEG copy holds the same 60,000 images, compressed once more and
@@ -20,27 +26,28 @@ KNOWN_COPIES = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Split(Dataset[tuple[torch.Tensor, int]]):
-    """One of the three parts of a data set; a torch Dataset, so a DataLoader takes it.
+class Split(Dataset[tuple[Tensor, int]]):
+    """The images and labels of training, validation or test; a torch Dataset, so a DataLoader takes it.
 
     images: (N, 3, H, W) uint8. labels: (N,) int64 in 0..9.
     masks: (N, H, W) bool, true on the object; None where nobody knows (CIFAR-10).
     """
 
-    images: torch.Tensor
-    labels: torch.Tensor
-    masks: torch.Tensor | None = None
+    images: Tensor
+    labels: Tensor
+    masks: Tensor | None = None
 
     def __post_init__(self) -> None:
-        check_kind("images", self.images, torch.Tensor, HINT)
-        check_kind("labels", self.labels, torch.Tensor, HINT)
-        check_kind("masks", self.masks, (torch.Tensor, type(None)), HINT)
-        shape = tuple(self.images.shape)
-        if self.images.dtype != torch.uint8 or len(shape) != 4 or shape[1] != 3:
+        check_kind("images", self.images, Tensor, HINT)
+        check_kind("labels", self.labels, Tensor, HINT)
+        check_kind("masks", self.masks, (Tensor, type(None)), HINT)
+        if self.images.dtype != torch.uint8:
             raise ValueError(
-                f"images must be uint8 of shape (N, 3, H, W); got {self.images.dtype} {shape}. "
+                f"images must be uint8; got {self.images.dtype}. "
                 "Convert floats in [0, 1] with (255 * images).round().to(torch.uint8)."
             )
+        check_pixels(self.images)
+        shape = tuple(self.images.shape)
         if self.labels.dtype != torch.int64 or tuple(self.labels.shape) != shape[:1]:
             raise ValueError(
                 f"labels must be int64 of shape ({shape[0]},), one for each image; "
@@ -58,20 +65,20 @@ class Split(Dataset[tuple[torch.Tensor, int]]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self.images[index].to(torch.float32) / 255, int(self.labels[index])
 
     def __repr__(self) -> str:
         masks = "no masks" if self.masks is None else "masks"
         return f"Split({len(self):,} images {tuple(self.images.shape[1:])}, {masks})"
 
-    def first(self, count: int) -> "Split":
+    def first(self, count: int) -> Split:
         """The split's first `count` images, without copying them."""
         check_whole("count", count, low=0, high=len(self), hint="Take fewer images.")
         masks = None if self.masks is None else self.masks[:count]
         return Split(self.images[:count], self.labels[:count], masks)
 
-    def class_counts(self) -> torch.Tensor:
+    def class_counts(self) -> Tensor:
         """The number of images of each class, (10,) int64."""
         return torch.bincount(self.labels, minlength=NUM_CLASSES)
 
@@ -112,13 +119,13 @@ class ImageData:
 
     def summary(self) -> str:
         """One line on what was loaded, below the notice if there is one."""
-        parts = ", ".join(f"{count:,} {name}" for name, count in self.sizes.items())
+        sizes = ", ".join(f"{count:,} {name}" for name, count in self.sizes.items())
         height, width = self.train.images.shape[2:]
-        line = f"{self.title}: {parts} images of {height} x {width} pixels. {self.source}"
+        line = f"{self.title}: {sizes} images of {height} x {width} pixels. {self.source}"
         return f"{self.notice}\n{line}" if self.notice else line
 
 
-def check_labels(labels: torch.Tensor) -> None:
+def check_labels(labels: Tensor) -> None:
     """Raise ValueError unless every label (N,) is a class number.
 
     Without this a label of -100 gives a loss of nan, and on a GPU any other wrong one ends the whole program.

@@ -1,5 +1,6 @@
 """The registry `EXPERIMENTS`, running one of them, and what a run leaves: records and tables."""
 
+from dlvc.config import TrainConfig, current_profile
 from dlvc.experiments.folder import (
     DELETED,
     differing_settings,
@@ -8,19 +9,14 @@ from dlvc.experiments.folder import (
     put_away,
     rename_run,
 )
+from dlvc.experiments.grouping import Work, conditions, differing, group_by_experiment
 from dlvc.experiments.provenance import describe_device, git_commit, versions
 from dlvc.experiments.records import (
     REFERENCE_RECORDS,
-    RUNS,
     RunRecord,
     check_records,
-    check_same_experiment,
-    format_table,
-    group_by_experiment,
     load_record,
     load_records,
-    mean_and_spread,
-    results_table,
 )
 from dlvc.experiments.registry import (
     COMPARISONS,
@@ -30,7 +26,6 @@ from dlvc.experiments.registry import (
     config_for,
     data_for,
     get_experiment,
-    in_registry_order,
     options_of_all_models,
     outline_model,
 )
@@ -38,7 +33,12 @@ from dlvc.experiments.running import Run, find_weights, load_run, run_experiment
 from dlvc.experiments.sweeps import Job, jobs_of_shard, run_jobs
 from dlvc.experiments.tables import (
     comparison_table,
+    format_table,
+    in_registry_order,
     is_as_registered,
+    mean_and_spread,
     protocol_table,
+    results_table,
     setting_table,
 )
+from dlvc.files import runs_folder

@@ -10,15 +10,10 @@ from typing import Any
 import pandas as pd
 
 from dlvc.checks import check_kind
+from dlvc.experiments.grouping import conditions, differing
 from dlvc.experiments.identity import FOLDER
-from dlvc.experiments.records import (
-    RunRecord,
-    check_records,
-    load_record,
-    save_record,
-    what_was_run,
-)
-from dlvc.files import said_in_words
+from dlvc.experiments.records import RunRecord, check_records, load_record, save_record
+from dlvc.files import explained_write
 from dlvc.training import CheckpointFolder
 
 DELETED = "deleted"  # in runs/: what was put away; it may be emptied at any time
@@ -27,22 +22,19 @@ TITLE_LENGTH = 80
 
 def find_runs(folder: Path) -> tuple[dict[Path, RunRecord], list[str]]:
     """The runs in `folder` by path, newest first, and a sentence for each file that is no record."""
-    found, problems = {}, []
+    records, problems = {}, []
     for path in sorted(folder.glob("*.json")):
         try:
-            found[path] = load_record(path)
+            records[path] = load_record(path)
         except (OSError, ValueError) as error:
             problems.append(str(error))
-    newest = sorted(found.items(), key=lambda item: item[1].started, reverse=True)
+    newest = sorted(records.items(), key=lambda item: item[1].started, reverse=True)
     return dict(newest), problems
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:
-    """All that decided the run's result, by name; options of the model as `model.NAME`, None for those of its class."""
-    told = {"key": record.key, **what_was_run(record), "seed": record.seed}
-    told["device"] = record.device["name"]
-    options = told.pop("options")
-    return {**told, **{f"model.{name}": value for name, value in options.items()}}
+    """All that decided the run's result, by name."""
+    return {**conditions(record), "seed": record.seed}
 
 
 def differing_settings(records: Sequence[RunRecord]) -> pd.DataFrame:
@@ -52,12 +44,11 @@ def differing_settings(records: Sequence[RunRecord]) -> pd.DataFrame:
     it is a name, made from the settings or given by the learner, and decided nothing.
     """
     check_records(records)
-    told = [settings_of(each) for each in records]
-    names = dict.fromkeys(name for each in told for name in each if name != "title")
+    settings = [settings_of(record) for record in records]
     rows = {
-        name: [each.get(name, "-") for each in told]
-        for name in names
-        if any(each.get(name, "-") != told[0].get(name, "-") for each in told)
+        name: [run.get(name, "-") for run in settings]
+        for name in differing(settings)
+        if name != "title"
     }
     columns = [str(number) for number in range(1, len(records) + 1)]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=object)
@@ -100,15 +91,15 @@ def put_away(path: Path) -> list[Path]:
     record = load_record(path)
     target = path.parent / DELETED
     moved = []
-    with said_in_words(path):
+    with explained_write(path):
         unfinished = path.parent / FOLDER
         if record.interrupted and len(record.run_digest) == 64 and unfinished.is_dir():
-            for left in list(unfinished.iterdir()):
-                if left.name.endswith(f"_{record.run_digest[:12]}"):
-                    with CheckpointFolder(left) as checkpoints:
+            for folder in list(unfinished.iterdir()):
+                if folder.name.endswith(f"_{record.run_digest[:12]}"):
+                    with CheckpointFolder(folder) as checkpoints:
                         checkpoints.remove()
         target.mkdir(exist_ok=True)
-        for each in (path, path.with_suffix(".safetensors")):
-            if each.is_file():
-                moved.append(each.replace(target / each.name))
+        for file in (path, path.with_suffix(".safetensors")):
+            if file.is_file():
+                moved.append(file.replace(target / file.name))
     return moved

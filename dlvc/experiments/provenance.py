@@ -13,8 +13,8 @@ import torch
 from safetensors import safe_open
 
 from dlvc import __version__
-from dlvc.data import RESNET18_WEIGHTS
 from dlvc.files import PROJECT, sha256_of
+from dlvc.models import RESNET18_WEIGHTS
 
 
 def weights_origin(path: Path) -> str:

@@ -1,42 +1,35 @@
-"""What a run leaves behind, as one JSON file, and tables made from such files.
+"""What a run leaves behind, as one JSON file.
 
 A record says everything needed to believe a number or to get it again: settings, seed, data digest, versions, device,
 code version, every epoch, the test confusion counts, and for each test image whether it was classified correctly.
-Knows no model and no data. Read `plots.py` next for pictures of records.
+Knows no model and no data. Read `grouping.py` next for which runs are the same, `tables.py` for tables of records.
 """
 
 from __future__ import annotations
 
 import base64
 import dataclasses
-import html
 import json
-import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 
-from dlvc.checks import brief, check_kind
+from dlvc.checks import check_kind
 from dlvc.experiments.record_content import ContentError, check_content, refuse_constant
 from dlvc.files import PROJECT, write_whole
-from dlvc.metrics import accuracy, mean_per_class_accuracy
-from dlvc.training import EpochRecord
+from dlvc.metrics import Counted
+from dlvc.training import EpochRecord, Evaluation
 
-# A learner's own runs, ignored by git.
-RUNS = Path(os.environ.get("DLVC_RUNS_DIR") or PROJECT / "runs")
 REFERENCE_RECORDS = PROJECT / "figures" / "records"  # committed reference runs
 
 FORMAT_VERSION = 2  # 2: run_digest and micro_batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationRecord:
+class EvaluationRecord(Counted):
     """A model's score on one split. `confusion[i][j]` counts images of class i that were called class j."""
 
     loss: float
@@ -44,15 +37,15 @@ class EvaluationRecord:
     correct: str  # one bit an image in the split's order, packed, base64
     seconds: float
 
-    @property
-    def accuracy(self) -> float:
-        """The share of images classified correctly."""
-        return accuracy(torch.tensor(self.confusion))
-
-    @property
-    def mean_per_class_accuracy(self) -> float:
-        """The mean over classes of the share of the class's images classified correctly."""
-        return mean_per_class_accuracy(torch.tensor(self.confusion))
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> EvaluationRecord:
+        """An evaluation in the form that is written to a record."""
+        return cls(
+            loss=evaluation.loss,
+            confusion=evaluation.confusion.tolist(),
+            correct=pack_bits(evaluation.correct.numpy()),
+            seconds=evaluation.seconds,
+        )
 
     def correct_images(self) -> np.ndarray:
         """For each image (N,) whether it was classified correctly, bool, in the split's order."""
@@ -118,7 +111,7 @@ def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
             raise ValueError(
                 f"{origin} has format {version}; this dlvc reads formats up to {FORMAT_VERSION}. Update the project."
             )
-        fields["epochs"] = tuple(EpochRecord(**each) for each in fields["epochs"])
+        fields["epochs"] = tuple(EpochRecord(**epoch) for epoch in fields["epochs"])
         for split in ("validation", "test"):
             fields[split] = fields[split] and EvaluationRecord(**fields[split])
         record = RunRecord(**fields)
@@ -173,137 +166,7 @@ def save_record(record: RunRecord, path: Path) -> Path:
     return path
 
 
-# The columns of the report's Table 1, each with how to read it from a record.
-TABLE_COLUMNS = {
-    "val. ACC": lambda record: record.best.validation_accuracy,
-    "val. PACC": lambda record: record.best.validation_mean_per_class_accuracy,
-    "test ACC": lambda record: record.test.accuracy,
-    "test PACC": lambda record: record.test.mean_per_class_accuracy,
-    "test loss": lambda record: record.test.loss,
-    "train time (s)": lambda record: record.train_seconds,
-    "test time (s)": lambda record: record.test.seconds,
-}
-
-
-def results_table(records: Iterable[RunRecord]) -> pd.DataFrame:
-    """One row for each experiment as it was run, in order of first appearance: mean and spread over seeds, as text.
-
-    Columns are the report's Table 1 with the test loss, the number of runs and of parameters, and how many images were
-    trained on for how many epochs. `0.687 ± 0.004` is mean and sample standard deviation; a single run has no spread.
-    Runs that differ in more than the seed get rows of their own; of two runs with one seed the newer counts. Unfinished
-    runs are left out.
-    """
-    records = list(records)
-    check_records(records)
-    finished = [record for record in records if record.test is not None and record.best_epoch]
-    several_data = len({record.data["title"] for record in finished}) > 1
-    rows = []
-    for runs in group_by_experiment(finished):
-        first = runs[0]
-        row = {"Model": first.title, "protocol": first.protocol}
-        if several_data:
-            row["data"] = first.data["title"]
-        row["images x epochs"] = f"{first.config['train_size']:,} x {first.config['epochs']}"
-        row |= {"runs": len(runs), "parameters": f"{first.model['parameters']:,}"}
-        for name, read in TABLE_COLUMNS.items():
-            digits = 1 if name.endswith("(s)") else 3
-            row[name] = mean_and_spread([read(run) for run in runs], digits=digits)
-        rows.append(row)
-    columns = ["Model", "protocol", "images x epochs", "runs", "parameters", *TABLE_COLUMNS]
-    return pd.DataFrame(rows, columns=list(rows[0]) if rows else columns)
-
-
-def group_by_experiment(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
-    """The records in groups that differ in nothing but the seed; of two runs with one seed the newer."""
-    groups: dict[str, dict[int, RunRecord]] = {}
-    for record in records:
-        seeds = groups.setdefault(json.dumps(what_was_run(record), sort_keys=True), {})
-        if record.seed not in seeds or seeds[record.seed].started <= record.started:
-            seeds[record.seed] = record
-    return [[seeds[seed] for seed in sorted(seeds)] for seeds in groups.values()]
-
-
-def what_was_run(record: RunRecord) -> dict[str, Any]:
-    """Everything that decides a run's result but the seed. Where the numbers were rounded is part of it."""
-    config = {
-        name: value
-        for name, value in record.config.items()
-        if name not in ("seed", "device", "precision")
-    }
-    return {
-        **config,
-        "title": record.title,
-        "protocol": record.protocol,
-        "profile": record.profile,
-        "data": record.data["digest"],
-        "weights": record.model["weights"],
-        "options": record.model["options"],
-        "device": [record.device["type"], record.device["name"]],
-        "precision": record.precision,
-    }
-
-
-def check_same_experiment(runs: list[RunRecord]) -> None:
-    """Raise ValueError unless `runs` differ in nothing but the seed, so that a spread over them is one over seeds."""
-    if not runs:
-        raise ValueError("runs must hold at least one record; got none. Train a model.")
-    check_records(runs)
-    first = what_was_run(runs[0])
-    seeds = [run.seed for run in runs]
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(
-            f"two runs of {runs[0].title} have the same seed ({sorted(seeds)}): leave one of them out."
-        )
-    for run in runs[1:]:
-        other = what_was_run(run)
-        differing = [name for name in first if first[name] != other.get(name)]
-        if differing:
-            raise ValueError(
-                f"runs of {run.title} differ in {', '.join(differing)} and not only in the seed: "
-                "a mean over them would mean nothing. Choose records of one experiment."
-            )
-
-
-def mean_and_spread(values: list[float], *, digits: int = 3) -> str:
-    """`mean ± sample standard deviation` as text; the mean alone if there is a single value."""
-    if not all(isinstance(value, (int, float)) for value in values) or len(values) == 0:
-        raise ValueError(
-            f"values must hold at least one number and nothing else; got {brief(values)}. "
-            "Take them from records."
-        )
-    mean = f"{np.mean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
-
-
 def check_records(records: Iterable[Any]) -> None:
     """Raise ValueError unless all of `records` are run records."""
-    for each in records:
-        check_kind("a record", each, RunRecord, "Load some with load_records().")
-
-
-def markdown_text(value: Any) -> str:
-    """The value as Markdown that shows it as it is: nothing in it is a tag, a link, a formula or a table's border."""
-    text = html.escape(" ".join(str(value).split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|$~]|:(?=//))", r"\\\1", text)
-
-
-def format_table(table: pd.DataFrame, style: str = "markdown") -> str:
-    """The table as text in `style`: markdown, latex or csv. Raises ValueError for another one.
-
-    Markdown is shown as HTML, and a title may hold the name of somebody's file: what it holds is shown as text.
-    """
-    check_kind("table", table, pd.DataFrame, "Make one with results_table(records).")
-    styles = {
-        "markdown": lambda: (
-            table.rename(columns=markdown_text)
-            .map(markdown_text)
-            .to_markdown(index=False, disable_numparse=True)
-        ),
-        "latex": lambda: table.to_latex(index=False, escape=True),
-        "csv": lambda: table.to_csv(index=False).rstrip("\n"),
-    }
-    if style not in styles:
-        raise ValueError(
-            f"the format must be one of {', '.join(styles)}; got {style!r}. Try markdown."
-        )
-    return styles[style]()
+    for record in records:
+        check_kind("a record", record, RunRecord, "Load some with load_records().")

@@ -17,7 +17,6 @@ from dlvc.checks import brief, check_choice, check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData, load_data
 from dlvc.experiments.majority import fit_majority
-from dlvc.experiments.records import RunRecord, check_records
 from dlvc.models import (
     DeepCNN,
     MajorityClassifier,
@@ -119,7 +118,7 @@ class Comparison:
 
 
 def report_row(*values: float) -> dict[str, float]:
-    """A row of the report's Table 1 under the names that `records.results_table` uses."""
+    """A row of the report's Table 1 under the names that `tables.TABLE_COLUMNS` uses."""
     names = ("val. ACC", "val. PACC", "test ACC", "test PACC", "train time (s)", "test time (s)")
     return dict(zip(names, values, strict=False))
 
@@ -299,18 +298,6 @@ def options_of_all_models() -> dict[str, list[Field]]:
         for name, option in option_fields(model).items():
             known.setdefault(name, []).append(option)
     return known
-
-
-def in_registry_order(records: list[RunRecord]) -> list[RunRecord]:
-    """The records in the order of `EXPERIMENTS`, report before tuned, long runs before short ones, seeds rising."""
-    check_records(records)
-    rank = {key: place for place, key in enumerate(EXPERIMENTS)}
-
-    def place(record: RunRecord) -> tuple[int, str, int, int]:
-        shown = record.config["train_size"] * record.config["epochs"]
-        return rank.get(record.key, len(rank)), record.protocol, -shown, record.seed
-
-    return sorted(records, key=place)
 
 
 def data_for(profile: str | None = None) -> ImageData:

@@ -17,7 +17,7 @@ from torch import nn
 
 from dlvc.checks import check_kind
 from dlvc.config import TrainConfig, current_profile
-from dlvc.data import ImageData, resnet18_weights
+from dlvc.data import ImageData
 from dlvc.experiments.identity import checkpoint_folder, find_finished, first_started, run_digest
 from dlvc.experiments.provenance import (
     describe_device,
@@ -26,11 +26,9 @@ from dlvc.experiments.provenance import (
     weights_origin,
 )
 from dlvc.experiments.records import (
-    RUNS,
     EvaluationRecord,
     RunRecord,
     load_record,
-    pack_bits,
     save_record,
 )
 from dlvc.experiments.registry import (
@@ -40,12 +38,11 @@ from dlvc.experiments.registry import (
     config_for,
     get_experiment,
 )
-from dlvc.files import CannotWriteError, remove_stale_parts, said_in_words
-from dlvc.models import describe_model, describe_options
+from dlvc.files import CannotWriteError, explained_write, remove_stale_parts, runs_folder
+from dlvc.models import describe_model, describe_options, resnet18_weights
 from dlvc.training import (
     ALONE,
     EpochRecord,
-    Evaluation,
     OneProcess,
     check_sizes,
     end_at_step_border,
@@ -119,7 +116,7 @@ def run_experiment(
             now = datetime.now(timezone.utc)
             done = train_and_test(model, data, config, about, start, now, stop, training)
             return Run(*done, None)
-        runs = folder or RUNS
+        runs = folder or runs_folder()
         digest, described = run_digest(model, data, config, **named, **start)
         stem = f"{key}_{protocol}_{profile}_seed{config.seed}"
         with processes.held_by_first(checkpoint_folder(runs, stem, digest)) as checkpoints:
@@ -187,8 +184,8 @@ def train_and_test(
         best_epoch=result.best_epoch,
         interrupted=test is None,
         train_seconds=result.train_seconds,
-        validation=result.best_validation and as_record(result.best_validation),
-        test=test and as_record(test),
+        validation=result.best_validation and EvaluationRecord.of(result.best_validation),
+        test=test and EvaluationRecord.of(test),
         micro_batch=result.micro_batch,
     )
     return model, record
@@ -282,14 +279,6 @@ def find_weights(experiment: Experiment, weights: Any, name: str, profile: str) 
     return path, name or path.name
 
 
-def as_record(score: Evaluation) -> EvaluationRecord:
-    """An evaluation in the form that is written to a record."""
-    bits = pack_bits(score.correct.numpy())
-    return EvaluationRecord(
-        loss=score.loss, confusion=score.confusion.tolist(), correct=bits, seconds=score.seconds
-    )
-
-
 def record_path(folder: Path, stem: str, digest: str) -> Path:
     """A path in `folder` for a record that no other run has, reserved by an empty weights file beside it.
 
@@ -298,7 +287,7 @@ def record_path(folder: Path, stem: str, digest: str) -> Path:
     for number in range(1, 1000):
         path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
         try:
-            with said_in_words(path):
+            with explained_write(path):
                 folder.mkdir(parents=True, exist_ok=True)
                 path.with_suffix(".safetensors").touch(exist_ok=False)
         except CannotWriteError as error:

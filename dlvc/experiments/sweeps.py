@@ -28,8 +28,8 @@ def jobs_of_shard(keys: Sequence[str], seeds: Sequence[int], shard: str = "1/1")
     Part i takes every n-th run from the i-th on. Seeds change fastest, so each part gets quick and slow models.
     Raises ValueError for another form of `shard`, or a part that does not exist.
     """
-    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard) if isinstance(shard, str) else None
-    part, parts = map(int, found.groups()) if found else (0, 0)
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard) if isinstance(shard, str) else None
+    part, parts = map(int, match.groups()) if match else (0, 0)
     if not 1 <= part <= parts:
         raise ValueError(
             f"shard must be i/n with i from 1 to n, such as 2/8 for the second of eight parts; got {brief(shard)}."

@@ -1,47 +1,90 @@
-"""Tables over the registry: the report's numbers beside what was measured here.
-
-`records.results_table` is the table of all runs as they are; it needs no registry.
-"""
+"""Tables of runs: all of them as they are, and the report's numbers beside what was measured here."""
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from dlvc.checks import check_choice
+from dlvc.checks import brief, check_choice, check_kind
 from dlvc.config import TrainConfig
-from dlvc.experiments.records import RunRecord, group_by_experiment, mean_and_spread
-from dlvc.experiments.registry import (
-    COMPARISONS,
-    EXPERIMENTS,
-    in_registry_order,
-    options_of_all_models,
-)
+from dlvc.experiments.grouping import Work, group_by_experiment
+from dlvc.experiments.records import RunRecord, check_records
+from dlvc.experiments.registry import COMPARISONS, EXPERIMENTS, options_of_all_models
 from dlvc.models import option_fields
 
+# The columns of the report's Table 1 with the test loss, each with how to read it from a record.
+TABLE_COLUMNS: dict[str, Callable[[RunRecord], float]] = {
+    "val. ACC": lambda record: record.best.validation_accuracy,
+    "val. PACC": lambda record: record.best.validation_mean_per_class_accuracy,
+    "test ACC": lambda record: record.test.accuracy,
+    "test PACC": lambda record: record.test.mean_per_class_accuracy,
+    "test loss": lambda record: record.test.loss,
+    "train time (s)": lambda record: record.train_seconds,
+    "test time (s)": lambda record: record.test.seconds,
+}
 
-class Work(NamedTuple):
-    """What runs must have in common for their accuracies to be compared."""
 
-    train_size: int
-    epochs: int
-    digest: str  # of the data
-    weights: str  # the first ones, as records call them
+def column_text(runs: list[RunRecord], name: str) -> str:
+    """Mean and spread over the runs of a column of `TABLE_COLUMNS`."""
+    digits = 1 if name.endswith("(s)") else 3
+    return mean_and_spread([TABLE_COLUMNS[name](run) for run in runs], digits=digits)
 
-    def __str__(self) -> str:
-        return f"{self.train_size:,} x {self.epochs}"
+
+def in_registry_order(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """The records in the order of `EXPERIMENTS`, report before tuned, long runs before short ones, seeds rising."""
+    records = list(records)
+    check_records(records)
+    ranks = {key: rank for rank, key in enumerate(EXPERIMENTS)}
+
+    def order(record: RunRecord) -> tuple[int, str, int, int]:
+        images = record.config["train_size"] * record.config["epochs"]
+        return ranks.get(record.key, len(ranks)), record.protocol, -images, record.seed
+
+    return sorted(records, key=order)
+
+
+def results_table(records: Iterable[RunRecord]) -> pd.DataFrame:
+    """One row for each experiment as it was run, in order of first appearance: mean and spread over seeds, as text.
+
+    Columns are the report's Table 1 with the test loss, the number of runs and of parameters, and how many images were
+    trained on for how many epochs. `0.687 ± 0.004` is mean and sample standard deviation; a single run has no spread.
+    Runs that differ in more than the seed get rows of their own; of two runs with one seed the newer counts. Unfinished
+    runs are left out.
+    """
+    records = list(records)
+    check_records(records)
+    finished = [record for record in records if record.test is not None and record.best_epoch]
+    several_data = len({record.data["title"] for record in finished}) > 1
+    columns = ["Model", "protocol", "images x epochs", "runs", "parameters", *TABLE_COLUMNS]
+    if several_data:
+        columns.insert(2, "data")
+    rows = [
+        {
+            "Model": runs[0].title,
+            "protocol": runs[0].protocol,
+            "data": runs[0].data["title"],
+            "images x epochs": str(Work.of(runs[0])),
+            "runs": len(runs),
+            "parameters": f"{runs[0].model['parameters']:,}",
+            **{name: column_text(runs, name) for name in TABLE_COLUMNS},
+        }
+        for runs in group_by_experiment(finished)
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def accuracies_by_work(records: list[RunRecord], protocol: str) -> dict[Work, list[float]]:
     """Test accuracies of the finished runs by `protocol`, apart for each amount of work, data and first weights."""
     accuracies: dict[Work, list[float]] = {}
-    for each in records:
-        if each.protocol == protocol and each.test:
-            config, weights = each.config, each.model["weights"]
-            work = Work(config["train_size"], config["epochs"], each.data["digest"], weights)
-            accuracies.setdefault(work, []).append(each.test.accuracy)
+    for record in records:
+        if record.protocol == protocol and record.test:
+            accuracies.setdefault(Work.of(record), []).append(record.test.accuracy)
     return accuracies
 
 
@@ -56,13 +99,9 @@ def is_as_registered(record: RunRecord) -> bool:
     return all(own.get(name) == value for name, value in record.model["options"].items())
 
 
-def most_work(works: set[Work]) -> Work | None:
+def most_work(works: Iterable[Work]) -> Work | None:
     """That of `works` in which the most images were gone through, rather not from a random start; None if empty."""
-
-    def rank(work: Work) -> tuple[int, bool, Work]:
-        return work.train_size * work.epochs, work.weights != "random", work
-
-    return max(works, key=rank, default=None)
+    return max(works, key=lambda work: work.rank, default=None)
 
 
 def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
@@ -73,19 +112,19 @@ def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
     other options of the model, such as another stem, do not count. Other first weights than the registry's are named.
     """
     known = [
-        each
-        for each in in_registry_order(records)
-        if each.key in EXPERIMENTS and is_as_registered(each)
+        record
+        for record in in_registry_order(records)
+        if record.key in EXPERIMENTS and is_as_registered(record)
     ]
     accuracies = {
-        key: accuracies_by_work([each for each in known if each.key == key], "report")
+        key: accuracies_by_work([record for record in known if record.key == key], "report")
         for key in EXPERIMENTS
     }
     rows = []
     for pair in COMPARISONS:
         keys = (pair.without, pair.with_factor)
         reported = [EXPERIMENTS[key].report_row.get("test ACC") for key in keys]
-        work = most_work(set(accuracies[keys[0]]) & set(accuracies[keys[1]]))
+        work = most_work(accuracies[keys[0]].keys() & accuracies[keys[1]].keys())
         shown = str(work) if work else "-"
         if work and work.weights != first_weights(keys[1]):
             shown += ", random start" if work.weights == "random" else f", {work.weights} weights"
@@ -114,27 +153,24 @@ def protocol_table(records: list[RunRecord]) -> pd.DataFrame:
     rows = []
     for key, experiment in EXPERIMENTS.items():
         by_title: dict[str, list[RunRecord]] = {}
-        for each in in_registry_order(records):
-            if each.key == key and each.test:
-                by_title.setdefault(each.title, []).append(each)
+        for record in in_registry_order(records):
+            if record.key == key and record.test:
+                by_title.setdefault(record.title, []).append(record)
         for title, runs in sorted(by_title.items()) or [(experiment.title, [])]:
             reported = experiment.report_row.get("test ACC")
-            own = (
-                is_as_registered(each) and each.model["weights"] == first_weights(key)
-                for each in runs
+            own = all(
+                is_as_registered(run) and run.model["weights"] == first_weights(key) for run in runs
             )
-            if reported is None or not all(own):
-                rows.append({"Model": title, "report": "-"})
-            else:
-                rows.append({"Model": title, "report": f"{reported:.3f}"})
+            row = {"Model": title, "report": f"{reported:.3f}" if own and reported else "-"}
             for protocol, column in (("report", "report protocol"), ("tuned", "tuned")):
                 accuracies = accuracies_by_work(runs, protocol)
-                work = most_work(set(accuracies))
+                work = most_work(accuracies)
                 values = accuracies.get(work, [])
-                rows[-1][column] = mean_and_spread(values) if values else "-"
-                rows[-1][f"{column}: runs, images x epochs"] = (
-                    f"{len(values)}, {work}" if work else "-"
+                row[column] = mean_and_spread(values) if values else "-"
+                row[f"{column}: runs, images x epochs"] = (
+                    f"{len(values)}, {work}" if values else "-"
                 )
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -147,7 +183,6 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     known = {setting.name: setting for setting in fields(TrainConfig)}
     known |= {name: options[0] for name, options in options_of_all_models().items()}
     check_choice("the setting", name, tuple(known))
-
     defaults = {
         key: option_fields(experiment.model)[name].default
         for key, experiment in EXPERIMENTS.items()
@@ -161,22 +196,60 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     finished = [
         record for record in in_registry_order(records) if record.test and value(record) is not None
     ]
-    rank = {
-        title: place for place, title in enumerate(dict.fromkeys(each.title for each in finished))
-    }
+    titles = list(dict.fromkeys(record.title for record in finished))
     groups = group_by_experiment(finished)
-    groups.sort(key=lambda runs: (rank[runs[0].title], value(runs[0])))
+    groups.sort(key=lambda runs: (titles.index(runs[0].title), value(runs[0])))
     return pd.DataFrame(
         {
             "Model": runs[0].title,
             "protocol": runs[0].protocol,
             known[name].metadata["label"]: value(runs[0]),
-            "images x epochs": f"{runs[0].config['train_size']:,} x {runs[0].config['epochs']}",
+            "images x epochs": str(Work.of(runs[0])),
             "runs": len(runs),
             "multiply-adds an image": f"{runs[0].model['multiply_adds']:,}",
-            "val. ACC": mean_and_spread([each.best.validation_accuracy for each in runs]),
-            "test ACC": mean_and_spread([each.test.accuracy for each in runs]),
-            "train time (s)": mean_and_spread([each.train_seconds for each in runs], digits=1),
+            **{
+                column: column_text(runs, column)
+                for column in ("val. ACC", "test ACC", "train time (s)")
+            },
         }
         for runs in groups
     )
+
+
+def mean_and_spread(values: list[float], *, digits: int = 3) -> str:
+    """`mean ± sample standard deviation` as text; the mean alone if there is a single value."""
+    if not all(isinstance(value, (int, float)) for value in values) or len(values) == 0:
+        raise ValueError(
+            f"values must hold at least one number and nothing else; got {brief(values)}. "
+            "Take them from records."
+        )
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+def markdown_text(value: Any) -> str:
+    """The value as Markdown that shows it as it is: nothing in it is a tag, a link, a formula or a table's border."""
+    text = html.escape(" ".join(str(value).split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|$~]|:(?=//))", r"\\\1", text)
+
+
+def format_table(table: pd.DataFrame, style: str = "markdown") -> str:
+    """The table as text in `style`: markdown, latex or csv. Raises ValueError for another one.
+
+    Markdown is shown as HTML, and a title may hold the name of somebody's file: what it holds is shown as text.
+    """
+    check_kind("table", table, pd.DataFrame, "Make one with results_table(records).")
+    styles = {
+        "markdown": lambda: (
+            table.rename(columns=markdown_text)
+            .map(markdown_text)
+            .to_markdown(index=False, disable_numparse=True)
+        ),
+        "latex": lambda: table.to_latex(index=False, escape=True),
+        "csv": lambda: table.to_csv(index=False).rstrip("\n"),
+    }
+    if style not in styles:
+        raise ValueError(
+            f"the format must be one of {', '.join(styles)}; got {style!r}. Try markdown."
+        )
+    return styles[style]()

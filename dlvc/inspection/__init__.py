@@ -32,7 +32,7 @@ from dlvc.inspection.layers import (
     gradient_by_layer,
     tokens_by_block,
 )
-from dlvc.inspection.preflight_checks.findings import Report
+from dlvc.inspection.preflight_checks.findings import PreflightReport
 from dlvc.inspection.preflight_checks.preflight import preflight
 from dlvc.inspection.receptive_fields import effective_field, field_width, mean_distance
 from dlvc.inspection.robustness import (

@@ -10,20 +10,21 @@ H heads, N tokens, C classes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from dlvc.data import check_pixels, to_float
+from dlvc.data import check_pixels
 from dlvc.inspection.attention_statistics import attention_rollout
+from dlvc.inspection.forward import evaluation_mode, to_input
 from dlvc.models import SelfAttention, VisionTransformer
 from dlvc.training import model_device
 
-IMAGES_AT_ONCE = (
-    8  # in silenced_probabilities, where an image becomes up to 1 + L * H rows of the batch
-)
+# In silenced_probabilities, where an image becomes up to 1 + L * H rows of the batch.
+IMAGES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +82,14 @@ def attention_maps(
 ) -> Tensor:
     """Weights (B, L, H, N, N), float32 on the CPU: entry [b, l, h, i, j] is the share that token i takes from token j.
 
-    `images` (B, 3, H, W) as for `training.predict`. `layers` and `heads` name those wanted, from 0; None takes all.
+    `images` (B, 3, H, W), uint8 or float. `layers` and `heads` name those wanted, from 0; None takes all.
     Each row sums to 1. At 65 tokens and 8 heads a layer takes 35 MB for 256 images.
     Raises TypeError for another or a compiled model, ValueError for layers or heads that do not exist.
     """
     check_model(model)
     check_pixels(images)
-    layers = chosen("layers", layers, len(model.blocks))
-    heads = chosen("heads", heads, model.blocks[0].attention.num_heads)
+    layers = numbers_of("layers", layers, len(model.blocks))
+    heads = numbers_of("heads", heads, model.blocks[0].attention.num_heads)
     with evaluation_mode(model), torch.no_grad(), observed_attention(model, layers, heads) as seen:
         model(to_input(model, images))
     return torch.stack([seen[layer] for layer in layers], dim=1)
@@ -105,21 +106,18 @@ def observed_attention(
     """
     seen: dict[int, Tensor] = {}
 
-    def observe(number: int):
-        def hook(layer: SelfAttention, arguments: tuple[Tensor], _: Tensor) -> None:
-            with torch.no_grad():
-                query, key, _ = layer.split_heads(arguments[0])  # before autocast is turned off
-                query, key = query[:, heads].float(), key[:, heads].float()
-                with torch.autocast(query.device.type, enabled=False):
-                    scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5
-                    seen[number] = scores.softmax(dim=-1).cpu()
+    @torch.no_grad()
+    def observe(number: int, layer: SelfAttention, inputs: tuple[Tensor], _: Tensor) -> None:
+        query, key, _ = layer.split_heads(inputs[0])  # before autocast is turned off
+        query, key = query[:, heads].float(), key[:, heads].float()
+        with torch.autocast(query.device.type, enabled=False):
+            scores = query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5
+            seen[number] = scores.softmax(dim=-1).cpu()
 
-        return hook
-
-    with hooks_removed() as hooks:
+    with ExitStack() as hooks:
         for number in layers:
             attention = model.blocks[number].attention
-            hooks.append(attention.register_forward_hook(observe(number)))
+            hooks.enter_context(attention.register_forward_hook(partial(observe, number)))
         yield seen
 
 
@@ -130,24 +128,20 @@ def explicit_attention(model: VisionTransformer) -> Iterator[dict[int, Tensor]]:
     The dict has the weights (B, H, N, N) of each layer in the last forward pass, on the model's device. The scores
     equal those of the fused function up to rounding. Run the model with gradients enabled to differentiate by weights.
     """
-    check_model(model)
-    kept: dict[int, Tensor] = {}
+    weights_by_layer: dict[int, Tensor] = {}
 
-    def replace(number: int):
-        def hook(layer: SelfAttention, arguments: tuple[Tensor], _: Tensor) -> Tensor:
-            weights = layer.attention_weights(arguments[0])
-            if torch.is_grad_enabled() and not weights.requires_grad:
-                weights.requires_grad_()  # all parameters are frozen
-            kept[number] = weights
-            value = layer.split_heads(arguments[0])[2]
-            return layer.projection((weights @ value).transpose(1, 2).flatten(2))
+    def replace(number: int, layer: SelfAttention, inputs: tuple[Tensor], _: Tensor) -> Tensor:
+        weights = layer.attention_weights(inputs[0])
+        if torch.is_grad_enabled() and not weights.requires_grad:
+            weights.requires_grad_()  # all parameters are frozen
+        weights_by_layer[number] = weights
+        value = layer.split_heads(inputs[0])[2]
+        return layer.projection((weights @ value).transpose(1, 2).flatten(2))
 
-        return hook
-
-    with hooks_removed() as hooks:
+    with ExitStack() as hooks:
         for number, block in enumerate(model.blocks):
-            hooks.append(block.attention.register_forward_hook(replace(number)))
-        yield kept
+            hooks.enter_context(block.attention.register_forward_hook(partial(replace, number)))
+        yield weights_by_layer
 
 
 def class_relevance(
@@ -164,17 +158,17 @@ def class_relevance(
     Raises TypeError for another or a compiled model, ValueError for classes that do not exist.
     """
     check_model(model)
-    classes = chosen("classes", classes, model.head.out_features)
+    classes = numbers_of("classes", classes, model.head.out_features)
     # Also inside no_grad, inference_mode and autocast.
     with (
         evaluation_mode(model),
         torch.inference_mode(False),
         torch.enable_grad(),
         torch.autocast(model_device(model).type, enabled=False),
-        explicit_attention(model) as kept,
+        explicit_attention(model) as weights_by_layer,
     ):
         scores = model(to_input(model, images).clone())
-        weights = [kept[layer] for layer in range(len(model.blocks))]
+        weights = [weights_by_layer[layer] for layer in range(len(model.blocks))]
         relevances = []
         for number in classes:
             # Images do not see each other, so the gradient of the sum holds that of each image.
@@ -258,10 +252,10 @@ def _silence_each_head(model: VisionTransformer, images: Tensor) -> Tensor:
             copies[head, :, :, head] = 0
         return (mixed.flatten(-2),)
 
-    with hooks_removed() as hooks:
+    with ExitStack() as hooks:
         for block in model.blocks:
-            hooks.append(block.register_forward_pre_hook(add_copies))
-            hooks.append(block.attention.projection.register_forward_pre_hook(silence))
+            hooks.enter_context(block.register_forward_pre_hook(add_copies))
+            hooks.enter_context(block.attention.projection.register_forward_pre_hook(silence))
         probabilities = model(images).softmax(dim=-1)
     layers = len(model.blocks)
     silenced = probabilities[count:].unflatten(0, (layers, heads, count))  # (L, H, B, C)
@@ -274,35 +268,6 @@ def patch_grid(model: VisionTransformer) -> tuple[int, int]:
     return side, side
 
 
-def to_input(model: nn.Module, images: Tensor) -> Tensor:
-    """`images` (B, 3, H, W), uint8 or float, as floats on the model's device and in its number format."""
-    parameter = next(model.parameters())
-    return to_float(images.to(parameter.device)).to(parameter.dtype)
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Inside, the model is in evaluation mode (no dropout); afterwards each of its layers is in the mode it was in."""
-    modes = [(layer, layer.training) for layer in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for layer, training in modes:
-            layer.training = training
-
-
-@contextmanager
-def hooks_removed() -> Iterator[list]:
-    """Inside, hooks are put on the list given out; afterwards they are removed, also after an error."""
-    hooks: list = []
-    try:
-        yield hooks
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 def check_model(model: nn.Module) -> None:
     """Raise TypeError unless `model` is a VisionTransformer whose hooks work: not a compiled one."""
     if hasattr(model, "_orig_mod"):  # what torch.compile returns
@@ -312,8 +277,8 @@ def check_model(model: nn.Module) -> None:
         )
     if not isinstance(model, VisionTransformer):
         raise TypeError(
-            f"attention is read from a VisionTransformer of dlvc.models.vit; got {type(model).__name__}. "
-            "For convolutional networks use dlvc.inspection.explanation.grad_cam."
+            f"attention is read from a VisionTransformer of dlvc.models; got {type(model).__name__}. "
+            "For convolutional networks use dlvc.inspection.grad_cam."
         )
     if any(getattr(layer, "_compiled_call_impl", None) for layer in model.modules()):
         raise TypeError(
@@ -322,7 +287,7 @@ def check_model(model: nn.Module) -> None:
         )
 
 
-def chosen(name: str, numbers: Sequence[int] | None, count: int) -> list[int]:
+def numbers_of(name: str, numbers: Sequence[int] | None, count: int) -> list[int]:
     """`numbers` as a list, or all from 0 to `count` - 1 for None; ValueError in words for any that does not exist."""
     if numbers is None:
         return list(range(count))

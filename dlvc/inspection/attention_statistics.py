@@ -1,6 +1,6 @@
 """What attention weights say, as pure functions of the weights: no model is needed here, and nothing is changed.
 
-Weights are floats (..., heads, N, N) from `attention.attention_maps`: entry [i, j] of the last two axes is the share
+Weights are floats (..., heads, N, N) from `attention_maps`: entry [i, j] of the last two axes is the share
 that token i takes from token j, so each row sums to 1. None of these numbers shows by itself why a model decided as it
 did (Jain and Wallace 2019): they leave out the values, the two-layer networks and the class.
 """

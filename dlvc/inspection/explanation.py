@@ -20,10 +20,11 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
+from dlvc.checks import check_choice, check_whole
 from dlvc.data import to_float
-from dlvc.inspection.attention import evaluation_mode, to_input
+from dlvc.inspection.forward import evaluation_mode, to_input
 from dlvc.models import DeepCNN, ResNet18, SimpleCNN, VisionTransformer
-from dlvc.training import predict
+from dlvc.training import model_device, predict
 
 ORDERS = ("highest first", "lowest first", "random")
 FILLS = ("mean", "black", "shuffled")
@@ -65,7 +66,9 @@ def deletion_curve(
     Raises ValueError for other shapes, names or numbers of steps.
     """
     patch_grid = patch_grid or _square_grid(scores)
-    _check_deletion(images, labels, scores, order, steps, fill, patch_grid)
+    check_choice("order", order, ORDERS)
+    check_choice("fill", fill, FILLS)
+    _check_deletion(images, labels, scores, steps, patch_grid)
     scores = scores.detach().cpu().float()
     generator = torch.Generator().manual_seed(seed)
     rank = _deletion_rank(scores, order, generator)
@@ -125,17 +128,8 @@ def _square_grid(scores: Tensor) -> tuple[int, int]:
 
 
 def _check_deletion(
-    images: Tensor,
-    labels: Tensor,
-    scores: Tensor,
-    order: str,
-    steps: int,
-    fill: str,
-    patch_grid: tuple[int, int],
+    images: Tensor, labels: Tensor, scores: Tensor, steps: int, patch_grid: tuple[int, int]
 ) -> None:
-    for name, value, allowed in (("order", order, ORDERS), ("fill", fill, FILLS)):
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
     patches = patch_grid[0] * patch_grid[1]
     if images.ndim != 4 or not len(images) or tuple(scores.shape) != (len(images), patches):
         raise ValueError(
@@ -149,10 +143,7 @@ def _check_deletion(
     if not scores.isfinite().all():
         raise ValueError("scores must be finite; got nan or infinity, for which there is no order.")
     _check_divides(patch_grid, images.shape[2:])
-    if not 1 <= steps <= patches:
-        raise ValueError(
-            f"steps must be between 1 and {patches}, the number of patches; got {steps}."
-        )
+    check_whole("steps", steps, low=1, high=patches, hint="At most one for each patch.")
 
 
 def _check_divides(patch_grid: tuple[int, int], size: tuple[int, int]) -> None:
@@ -230,28 +221,25 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | Non
             f"classes must be ({len(images)},), one for each image; got {tuple(classes.shape)}. "
             "Try predict(model, images).argmax(dim=1)."
         )
-    kept: list[Tensor] = []
+    outputs: list[Tensor] = []
 
     def keep(_: nn.Module, __: tuple, output: Tensor) -> Tensor:
-        # A frozen network has no graph yet. The clone keeps what is kept safe from an in-place ReLU behind it.
-        kept.append(output if output.requires_grad else output.detach().requires_grad_())
-        return kept[-1].clone()
+        # A frozen network has no graph yet. The clone keeps the output safe from an in-place ReLU behind it.
+        outputs.append(output if output.requires_grad else output.detach().requires_grad_())
+        return outputs[-1].clone()
 
-    hook = module.register_forward_hook(keep)
-    try:
-        with (
-            evaluation_mode(model),
-            torch.inference_mode(False),
-            torch.enable_grad(),
-            torch.autocast(next(model.parameters()).device.type, enabled=False),
-        ):
-            scores = model(to_input(model, images).clone())
-            channels = _with_places(kept, layer)
-            _check_classes("classes", classes, scores)
-            picked = scores.gather(1, classes.to(scores.device)[:, None]).sum()
-            (gradients,) = torch.autograd.grad(picked, channels)
-    finally:
-        hook.remove()
+    with (
+        evaluation_mode(model),
+        module.register_forward_hook(keep),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(model_device(model).type, enabled=False),
+    ):
+        scores = model(to_input(model, images).clone())
+        channels = _with_places(outputs, layer)
+        _check_classes("classes", classes, scores)
+        picked = scores.gather(1, classes.to(scores.device)[:, None]).sum()
+        (gradients,) = torch.autograd.grad(picked, channels)
     weights = gradients.mean(dim=(2, 3), keepdim=True)  # (B, K, 1, 1)
     return (weights * channels.detach()).sum(dim=1).clamp(min=0).float().cpu()
 
@@ -274,7 +262,7 @@ def _last_convolution(model: nn.Module) -> nn.Module:
         return model.backbone.layer4
     raise TypeError(
         f"Grad-CAM knows the last convolution of SimpleCNN, DeepCNN and ResNet18; got {type(model).__name__}. "
-        "For another network give layer='...', for a vision transformer use dlvc.inspection.attention.class_relevance."
+        "For another network give layer='...', for a vision transformer use dlvc.inspection.class_relevance."
     )
 
 
@@ -287,15 +275,15 @@ def _layer_called(name: str, model: nn.Module) -> nn.Module:
     return modules[name]
 
 
-def _with_places(kept: list[Tensor], layer: str | None) -> Tensor:
+def _with_places(outputs: list[Tensor], layer: str | None) -> Tensor:
     """The layer's output (B, K, h, w) of one pass; ValueError if it has not more than one place."""
-    shapes = [tuple(output.shape) for output in kept]
-    if len(kept) != 1 or kept[0].ndim != 4 or kept[0].shape[2:].numel() < 2:
+    shapes = [tuple(output.shape) for output in outputs]
+    if len(outputs) != 1 or outputs[0].ndim != 4 or outputs[0].shape[2:].numel() < 2:
         raise ValueError(
             f"Grad-CAM needs a layer with one output (B, K, h, w) of more than one place; {layer or 'the last one'} "
             f"gave {shapes}. Name an earlier layer: for ResNet18 and images of 32 pixels layer='backbone.layer2'."
         )
-    return kept[0]
+    return outputs[0]
 
 
 def randomized(model: nn.Module, seed: int) -> nn.Module:
@@ -306,7 +294,6 @@ def randomized(model: nn.Module, seed: int) -> nn.Module:
     Source: Adebayo et al. 2018, section 3 (all layers at once).
     Raises TypeError for a layer that cannot be drawn anew.
     """
-    device = next(model.parameters()).device
     fresh = copy.deepcopy(model).cpu()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
@@ -320,7 +307,7 @@ def randomized(model: nn.Module, seed: int) -> nn.Module:
                 raise TypeError(
                     f"{type(layer).__name__} has parameters and no reset_parameters() to draw them anew."
                 )
-    return fresh.to(device)
+    return fresh.to(model_device(model))
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
@@ -333,11 +320,10 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
             "both must be maps (..., patches) of the same shape and at least two patches; "
             f"got {tuple(first.shape)} and {tuple(second.shape)}."
         )
-    maps = (
-        each.detach().cpu().double().reshape(-1, each.shape[-1]).numpy() for each in (first, second)
-    )
+    size = first.shape[-1]
+    pairs = (maps.detach().cpu().double().reshape(-1, size).numpy() for maps in (first, second))
     values = [
         float("nan") if np.ptp(one) == 0 or np.ptp(other) == 0 else stats.spearmanr(one, other)[0]
-        for one, other in zip(*maps, strict=True)
+        for one, other in zip(*pairs, strict=True)
     ]
     return torch.tensor(values, dtype=torch.float64).view(first.shape[:-1])

@@ -5,13 +5,15 @@ Each function leaves weights, gradients, modes and hooks of the model as they we
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dlvc.inspection.attention import evaluation_mode, hooks_removed, to_input
+from dlvc.inspection.forward import evaluation_mode, to_input
 from dlvc.models import VisionTransformer
 
 WEIGHT_LAYERS = (nn.Conv2d, nn.Linear)
@@ -42,11 +44,11 @@ def gradient_by_layer(model: nn.Module, images: Tensor, labels: Tensor) -> list[
     with torch.no_grad():
         for name, value in model.named_buffers():
             value.copy_(buffers[name])
-    found = []
+    rows = []
     for (name, layer), gradient in zip(named, gradients, strict=True):
-        size, weight = (root_mean_square(each) for each in (gradient, layer.weight.detach()))
-        found.append(LayerGradient(name, size, size / weight))
-    return found
+        size = root_mean_square(gradient)
+        rows.append(LayerGradient(name, size, size / root_mean_square(layer.weight.detach())))
+    return rows
 
 
 def root_mean_square(values: Tensor) -> float:
@@ -71,49 +73,46 @@ def activation_by_layer(model: nn.Module, images: Tensor) -> list[LayerActivatio
     A unit is a channel of a feature map, or one value of a vector. In evaluation mode, images as for a prediction.
     Raises ValueError if the model has no nn.ReLU.
     """
-    found: list[LayerActivation] = []
+    activations: list[LayerActivation] = []
 
-    def note(name: str):
-        def look(_: nn.Module, arguments: tuple[Tensor], __: Tensor) -> None:
-            values = arguments[0].detach()
-            others = [axis for axis in range(values.ndim) if axis != 1]
-            positive = values > 0
-            found.append(
-                LayerActivation(
-                    name,
-                    values.mean().item(),
-                    values.std().item(),
-                    1 - positive.float().mean().item(),
-                    1 - positive.amax(dim=others).float().mean().item(),
-                )
+    def note(name: str, _: nn.Module, inputs: tuple[Tensor]) -> None:
+        (values,) = inputs
+        others = [axis for axis in range(values.ndim) if axis != 1]
+        positive = values > 0
+        activations.append(
+            LayerActivation(
+                name,
+                values.mean().item(),
+                values.std().item(),
+                1 - positive.float().mean().item(),
+                1 - positive.amax(dim=others).float().mean().item(),
             )
+        )
 
-        return look
-
-    with evaluation_mode(model), hooks_removed() as hooks:
-        for name, layer in model.named_modules():
-            if isinstance(layer, nn.ReLU):
-                hooks.append(layer.register_forward_hook(note(name)))
-        if not hooks:
-            raise ValueError(
-                f"{type(model).__name__} has no nn.ReLU to look at. Give a CNN of this workbook."
-            )
+    relus = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.ReLU)]
+    if not relus:
+        raise ValueError(
+            f"{type(model).__name__} has no nn.ReLU to look at. Give a CNN of this workbook."
+        )
+    with evaluation_mode(model), ExitStack() as hooks:
+        for name, layer in relus:
+            hooks.enter_context(layer.register_forward_pre_hook(partial(note, name)))
         model(to_input(model, images))
-    return found
+    return activations
 
 
 @torch.no_grad()
 def tokens_by_block(model: VisionTransformer, images: Tensor) -> list[Tensor]:
     """The tokens (B, N, D) before the first block and after each, in evaluation mode."""
-    found: list[Tensor] = []
-    with evaluation_mode(model), hooks_removed() as hooks:
-        hooks.append(
-            model.blocks[0].register_forward_pre_hook(lambda _, given: found.append(given[0]))
-        )
+    tokens: list[Tensor] = []
+    first = model.blocks[0]
+    with evaluation_mode(model), ExitStack() as hooks:
+        hooks.enter_context(first.register_forward_pre_hook(lambda _, given: tokens.append(*given)))
         for block in model.blocks:
-            hooks.append(block.register_forward_hook(lambda _, __, given: found.append(given)))
+            hook = block.register_forward_hook(lambda _, __, output: tokens.append(output))
+            hooks.enter_context(hook)
         model(to_input(model, images))
-    return found
+    return tokens
 
 
 def effective_rank(tokens: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def field_width(field: Tensor) -> tuple[int, int]:
 def mean_distance(field: Tensor) -> float:
     """How far away the pixels lie that an output depends on, in pixels: from the field's centre, weighted by it.
 
-    Comparable with `attention_statistics.attention_distance`, which weighs by attention instead.
+    Comparable with `attention_distance`, which weighs by attention instead.
     """
     rows, columns = (torch.arange(size, dtype=torch.float64) for size in field.shape)
     shares = field.double() / field.sum()

@@ -56,23 +56,21 @@ def shift_consistency(model: nn.Module, images: Tensor, pixels: Sequence[int]) -
     Says nothing about being right: a model that always names one class has 1.
     Source: Zhang 2019, "Making convolutional networks shift-invariant again", section 4.
     """
-    said = predict(model, images).argmax(dim=1)
-    found = []
+    classes = predict(model, images).argmax(dim=1)
+    shares = []
     for size in pixels:
         moves = [(size, 0), (-size, 0), (0, size), (0, -size)]
-        same = [predict(model, shift(images, *move)).argmax(dim=1) == said for move in moves]
-        found.append(torch.stack(same).float().mean().item())
-    return found
+        same = [predict(model, shift(images, *move)).argmax(dim=1) == classes for move in moves]
+        shares.append(torch.stack(same).float().mean().item())
+    return shares
 
 
 def accuracy_when(
     model: nn.Module, images: Tensor, labels: Tensor, kind: str, strengths: Sequence[float]
 ) -> list[float]:
     """The accuracy on `images` corrupted in one way, for each strength."""
-    return [
-        (predict(model, corrupt(images, kind, each)).argmax(dim=1) == labels).float().mean().item()
-        for each in strengths
-    ]
+    predicted = (predict(model, corrupt(images, kind, strength)) for strength in strengths)
+    return [(scores.argmax(dim=1) == labels).float().mean().item() for scores in predicted]
 
 
 class Calibration(NamedTuple):
@@ -94,16 +92,16 @@ def calibration(scores: Tensor, labels: Tensor, *, groups: int = 10) -> Calibrat
     Source: Guo et al. 2017, "On calibration of modern neural networks", section 2.
     """
     check_whole("groups", groups, low=1)
-    confidence, said = scores.softmax(dim=1).max(dim=1)
-    right = (said == labels).double()
+    confidence, predicted = scores.softmax(dim=1).max(dim=1)
+    right = (predicted == labels).double()
     group = (confidence.double() * groups).ceil().long().clamp(1, groups) - 1
     count = torch.bincount(group, minlength=groups).double()
-    sums = [
-        torch.bincount(group, weights=each, minlength=groups)
-        for each in (confidence.double(), right)
-    ]
-    sure, correct = (each[count > 0] / count[count > 0] for each in sums)
-    count = count[count > 0]
+    filled = count > 0
+    sure, correct = (
+        torch.bincount(group, weights=values, minlength=groups)[filled] / count[filled]
+        for values in (confidence.double(), right)
+    )
+    count = count[filled]
     error = ((sure - correct).abs() * count).sum() / count.sum()
     return Calibration(sure.numpy(), correct.numpy(), count.long().numpy(), error.item())
 
@@ -111,6 +109,6 @@ def calibration(scores: Tensor, labels: Tensor, *, groups: int = 10) -> Calibrat
 def confident_errors(scores: Tensor, labels: Tensor, count: int) -> Tensor:
     """The places (at most `count`,) of the wrong predictions, the surest first."""
     check_whole("count", count, low=1)
-    confidence, said = scores.softmax(dim=1).max(dim=1)
-    wrong = (said != labels).nonzero()[:, 0]
+    confidence, predicted = scores.softmax(dim=1).max(dim=1)
+    wrong = (predicted != labels).nonzero()[:, 0]
     return wrong[confidence[wrong].argsort(descending=True, stable=True)][:count]

@@ -4,6 +4,8 @@
 picture holds an image of CIFAR-10, which has no licence: images are drawn by Sketch-10.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -37,13 +39,13 @@ FAMILIES = {
 
 
 def reported_accuracies() -> dict[str, float]:
-    """Return the report's test accuracy by key, for the models that its Table 1 names."""
-    rows = {key: each.report_row for key, each in EXPERIMENTS.items()}
+    """The report's test accuracy by key, for the models that its Table 1 names."""
+    rows = {key: experiment.report_row for key, experiment in EXPERIMENTS.items()}
     return {key: row["test ACC"] for key, row in rows.items() if "test ACC" in row}
 
 
 def contact_sheet() -> Picture:
-    """Return drawn images in ten columns, one class each."""
+    """Drawn images in ten columns, one class each."""
     sketches = draw_sketches(SHEET_ROWS * len(CLASSES), seed=10)
     # Labels are balanced, so sorting by class and cutting gives SHEET_ROWS images of each.
     order = sketches.labels.argsort(stable=True).view(len(CLASSES), SHEET_ROWS).T.flatten()
@@ -59,7 +61,7 @@ def contact_sheet() -> Picture:
 
 
 def viewer_still() -> Picture:
-    """Return what the attention viewer shows of a stored recording, as a still picture."""
+    """What the attention viewer shows of a stored recording, as a still picture."""
     recorded = load_recordings()
     model = "Deep Residual ViT"
     viewer = AttentionViewer(
@@ -86,12 +88,12 @@ WITHOUT_RECORDS = ("attention-viewer.png", "bench.png", "sketch10.png")  # of ru
 
 
 def missing_records(name: str, records: Records) -> str:
-    """Return what the figure `name` lacks to be drawn from `records`; nothing if it can be."""
+    """What the figure `name` lacks to be drawn from `records`; nothing if it can be."""
     if name in WITHOUT_RECORDS:
         return ""
     trained = {record.key for record in records if record.test and record.model["parameters"]}
     if name == "comparisons.png":
-        complete = any({each.without, each.with_factor} <= trained for each in COMPARISONS)
+        complete = any({pair.without, pair.with_factor} <= trained for pair in COMPARISONS)
         return "" if complete else "tested runs of both models of a comparison"
     return "" if trained else "a tested run of a model that learns"
 
@@ -99,12 +101,11 @@ def missing_records(name: str, records: Records) -> str:
 def draw_figures(
     folder: Path | None = None, *, records: Records | None = None, names: Sequence[str] = ()
 ) -> list[Path]:
-    """Return the files drawn into `folder` (default: figures/), one for each entry of `FIGURES`.
+    """Draw the figures into `folder` (default: figures/), one file for each entry of `FIGURES`: their paths.
 
-    `records` are by default the committed ones; only runs by the report's protocol are drawn.
-    `names` chooses some figures. A figure whose records do not exist is left out with a message.
-
-    Raises: ValueError for a name that is not in `FIGURES`.
+    `records` are by default the committed ones; only runs by the report's protocol are drawn. `names` selects some
+    figures. A figure whose records do not exist is left out with a message.
+    Raises ValueError for a name that is not in `FIGURES`.
     """
     unknown = [name for name in names if name not in FIGURES]
     if unknown:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlvc.config import SMOKE_ENVIRONMENT
 from dlvc.files import PROJECT, write_whole
 
 if TYPE_CHECKING:
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = PROJECT / "notebooks"
 RUN_TAG = "nbval-ignore-output"  # the cell runs in the tests, its output is not compared
-
-# One thread: sums over several threads are rounded in another order, and tiny models gain nothing.
-# The rest keeps a graphics card, the network, the width of a terminal and the order of a set out of it.
-SMOKE_ENVIRONMENT = {
-    "DLVC_PROFILE": "smoke",
-    "DLVC_OFFLINE": "1",
-    "CUDA_VISIBLE_DEVICES": "",
-    "OMP_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-    "COLUMNS": "80",
-}
 
 CELL_SECONDS = 180
 KEPT_NOTEBOOK_METADATA = ("accelerator", "colab")  # they choose Colab's machine
@@ -48,16 +38,15 @@ class NotebookError(RuntimeError):
 
 
 def find_notebooks(names: Iterable[str] | None = None, *, folder: Path = NOTEBOOKS) -> list[Path]:
-    """Return the notebooks that `names` mean, all of `folder` without names.
+    """The notebooks that `names` mean, all of `folder` without names.
 
     A name is a file's name or its beginning: `02_cnns.ipynb`, `02_cnns` and `02` are the same.
-
-    Raises: NotebookError for a name that means no notebook or several.
+    Raises NotebookError for a name that means no notebook or several.
     """
     available = sorted(folder.glob("*.ipynb"))
     if not names:
         return available
-    found = []
+    paths = []
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
         exact = [path for path in available if path.stem == stem]
@@ -66,18 +55,17 @@ def find_notebooks(names: Iterable[str] | None = None, *, folder: Path = NOTEBOO
             problem = f"{name} could be any of {len(matches)}" if matches else f"no notebook {name}"
             choice = ", ".join(path.stem for path in matches or available) or "none"
             raise NotebookError(f"{problem} in {folder.name}/. Name one of: {choice}.")
-        found.append(matches[0])
-    return list(dict.fromkeys(found))
+        paths.append(matches[0])
+    return list(dict.fromkeys(paths))
 
 
 def run_notebooks(
     names: Iterable[str] | None = None, *, folder: Path = NOTEBOOKS, progress: bool = True
 ) -> list[Path]:
-    """Return the notebooks that were run and written back with their new outputs.
+    """Run the notebooks and write them back with their new outputs: their paths.
 
     A notebook that stops with an error is left as it was, and none after it is run.
-
-    Raises: NotebookError naming the notebook, the cell and the error.
+    Raises NotebookError naming the notebook, the cell and the error.
     """
     paths = find_notebooks(names, folder=folder)
     for path in paths:
@@ -86,12 +74,11 @@ def run_notebooks(
 
 
 def execute_notebook(path: Path, *, progress: bool = True) -> NotebookNode:
-    """Return the notebook at `path` with fresh outputs, made in the smoke profile in this environment.
+    """The notebook at `path` with fresh outputs, made in the smoke profile in this environment.
 
     The kernel is this Python, whatever kernels are registered on the machine, started in the notebook's
     folder and without the user's own IPython settings.
-
-    Raises: NotebookError naming the notebook, the cell and the error.
+    Raises NotebookError naming the notebook, the cell and the error.
     """
     try:
         import nbformat
@@ -144,7 +131,7 @@ def execute_notebook(path: Path, *, progress: bool = True) -> NotebookNode:
 
 
 def _steady_kernel_manager() -> type:
-    """Return a manager that starts this Python, with a client whose wait for a reply cannot miss it.
+    """A manager that starts this Python, with a client whose wait for a reply cannot miss it.
 
     The wake-up for a reply that arrives while output is being captured is lost now and then, and nbclient
     then waits for the whole timeout (github.com/jupyter/nbclient/issues/312). Asking again every half
@@ -185,7 +172,7 @@ def _steady_kernel_manager() -> type:
 
 
 def tidy_notebook(notebook: NotebookNode) -> NotebookNode:
-    """Return the same notebook, changed in place: without what differs from run to run or says nothing.
+    """The same notebook, changed in place: without what differs from run to run or says nothing.
 
     Widgets keep their text form only: a view without its state is an error message on most pages.
     Progress bars go from run cells; a compared cell keeps all that the comparison will see.
@@ -211,16 +198,16 @@ def tidy_notebook(notebook: NotebookNode) -> NotebookNode:
 
 
 def _tidy_outputs(outputs: Sequence[NotebookNode], *, run_cell: bool) -> list[NotebookNode]:
-    """Return the outputs worth keeping of one cell."""
-    kept = []
+    """The outputs worth keeping of one cell."""
+    worth_keeping = []
     for output in outputs:
         data = output.get("data", {})
         is_widget = data.pop(WIDGET_VIEW, None) is not None
         text = output.get("text", data.get("text/plain", ""))
         is_bar = (is_widget or output.get("name") == "stderr") and PROGRESS_BAR.search(text)
         if not (run_cell and is_bar):
-            kept.append(output)
-    return kept
+            worth_keeping.append(output)
+    return worth_keeping
 
 
 def write_notebook(notebook: NotebookNode, path: Path) -> None:

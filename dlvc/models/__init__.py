@@ -8,3 +8,4 @@ from dlvc.models.options import changed_options, describe_options, option_fields
 from dlvc.models.resnet import ResNet18, read_weights
 from dlvc.models.torchvision_check import import_torchvision
 from dlvc.models.vit import PatchEmbedding, SelfAttention, VisionTransformer, sinusoidal_positions
+from dlvc.models.weights import RESNET18_WEIGHTS, describe_weights, resnet18_weights

@@ -41,7 +41,6 @@ from dlvc.plots.style import (
     SKY,
     VERMILLION,
     Picture,
-    description,
     hide_axes,
     model_style,
     new_picture,

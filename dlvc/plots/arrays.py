@@ -1,30 +1,50 @@
 """Tensors and arrays made ready to draw, or refused with what came and what is needed."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
+import torch
+
+from dlvc.metrics import check_confusion
 
 
 def as_array(values: Any) -> np.ndarray:
-    """Return `values` (a tensor on any device, an array or a list) as a numpy array."""
-    if hasattr(values, "detach"):
+    """`values` (a tensor on any device, an array or a list) as a numpy array."""
+    if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
-        if str(values.dtype) == "torch.bfloat16":  # numpy has no such type
+        if values.dtype == torch.bfloat16:  # numpy has no such type
             values = values.float()
     return np.asarray(values)
 
 
-def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
-    """Return images (N, 3, H, W), uint8 or floats in [0, 1], as (N, H, W, 3) for matplotlib.
+def as_shaped(values: Any, shape: str, *, name: str, hint: str = "") -> np.ndarray:
+    """`values` as an array of `shape`, such as "(heads, N, N)": axes of one name are equal, a number is the size.
 
-    Raises: ValueError for another shape, type or range.
+    Raises ValueError for another shape.
+    """
+    array = as_array(values)
+    axes = shape.strip("()").split(", ")
+    sizes = dict(zip(axes, array.shape, strict=False))
+    fits = array.ndim == len(axes) and all(
+        size == (int(axis) if axis.isdigit() else sizes[axis])
+        for axis, size in zip(axes, array.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{name} must have shape {shape}; got {array.shape}. {hint}".rstrip())
+    return array
+
+
+def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
+    """Images (N, 3, H, W), uint8 or floats in [0, 1], as (N, H, W, 3) for matplotlib.
+
+    Raises ValueError for another shape, type or range.
     """
     if hasattr(images, "images"):  # a Split: thousands of them
         raise ValueError(f"{name} must be a few images; got a Split. Pass its images[:8].")
-    array = as_array(images)
-    if array.ndim != 4 or array.shape[1] != 3:
-        hint = "Add a batch axis with images[None]." if array.ndim == 3 else ""
-        raise ValueError(f"{name} must have shape (N, 3, H, W); got {array.shape}. {hint}".strip())
+    hint = "Add a batch axis with images[None]." if np.ndim(images) == 3 else ""
+    array = as_shaped(images, "(N, 3, H, W)", name=name, hint=hint)
     if array.size == 0:
         raise ValueError(f"{name} must hold at least one image; got none.")
     if array.dtype != np.uint8:
@@ -49,30 +69,16 @@ def check_classes(classes: Any, count: int) -> None:
 
 
 def as_picture(image: Any, *, name: str = "image") -> np.ndarray:
-    """Return one image (3, H, W), uint8 or floats in [0, 1], as (H, W, 3).
+    """One image (3, H, W), uint8 or floats in [0, 1], as (H, W, 3).
 
-    Raises: ValueError for another shape, type or range.
+    Raises ValueError for another shape, type or range.
     """
-    array = as_array(image)
-    if array.ndim != 3:
-        raise ValueError(f"{name} must have shape (3, H, W); got {array.shape}. Pass one image.")
+    array = as_shaped(image, "(3, H, W)", name=name, hint="Pass one image.")
     return as_pictures(array[None], name=name)[0]
 
 
 def as_counts(confusion: Any) -> np.ndarray:
-    """Return a confusion matrix of counts as an int array (C, C).
-
-    Raises: ValueError for another shape or type.
-    """
+    """A confusion matrix of counts as an int array (C, C). Raises ValueError for another shape or type."""
     array = as_array(confusion)
-    square = array.ndim == 2 and array.shape[0] == array.shape[1]
-    if not (square and np.issubdtype(array.dtype, np.integer)):
-        raise ValueError(
-            "confusion must hold integer counts in shape (C, C); "
-            f"got {array.dtype} in shape {array.shape}. Take it from an evaluation or a record."
-        )
-    if array.size == 0 or array.min() < 0:
-        raise ValueError(
-            "confusion must hold counts from 0 up; got negative ones or none. Take it from a record."
-        )
+    check_confusion(torch.from_numpy(array))
     return array

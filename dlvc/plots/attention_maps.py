@@ -1,11 +1,13 @@
 """Figures of attention between the patches of an image, and of the patches' position codes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
 
 from dlvc.checks import check_whole
-from dlvc.plots.arrays import as_array, as_picture
+from dlvc.plots.arrays import as_picture, as_shaped
 from dlvc.plots.style import Picture, set_description, styled
 from dlvc.plots.tiling import Tiling
 
@@ -13,8 +15,8 @@ ATTENTION_COLORS = "magma"
 DIFFERENCE_COLORS = "PuOr_r"  # two hues that stay apart for colour-blind eyes
 
 
-def _patch_grid(tokens: int, image: np.ndarray | None = None) -> tuple[int, int]:
-    """Return rows and columns of the patches, in the shape of `image` (square without one)."""
+def patch_grid(tokens: int, image: np.ndarray | None = None) -> tuple[int, int]:
+    """Rows and columns of the patches, in the shape of `image` (square without one)."""
     height, width = image.shape[:2] if image is not None else (1, 1)
     rows = round((tokens * height / width) ** 0.5)
     if rows == 0 or tokens % rows or rows * width != (tokens // rows) * height:
@@ -25,34 +27,20 @@ def _patch_grid(tokens: int, image: np.ndarray | None = None) -> tuple[int, int]
     return rows, tokens // rows
 
 
-def _check_maps(maps: Any, leading: tuple[str, ...]) -> np.ndarray:
-    array = as_array(maps)
-    if array.ndim != len(leading) + 2 or array.shape[-1] != array.shape[-2]:
-        raise ValueError(
-            f"maps must have shape ({', '.join(leading)}, N, N); got {array.shape}. "
-            "Take one image of attention_maps(model, images)."
-        )
-    return array
-
-
-def _check_query(query: int, tokens: int) -> None:
-    check_whole("query", query, low=0, high=tokens - 1, hint="It counts patches row by row.")
-
-
 @styled
 def attention_overlay(image: Any, maps: Any, *, query: int, title: str = "") -> Picture:
-    """Return where one query patch looks: for each head its weights, and the image lit by them.
+    """Where one query patch looks: for each head its weights, and the image lit by them.
 
     `image` (3, H, W) is uint8 or floats in [0, 1]; `maps` (heads, N, N) hold the attention of one
     layer, row = query; `query` counts patches row by row from 0.
-
-    Raises: ValueError for another shape or a query that does not exist.
+    Raises ValueError for another shape or a query that does not exist.
     """
     pixels = as_picture(image)
-    weights = _check_maps(maps, ("heads",))
+    hint = "Take one image of attention_maps(model, images)."
+    weights = as_shaped(maps, "(heads, N, N)", name="maps", hint=hint)
     heads, tokens, _ = weights.shape
-    _check_query(query, tokens)
-    grid = _patch_grid(tokens, pixels)
+    check_whole("query", query, low=0, high=tokens - 1, hint="It counts patches row by row.")
+    grid = patch_grid(tokens, pixels)
     patch = pixels.shape[0] // grid[0], pixels.shape[1] // grid[1]
     here = divmod(query, grid[1])
     lit = pixels / 255 if pixels.dtype == np.uint8 else pixels
@@ -88,16 +76,13 @@ def attention_overlay(image: Any, maps: Any, *, query: int, title: str = "") -> 
 def position_similarity(
     positions: Any, *, title: str = "How similar the position codes of patches are"
 ) -> Picture:
-    """Return for each patch a small map: the cosine of its position code with all the others.
+    """For each patch a small map: the cosine of its position code with all the others.
 
     `positions` is (N, embed_dim) for a square grid of patches, row by row.
-
-    Raises: ValueError for another shape.
+    Raises ValueError for another shape.
     """
-    codes = as_array(positions).astype(np.float64)
-    if codes.ndim != 2:
-        raise ValueError(f"positions must have shape (N, embed_dim); got {codes.shape}.")
-    rows, columns = _patch_grid(len(codes))
+    codes = as_shaped(positions, "(N, embed_dim)", name="positions").astype(np.float64)
+    rows, columns = patch_grid(len(codes))
     codes = codes / np.linalg.norm(codes, axis=1, keepdims=True)
     cosine = (codes @ codes.T).reshape(rows, columns, rows, columns)
     tiling = Tiling(columns, rows, inches=0.68, title=title, side=1.1)

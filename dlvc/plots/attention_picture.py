@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS
-from dlvc.plots.style import MUTED, Picture, hide_axes, new_picture, set_description, styled
+from dlvc.plots.style import (
+    MUTED,
+    SKY,
+    Picture,
+    draw_frame,
+    empty_axes,
+    new_picture,
+    set_description,
+    styled,
+)
 
 # Inches: a map, a small map, between them, a line of text, a colour bar with its text.
 SIDE, THUMB, GAP, LINE, BAR = 1.75, 0.42, 0.16, 0.24, 0.55
@@ -29,7 +36,6 @@ class Pane:
 
 
 @styled
-@matplotlib.rc_context({"text.parse_math": False})  # names may hold a $
 def attention_view(
     panes: list[Pane],
     top: float,
@@ -42,7 +48,7 @@ def attention_view(
     opacity: float,
     description: str,
 ) -> Picture:
-    """Return the panes, their difference if there are two, and at the right a small map of each layer and head.
+    """The panes, their difference if there are two, and at the right a small map of each layer and head.
 
     `top` is the end of the colour scale. `thumbs` (layers, columns, rows, columns of patches) are the small maps, each
     in the scale up to `thumb_tops` (layers, columns); `chosen` is the one shown large. `patch` is (row, column) from 0.
@@ -56,23 +62,20 @@ def attention_view(
     wide = left + 0.55 + across
     high = max(rows * tall + len(panes) * BAR, down + 2 * LINE + 0.1)
     picture = new_picture(wide + 0.2, high + 0.95)
-    axes = picture.subplots()
-    hide_axes(axes)
-    axes.set(xlim=(0, wide), ylim=(high, 0), anchor="NW")
-    axes.set_aspect("equal")
-    drawing = _Drawing(axes, ratio, panes[0].given.shape)
+    axes = empty_axes(picture, wide, high, anchor="NW")
+    drawing = _Drawing(axes, ratio, panes[0].given.shape, patch, opacity)
     for number, pane in enumerate(panes):
         y = number * tall + above
         if two:
             axes.text(0, y, pane.place, fontsize=9.5, color=MUTED)
-        drawing.square(pane.image, 0, y, pane.name, patch)
+        drawing.square(pane.image, 0, y, pane.name)
         for place, values, name in (
             (1, pane.given, pane.given_title),
             (2, pane.taken, "Is attended to by"),
         ):
             if values is not None:
                 x = place * (SIDE + GAP)
-                drawing.map(pane.image, values / top, x, y, name, patch, opacity, ATTENTION_COLORS)
+                drawing.map(pane.image, values / top, x, y, name, ATTENTION_COLORS)
     if two:
         pairs = ((panes[0].given, panes[1].given), (panes[0].taken, panes[1].taken))
         for place, (first, second) in enumerate(pairs, start=1):
@@ -80,62 +83,49 @@ def attention_view(
                 x, y = place * (SIDE + GAP), 2 * tall + BAR
                 values = 0.5 + (second - first) / (2 * top)
                 name = "Second minus first"
-                drawing.map(panes[1].image, values, x, y, name, patch, opacity, DIFFERENCE_COLORS)
+                drawing.map(panes[1].image, values, x, y, name, DIFFERENCE_COLORS)
     drawing.thumbs(thumbs / thumb_tops[..., None, None], left + 0.45, chosen, columns)
-    drawing.bar(ATTENTION_COLORS, len(panes) * tall, 0, top, left - GAP, "share of attention (%)")
+    wide = left - GAP
+    drawing.bar(ATTENTION_COLORS, len(panes) * tall, 0, top, wide, "share of attention (%)")
     if two:
-        drawing.bar(
-            DIFFERENCE_COLORS, rows * tall + BAR, -top, top, left - GAP, "difference (points)"
-        )
+        drawing.bar(DIFFERENCE_COLORS, rows * tall + BAR, -top, top, wide, "difference (points)")
     return set_description(picture, description)
 
 
+@dataclass(frozen=True)
 class _Drawing:
-    """Pictures at places in inches on one axes."""
+    """Pictures at places in inches on one axes; the large ones have a frame around `patch` of their `grid`."""
 
-    def __init__(self, axes: Axes, ratio: float, grid: tuple[int, int]) -> None:
-        self.axes, self.ratio, self.grid = axes, ratio, grid
+    axes: Axes
+    ratio: float
+    grid: tuple[int, int]
+    patch: tuple[int, int] | None
+    opacity: float
 
     def image(self, pixels: np.ndarray, x: float, y: float, side: float, **look: object) -> None:
         extent = (x, x + side, y + side * self.ratio, y)
         self.axes.imshow(pixels, extent=extent, aspect="equal", **look)
 
-    def square(
-        self, pixels: np.ndarray, x: float, y: float, name: str, patch: tuple[int, int] | None
-    ) -> None:
+    def square(self, pixels: np.ndarray, x: float, y: float, name: str) -> None:
         self.axes.text(x, y + LINE - 0.05, name, fontsize=9.5, fontweight="bold")
         self.image(pixels, x, y + LINE, SIDE)
-        if patch is not None:
+        if self.patch is not None:
             width, height = SIDE / self.grid[1], SIDE * self.ratio / self.grid[0]
-            corner = x + patch[1] * width, y + LINE + patch[0] * height
-            for color, line in (("black", 3.0), ("white", 1.5)):
-                look = {"fill": False, "edgecolor": color, "linewidth": line, "zorder": 3}
-                self.axes.add_patch(Rectangle(corner, width, height, **look))
+            corner = x + self.patch[1] * width, y + LINE + self.patch[0] * height
+            draw_frame(self.axes, corner, width, height, color="white", line=1.5)
 
     def map(
-        self,
-        image: np.ndarray,
-        values: np.ndarray,
-        x: float,
-        y: float,
-        name: str,
-        patch: tuple[int, int] | None,
-        opacity: float,
-        colors: str,
+        self, image: np.ndarray, values: np.ndarray, x: float, y: float, name: str, colors: str
     ) -> None:
         grey = image @ np.array([0.2126, 0.7152, 0.0722])
         self.image(grey, x, y + LINE, SIDE, cmap="gray", vmin=0, vmax=255)
-        self.square(np.zeros((1, 1, 4)), x, y, name, patch)
-        self.image(values, x, y + LINE, SIDE, cmap=colors, vmin=0, vmax=1, alpha=opacity)
+        self.square(np.zeros((1, 1, 4)), x, y, name)
+        self.image(values, x, y + LINE, SIDE, cmap=colors, vmin=0, vmax=1, alpha=self.opacity)
 
     def bar(self, colors: str, y: float, low: float, high: float, width: float, label: str) -> None:
         """A colour scale from `low` to `high`, both shares, with its numbers and what they mean."""
-        self.axes.imshow(
-            np.linspace(0, 1, 256)[None],
-            extent=(0, width, y + 0.12, y),
-            aspect="equal",
-            cmap=colors,
-        )
+        scale, extent = np.linspace(0, 1, 256)[None], (0, width, y + 0.12, y)
+        self.axes.imshow(scale, extent=extent, aspect="equal", cmap=colors)
         look = {"fontsize": 9, "va": "top"}
         for place, align in ((0, "left"), (1, "right")):
             value = 100 * (low + place * (high - low))
@@ -149,9 +139,8 @@ class _Drawing:
         step, look = THUMB + 0.05, {"fontsize": 8, "color": MUTED}
         self.axes.text(x - 0.3, LINE - 0.05, "each layer and head", fontsize=9.5, fontweight="bold")
         for column, name in enumerate(names):
-            self.axes.text(
-                x + column * step + THUMB / 2, 2 * LINE - 0.07, name, ha="center", **look
-            )
+            middle = x + column * step + THUMB / 2
+            self.axes.text(middle, 2 * LINE - 0.07, name, ha="center", **look)
         for layer, column in np.ndindex(maps.shape[:2]):
             y = 2 * LINE + layer * (THUMB * self.ratio + 0.05)
             if column == 0:
@@ -161,8 +150,4 @@ class _Drawing:
             self.image(maps[layer, column], place, y, THUMB, cmap=ATTENTION_COLORS, vmin=0, vmax=1)
             if (layer, column) == chosen:
                 size = THUMB, THUMB * self.ratio
-                for color, line in (("black", 3.4), ("#56B4E9", 1.8)):
-                    frame = Rectangle(
-                        (place, y), *size, fill=False, edgecolor=color, linewidth=line
-                    )
-                    self.axes.add_patch(frame).set_zorder(3)
+                draw_frame(self.axes, (place, y), *size, color=SKY, line=1.7)

@@ -1,5 +1,7 @@
 """Figures of how models learn: loss and accuracy against epoch, from the runs' records."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -7,14 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from dlvc.checks import check_whole
 from dlvc.experiments import RunRecord
 from dlvc.plots.series import Series, data_text, learning_series, means_text
 from dlvc.plots.style import (
     LABEL_HEIGHT,
     MUTED,
     Picture,
+    draw_runs,
     new_picture,
+    plot_grid,
     set_description,
     spread_apart,
     styled,
@@ -29,27 +32,29 @@ TRAINING_LINE = {"linestyle": (0, (1, 1)), "linewidth": 1.3}
 def learning_curves(
     records: Iterable[RunRecord], *, groups: Mapping[str, Sequence[str]] | None = None
 ) -> Picture:
-    """Return loss (above) and accuracy (below) against epoch, for training and validation.
+    """Loss (above) and accuracy (below) against epoch, for training and validation.
 
     Lines are means over seeds, bands go from the lowest to the highest. `groups` gives columns a
     title and the keys in them; without it all models share one column.
     """
     series = learning_series(records)
     columns = {
-        title: [s for s in series if s.key in keys] for title, keys in (groups or {}).items()
+        title: [entry for entry in series if entry.key in keys]
+        for title, keys in (groups or {}).items()
     }
     columns = {title: column for title, column in columns.items() if column} or {"": series}
     picture = new_picture(3 + 3 * len(columns), 6.6, title="Learning curves")
     grid = picture.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
     ends = []
     for (title, column), loss, accuracy in zip(columns.items(), *grid, strict=True):
-        for each in column:
-            _draw_curve(loss, each, lambda epoch: epoch.train_loss, training=True)
-            _draw_curve(loss, each, lambda epoch: epoch.validation_loss)
-            _draw_curve(accuracy, each, _train_percent, training=True)
-        ends.append([_draw_curve(accuracy, each, _validation_percent) for each in column])
+        for entry in column:
+            _draw_curve(loss, entry, lambda epoch: epoch.train_loss, training=True)
+            _draw_curve(loss, entry, lambda epoch: epoch.validation_loss)
+            _draw_curve(accuracy, entry, _train_percent, training=True)
+        ends.append([_draw_curve(accuracy, entry, _validation_percent) for entry in column])
         loss.set_title(title)
-        _label_epochs(accuracy)
+        accuracy.set_xlabel("epoch")
+        accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
     grid[0, 0].set_ylabel("loss (nats per image)")
     grid[1, 0].set_ylabel("accuracy (%)")
     grid[0, -1].legend(handles=_split_legend(), loc="best")  # a model may stay at the top
@@ -67,34 +72,27 @@ def learning_curves(
 
 @styled
 def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
-    """Return one small plot per model: accuracy against epoch, the other models in grey behind.
+    """One small plot per model: accuracy against epoch, the other models in grey behind.
 
     Redraws the report's Figure 1, "Comparison of model training behaviour".
     """
-    check_whole("columns", columns, low=1, hint="Try 4.")
     series = learning_series(records)
-    columns = min(columns, len(series))
-    rows = -(-len(series) // columns)
-    width = max(6.5, 2.7 * columns)
-    picture = new_picture(width, 1.4 + 2.3 * rows, title="Training behaviour of each model")
-    grid = picture.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for place, (axes, each) in enumerate(zip(grid.flat, series, strict=False)):
-        for other in series:
-            if other is not each:
-                _, mean, _ = _mean_and_band(other, _validation_percent)
-                axes.plot(range(1, len(mean) + 1), mean, color="#CCCCCC", linewidth=1, zorder=1)
-        _draw_curve(axes, each, _train_percent, training=True)
-        x, y = _draw_curve(axes, each, _validation_percent)
+    title = "Training behaviour of each model"
+    labels = ("epoch", "accuracy (%)")
+    picture, grid = plot_grid(
+        len(series), columns, (2.7, 2.3), (0, 1.4), title=title, labels=labels
+    )
+    curves = [_numbers(entry, _validation_percent).mean(axis=0) for entry in series]
+    for axes, entry, own in zip(grid.flat, series, curves, strict=False):
+        for curve in curves:
+            if curve is not own:
+                axes.plot(range(1, len(curve) + 1), curve, color="#CCCCCC", linewidth=1, zorder=1)
+        _draw_curve(axes, entry, _train_percent, training=True)
+        x, y = _draw_curve(axes, entry, _validation_percent)
         look = {"textcoords": "offset points", "ha": "right", "fontweight": "bold"}
         axes.annotate(f"{y:.0f} %", (x, y), (0, 8), **look)
-        axes.set_title(each.label)
-        if place + columns >= len(series):
-            _label_epochs(axes)
-            axes.tick_params(labelbottom=True)
-    for axes in grid.flat[len(series) :]:
-        axes.set_axis_off()
-    for axes in grid[:, 0]:
-        axes.set_ylabel("accuracy (%)")
+        axes.set_title(entry.label)
+    grid[0, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     grid[0, 0].set_ylim(0, 100)
     grid[0, 0].legend(handles=_split_legend(), loc="upper left", fontsize=8.5)
     return set_description(
@@ -105,29 +103,21 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
     )
 
 
-def _mean_and_band(
-    series: Series, read: Callable[[EpochRecord], float]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return lowest, mean and highest over seeds, each (epochs,), of what `read` gets."""
-    # Runs that were stopped early are shorter: the mean covers the epochs that all of them have.
+def _numbers(series: Series, read: Callable[[EpochRecord], float]) -> np.ndarray:
+    """What `read` gets from each epoch of each run, (runs, epochs)."""
+    # Runs that were stopped early are shorter: these are the epochs that all of them have.
     length = min(len(run.epochs) for run in series.runs)
-    values = np.array([[read(epoch) for epoch in run.epochs[:length]] for run in series.runs])
-    return values.min(axis=0), values.mean(axis=0), values.max(axis=0)
+    return np.array([[read(epoch) for epoch in run.epochs[:length]] for run in series.runs])
 
 
 def _draw_curve(
     axes: Axes, series: Series, read: Callable[[EpochRecord], float], *, training: bool = False
 ) -> tuple[float, float]:
-    """Draw mean line and band over seeds; return the last point of the line."""
-    low, mean, high = _mean_and_band(series, read)
-    epochs = np.arange(1, len(mean) + 1)
-    style = series.style
+    """The last point of the line, after drawing mean and band over seeds."""
+    numbers, style = _numbers(series, read), series.style
     validation_line = {"linestyle": style.line, "marker": style.marker, "markersize": 4.5}
     look = TRAINING_LINE if training else {**validation_line, "markerfacecolor": series.face}
-    axes.plot(epochs, mean, color=style.color, **look)
-    if len(series.runs) > 1:
-        axes.fill_between(epochs, low, high, color=style.color, alpha=0.2, linewidth=0)
-    return float(epochs[-1]), float(mean[-1])
+    return draw_runs(axes, range(1, numbers.shape[1] + 1), numbers, color=style.color, **look)
 
 
 def _train_percent(epoch: EpochRecord) -> float:
@@ -136,11 +126,6 @@ def _train_percent(epoch: EpochRecord) -> float:
 
 def _validation_percent(epoch: EpochRecord) -> float:
     return 100 * epoch.validation_accuracy
-
-
-def _label_epochs(axes: Axes) -> None:
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _split_legend() -> list[Line2D]:
@@ -156,8 +141,8 @@ def _label_ends(
     """Write the label of each series right of the last point of its curve, `gap` apart."""
     heights = spread_apart([y for _, y in points], gap)
     right = max(x for x, _ in points)
-    for (x, y), height, each in zip(points, heights, series, strict=True):
-        line = {"arrowstyle": "-", "color": each.style.color, "linewidth": 1, "shrinkB": 2}
+    for (x, y), height, entry in zip(points, heights, series, strict=True):
+        line = {"arrowstyle": "-", "color": entry.style.color, "linewidth": 1, "shrinkB": 2}
         look = {"fontsize": 9, "va": "center", "arrowprops": line, "annotation_clip": False}
         at = right + 0.04 * np.ptp(axes.get_xlim())
-        axes.annotate(each.label, (x, y), (at, height), **look)
+        axes.annotate(entry.label, (x, y), (at, height), **look)

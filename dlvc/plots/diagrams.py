@@ -1,5 +1,7 @@
 """Diagrams of how parts are connected: a block with and without residuals, a receptive field."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,7 +36,7 @@ CNN_LAYERS = (
 
 @styled
 def residual_block(parts: Sequence[str] = ("attention", "feed-forward")) -> Picture:
-    """Return a block of `parts` drawn twice: each part replaces its input, or adds to it."""
+    """A block of `parts` drawn twice: each part replaces its input, or adds to it."""
     if not parts or isinstance(parts, str):
         raise ValueError(
             f"parts must be a list of one name at least; got {parts!r}. Try ['attention']."
@@ -52,51 +54,38 @@ def residual_block(parts: Sequence[str] = ("attention", "feed-forward")) -> Pict
 
 def _draw_block(axes: Axes, parts: Sequence[str], *, residual: bool) -> None:
     hide_axes(axes)
-    axes.set_xlim(-2.1, 3.6)
-    axes.set_ylim(2 * len(parts) + 0.75, -0.55)
+    axes.set(xlim=(-2.1, 3.6), ylim=(2 * len(parts) + 0.75, -0.55))
     axes.set_title("with residuals" if residual else "without residuals")
-    axes.text(0, -0.3, "$x$", ha="center", va="center", fontsize=14, parse_math=True)
+    middle_of = {"ha": "center", "va": "center"}
+    axes.text(0, -0.3, "$x$", fontsize=14, parse_math=True, **middle_of)
     top = 0.0
     for number, part in enumerate(parts, start=1):
         middle = 2 * number - 1.15
         end = middle + 0.9
         _draw_arrow(axes, (0, top), (0, middle - 0.38))
-        box = {
-            "boxstyle": "round,pad=0,rounding_size=0.12",
-            "facecolor": "#CDE7F7",
-            "edgecolor": BLUE,
-        }
-        axes.add_patch(FancyBboxPatch((-1.25, middle - 0.38), 2.5, 0.76, linewidth=1.5, **box))
-        axes.text(0, middle, f"norm, {part}", ha="center", va="center")
-        formula = f"$F_{number}$"
-        axes.text(
-            -1.65,
-            middle,
-            formula,
-            ha="center",
-            va="center",
-            fontsize=12,
-            color=BLUE,
-            parse_math=True,
-        )
+        box = {"facecolor": "#CDE7F7", "edgecolor": BLUE, "linewidth": 1.5}
+        box["boxstyle"] = "round,pad=0,rounding_size=0.12"
+        axes.add_patch(FancyBboxPatch((-1.25, middle - 0.38), 2.5, 0.76, **box))
+        axes.text(0, middle, f"norm, {part}", **middle_of)
+        formula = {"fontsize": 12, "color": BLUE, "parse_math": True}
+        axes.text(-1.65, middle, f"$F_{number}$", **formula, **middle_of)
         if residual:
             _draw_arrow(axes, (0, middle + 0.38), (0, end - 0.17))
             axes.plot([0, 1.9, 1.9], [top + 0.16, top + 0.16, end], color=VERMILLION, linewidth=2)
             _draw_arrow(axes, (1.9, end), (0.2, end), color=VERMILLION)
             axes.plot(0, end, marker="o", markersize=15, color="white", markeredgecolor=INK)
-            axes.text(0, end, "+", ha="center", va="center", fontsize=13)
+            axes.text(0, end, "+", fontsize=13, **middle_of)
             top = end + 0.17
         else:
             top = middle + 0.38
     bottom = 2 * len(parts) + 0.1
     _draw_arrow(axes, (0, top), (0, bottom + 0.2))
-    axes.text(0, bottom + 0.42, "$y$", ha="center", va="center", fontsize=14, parse_math=True)
-    if residual:
-        lines = ("part: $y = x + F(x)$", r"gradient: $1 + \dfrac{\partial F}{\partial x}$")
-    else:
-        lines = ("part: $y = F(x)$", r"gradient: $\dfrac{\partial F}{\partial x}$")
-    for place, line in enumerate(lines):
-        axes.text(2.15, 0.9 + 0.8 * place, line, fontsize=11, va="center", parse_math=True)
+    axes.text(0, bottom + 0.42, "$y$", fontsize=14, parse_math=True, **middle_of)
+    added = ("x + ", "1 + ") if residual else ("", "")
+    formula = {"fontsize": 11, "va": "center", "parse_math": True}
+    axes.text(2.15, 0.9, f"part: $y = {added[0]}F(x)$", **formula)
+    gradient = r"\dfrac{\partial F}{\partial x}"
+    axes.text(2.15, 1.7, f"gradient: ${added[1]}{gradient}$", **formula)
 
 
 def _draw_arrow(
@@ -107,29 +96,27 @@ def _draw_arrow(
 
 
 def receptive_fields(layers: Sequence[tuple[str, int, int]]) -> list[tuple[int, int]]:
-    """Return (receptive field, step) in input pixels after each layer (name, kernel, stride).
+    """(receptive field, step) in input pixels after each layer (name, kernel, stride).
 
     Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic", chapter 5 for the
     relation of strides; the field grows by (kernel - 1) steps of the layer below.
     """
-    size, step, found = 1, 1, []
+    size, step, fields = 1, 1, []
     for _, kernel, stride in layers:
         size += (kernel - 1) * step
         step *= stride
-        found.append((size, step))
-    return found
+        fields.append((size, step))
+    return fields
 
 
 @styled
 def receptive_field(layers: Sequence[tuple[str, int, int]] = CNN_LAYERS) -> Picture:
-    """Return a cut through a stack of layers (name, kernel, stride) and what one output sees.
+    """A cut through a stack of layers (name, kernel, stride) and what one output sees.
 
     One dot is one value along a row of the image; the input is at the bottom.
     """
     if not layers:
-        raise ValueError(
-            "layers must hold at least one layer; got none. Try ('convolution', 3, 1)."
-        )
+        raise ValueError("layers must hold one at least; got none. Try ('convolution', 3, 1).")
     for _, kernel, stride in layers:
         check_whole("a layer's kernel", kernel, low=1, hint="Try 3.")
         check_whole("a layer's stride", stride, low=1, hint="Try 1.")
@@ -139,22 +126,21 @@ def receptive_field(layers: Sequence[tuple[str, int, int]] = CNN_LAYERS) -> Pict
     height = len(layers)
     picture = new_picture(9.5, 1.9 + 0.62 * height, title="What one output value sees")
     axes = picture.subplots()
+    hide_axes(axes)
     # Values of each layer lie over the middle of what they see, in input pixels around zero.
     inside = [np.zeros(1)]
-    for (_, kernel, _), step in zip(reversed(layers), reversed(steps[:-1]), strict=True):
-        spread = (np.arange(kernel) - (kernel - 1) / 2) * step
-        inside.append(np.unique(np.round(inside[-1][:, None] + spread, 6)))
-    inside.reverse()  # inside[0] are the input pixels that are seen
-    edge = sizes[-1] / 2 + 2 * steps[-1]
-    for level in range(height):
+    for level in reversed(range(height)):
         kernel = layers[level][1]
-        spread = (np.arange(kernel) - (kernel - 1) / 2) * steps[level]
+        below = inside[-1][:, None] + (np.arange(kernel) - (kernel - 1) / 2) * steps[level]
         ways = [
-            ((below, level), (above, level + 1))
-            for above in inside[level + 1]
-            for below in above + spread
+            ((x, level), (above, level + 1))
+            for above, row in zip(inside[-1], below, strict=True)
+            for x in row
         ]
         axes.add_collection(LineCollection(ways, colors=ORANGE, linewidths=0.7, zorder=1))
+        inside.append(np.unique(np.round(below, 6)))
+    inside.reverse()  # inside[0] are the input pixels that are seen
+    edge = sizes[-1] / 2 + 2 * steps[-1]
     for level, seen in enumerate(inside):
         reach = int(edge / steps[level]) + 1
         around = seen[0] + steps[level] * np.arange(-reach, len(seen) + reach)
@@ -173,10 +159,7 @@ def receptive_field(layers: Sequence[tuple[str, int, int]] = CNN_LAYERS) -> Pict
         axes.text(1.01, level, text, color=INK if level else MUTED, **where)
     axes.text(1.01, height + 0.6, "sees", transform=axes.get_yaxis_transform(), color=MUTED)
     axes.set_ylim(-0.5, height + 0.5)
-    axes.set_xticks([])
     axes.tick_params(axis="y", length=0, labelsize=10)
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
     return set_description(
         picture,
         f"Receptive field along one row of the image: after {height} layers one output value "

@@ -1,5 +1,7 @@
 """Diagrams that explain an idea, drawn by code: every number on them is computed, none typed in."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from dlvc.checks import check_whole
-from dlvc.plots.arrays import as_array, as_picture
+from dlvc.plots.arrays import as_array, as_picture, as_shaped
 from dlvc.plots.style import (
     BLUE,
     GREEN,
@@ -15,7 +17,7 @@ from dlvc.plots.style import (
     MUTED,
     VERMILLION,
     Picture,
-    hide_axes,
+    empty_axes,
     new_picture,
     set_description,
     styled,
@@ -31,17 +33,6 @@ def _number(value: float) -> str:
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _empty_axes(picture: Picture, width: float, height: float) -> Axes:
-    """Return an axes from (0, 0) at the upper left to (width, height), with square units."""
-    axes = picture.subplots()
-    hide_axes(axes)
-    axes.set_xlim(-0.05, width + 0.05)
-    axes.set_ylim(height + 0.05, -0.05)
-    axes.set_aspect("equal")
-    axes.set_anchor("W")
-    return axes
-
-
 def _draw_numbers(
     axes: Axes,
     values: np.ndarray,
@@ -55,9 +46,8 @@ def _draw_numbers(
         x, y = corner[0] + column, corner[1] + row
         fill = "white" if fills is None else str(fills[row][column])
         square = {"facecolor": fill, "edgecolor": "#AAAAAA", "linewidth": 0.9}
-        axes.add_artist(
-            Rectangle((x, y), 1, 1, **square)
-        )  # add_patch would find new limits each time
+        # add_patch would find new limits each time.
+        axes.add_artist(Rectangle((x, y), 1, 1, **square))
         if shown is None or shown[row, column]:
             text = _number(values[row, column])
             # Black: it stands on a fill, which stays light where a page is dark.
@@ -76,12 +66,11 @@ def _frame(
 def convolution_step(
     image: Any = BAR, kernel: Any = LEFT_EDGE, *, row: int = 1, column: int = 1
 ) -> Picture:
-    """Return one step of a convolution: the window on the image, the filter, and their sum.
+    """One step of a convolution: the window on the image, the filter, and their sum.
 
     `image` (H, W) and `kernel` (k, k) are small matrices of numbers; `row` and `column` place the
     window's upper left corner. Outputs up to this step are filled in.
-
-    Raises: ValueError if the window leaves the image.
+    Raises ValueError if the window leaves the image.
     """
     values, weights = as_array(image), as_array(kernel)
     if values.ndim != 2 or weights.ndim != 2 or not all(np.less_equal(weights.shape, values.shape)):
@@ -104,7 +93,7 @@ def convolution_step(
     top = 0.6
     bottom = top + max(values.shape[0], weights.shape[0] + 2.6, rows)
     picture = new_picture(9.2, 1.1 + 0.56 * bottom, title="One step of a convolution")
-    axes = _empty_axes(picture, output_x + columns, bottom)
+    axes = empty_axes(picture, output_x + columns, bottom, margin=0.05)
     darkness = 0.72 + 0.28 * (values - values.min()) / (np.ptp(values) or 1)
     _draw_numbers(axes, values, (0, top), fills=darkness)
     _frame(axes, (column, top + row), weights.shape, VERMILLION)
@@ -131,7 +120,7 @@ def convolution_step(
 
 
 def _sum_lines(window: np.ndarray, weights: np.ndarray) -> list[str]:
-    """Return the products of a window's pixels and the weights, one line per row."""
+    """The products of a window's pixels and the weights, one line per row."""
     lines = []
     for pixels, factors in zip(window, weights, strict=True):
         terms = [
@@ -144,13 +133,11 @@ def _sum_lines(window: np.ndarray, weights: np.ndarray) -> list[str]:
 
 @styled
 def max_pooling(values: Any = POOLED, *, size: int = 2) -> Picture:
-    """Return max-pooling on a small matrix (H, W): windows of one colour, the largest kept.
+    """Max-pooling on a small matrix (H, W): windows of one colour, the largest kept.
 
-    Raises: ValueError if `size` does not divide height and width.
+    Raises ValueError if `size` does not divide height and width.
     """
-    matrix = as_array(values)
-    if matrix.ndim != 2:
-        raise ValueError(f"values must be a matrix (H, W); got {matrix.shape}. Pass one channel.")
+    matrix = as_shaped(values, "(H, W)", name="values", hint="Pass one channel.")
     check_whole("size", size, low=1, hint="Try 2.")
     height, width = matrix.shape
     if height % size or width % size:
@@ -162,7 +149,7 @@ def max_pooling(values: Any = POOLED, *, size: int = 2) -> Picture:
     title = f"Max-pooling with windows of {size} x {size}"
     picture = new_picture(6, 1.2 + 0.56 * height, title=title)
     right, top = width + 2, (height - height // size) / 2
-    axes = _empty_axes(picture, right + width // size, height)
+    axes = empty_axes(picture, right + width // size, height, margin=0.05)
     _draw_numbers(axes, matrix, (0, 0), fills=fills.repeat(size, axis=0).repeat(size, axis=1))
     for row, column in np.ndindex(*pooled.shape):
         window = matrix[row * size : (row + 1) * size, column * size : (column + 1) * size]
@@ -181,11 +168,10 @@ def max_pooling(values: Any = POOLED, *, size: int = 2) -> Picture:
 
 @styled
 def image_patches(image: Any, *, patch_size: int = 4) -> Picture:
-    """Return an image cut into square patches, as a transformer sees it: a list of tokens.
+    """An image cut into square patches, as a transformer sees it: a list of tokens.
 
     `image` (3, H, W) is uint8 or floats in [0, 1].
-
-    Raises: ValueError if `patch_size` does not divide height and width.
+    Raises ValueError if `patch_size` does not divide height and width.
     """
     pixels = as_picture(image)
     check_whole("patch_size", patch_size, low=1, hint="Try 4.")
@@ -198,13 +184,12 @@ def image_patches(image: Any, *, patch_size: int = 4) -> Picture:
     size, right, top = 4.4, 5.3, 0.35
     below = top + size * height / width + 0.75
     picture = new_picture(9.2, 1.0 + 0.9 * (below + 1.15), title="From image to tokens")
-    axes = _empty_axes(picture, 10, below + 1.15)
+    axes = empty_axes(picture, 10, below + 1.15, margin=0.05)
     step = size / columns
     axes.imshow(pixels, extent=(0, size, top + rows * step, top))
-    for line in range(1, rows):
-        axes.plot([0, size], [top + line * step] * 2, color="white", linewidth=0.9)
-    for line in range(1, columns):
-        axes.plot([line * step] * 2, [top, top + rows * step], color="white", linewidth=0.9)
+    lines = {"colors": "white", "linewidth": 0.9}
+    axes.hlines(top + step * np.arange(1, rows), 0, size, **lines)
+    axes.vlines(step * np.arange(1, columns), top, top + rows * step, **lines)
     for index in range(count):
         row, column = divmod(index, columns)
         corner = right + column * step * 1.06, top + row * step

@@ -1,13 +1,14 @@
 """Figures of maps put to the test: over images, against deletion, and against the object's mask."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dlvc.plots.arrays import as_array, as_pictures
-from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS, _patch_grid
-from dlvc.plots.images import _draw_outline
+from dlvc.plots.arrays import as_pictures, as_shaped
+from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS, patch_grid
 from dlvc.plots.style import (
     BLUE,
     INK,
@@ -15,6 +16,7 @@ from dlvc.plots.style import (
     VERMILLION,
     Picture,
     new_picture,
+    plot_grid,
     set_description,
     styled,
 )
@@ -28,29 +30,19 @@ ORDER_LOOKS = {
 
 
 @styled
-def map_mosaic(
-    images: Any,
-    maps: Mapping[str, Any],
-    *,
-    titles: Sequence[str] | None = None,
-    outlines: Any = None,
-    title: str = "",
-) -> Picture:
-    """Return a row for each image: the image, then each of its maps, black for 0 and bright for its largest number.
+def map_mosaic(images: Any, maps: Mapping[str, Any], *, title: str = "") -> Picture:
+    """A row for each image: the image, then each of its maps, black for 0 and bright for its largest number.
 
     `images` (N, 3, H, W) are uint8 or floats in [0, 1]; `maps` holds (N, patches) by name, numbers from 0 up. Each map
-    has a scale of its own, for maps of different kinds have no common one. `titles` name the rows; `outlines`
-    (N, H, W) bool draws the border of each object.
-
-    Raises: ValueError for another shape.
+    has a scale of its own, for maps of different kinds have no common one.
+    Raises ValueError for another shape.
     """
     pictures = as_pictures(images)
-    arrays = {name: as_array(values).astype(float) for name, values in maps.items()}
-    for name, values in arrays.items():
-        if values.ndim != 2 or len(values) != len(pictures):
-            raise ValueError(
-                f"the map {name} must be (N, patches) for {len(pictures)} images; got {values.shape}."
-            )
+    shape = f"({len(pictures)}, patches)"
+    arrays = {
+        name: as_shaped(values, shape, name=f"the map {name}").astype(float)
+        for name, values in maps.items()
+    }
     first = 1.15  # a gap sets the images apart
     ratio = pictures.shape[1] / pictures.shape[2]
     tiling = Tiling(
@@ -59,22 +51,17 @@ def map_mosaic(
     for row, picture in enumerate(pictures):
         tiling.draw(picture, 0, row)
         for column, values in enumerate(arrays.values()):
-            grid = _patch_grid(values.shape[1], picture)
+            grid = patch_grid(values.shape[1], picture)
             largest = values[row].max() or 1.0
             look = {"cmap": ATTENTION_COLORS, "vmin": 0, "vmax": largest}
             tiling.draw(values[row].reshape(grid), first + column, row, **look)
-            if outlines is not None:
-                _draw_outline(tiling, as_array(outlines[row]), first + column, row)
-        if titles is not None:
-            tiling.write_left(titles[row], 0, row)
     tiling.write_above("image", 0, 0)
     for column, name in enumerate(arrays):
         tiling.write_above(name, first + column, 0)
-    drawn = ", with the outline of the object" if outlines is not None else ""
     return set_description(
         tiling.picture,
         f"{len(pictures)} images and beside each {len(arrays)} maps of it: {', '.join(arrays)}; the brightest patch of "
-        f"each map has its largest number{drawn}.",
+        f"each map has its largest number.",
     )
 
 
@@ -87,16 +74,15 @@ def deletion_curves(
     title: str = "What happens to the prediction when patches are hidden",
     says: str = "",
 ) -> Picture:
-    """Return a plot for each map: the mean probability against the share of hidden patches, a line for each order.
+    """A plot for each map: the mean probability against the share of hidden patches, a line for each order.
 
     `hidden` are shares from 0 to 1; `curves[map][order]` as many probabilities. `says` is added to the description.
-
-    Raises: ValueError for an order of another name.
+    Raises ValueError for an order of another name.
     """
-    columns = min(columns, len(curves))
-    rows = -(-len(curves) // columns)
-    picture = new_picture(max(3.0 * columns + 0.6, 5), 2.45 * rows + 1.2, title=title)
-    grid = picture.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    labels = ("patches hidden (%)", "probability (%)")
+    picture, grid = plot_grid(
+        len(curves), columns, (3.0, 2.45), (0.6, 1.2), title=title, labels=labels
+    )
     for axes, (name, orders) in zip(grid.flat, curves.items(), strict=False):
         if not set(orders) <= set(ORDER_LOOKS):
             raise ValueError(f"orders are {', '.join(ORDER_LOOKS)}; got {', '.join(orders)}.")
@@ -105,14 +91,8 @@ def deletion_curves(
                 values = 100 * np.asarray(orders[order])
                 axes.plot(100 * np.asarray(hidden), values, label=order, markersize=4.5, **look)
         axes.set_title(name)
-    for axes in grid.flat[len(curves) :]:
-        axes.set_visible(False)
-    for axes in grid[:, 0]:
-        axes.set(ylim=(0, None), ylabel="probability (%)")
-    for axes in grid.flat[max(0, len(curves) - columns) : len(curves)]:
-        axes.set_xlabel("patches hidden (%)")
-        axes.xaxis.set_tick_params(labelbottom=True)
-    grid[0, -1 if len(curves) >= columns else 0].legend(loc="upper right")
+    grid[0, 0].set_ylim(0, None)
+    grid[0, -1].legend(loc="upper right")
     text = (
         "Mean probability of the class that the model says for the whole image, while its patches are hidden in the "
         "order of a map: the further the solid line falls below the dotted one, the more the model needs what the map "
@@ -130,29 +110,27 @@ def interval_rows(
     title: str = "",
     says: str,
 ) -> Picture:
-    """Return a dot with its interval for each row, the rows below the name of their group.
+    """A dot with its interval for each row, the rows below the name of their group.
 
     `groups[group][row]` is (mean, low, high), all multiplied by `scale`; a line marks zero. `says` is the description.
     """
     rows = sum(len(group) + 1 for group in groups.values())
     picture = new_picture(8, 0.24 * rows + 1.4, title=title)
     axes = picture.subplots()
-    place, places, names = 0, [], []
+    place, ticks = 0, {}
     for group, intervals in groups.items():
         if group:
             look = {"fontweight": "bold", "fontsize": 9, "va": "center", "ha": "right"}
-            place_of = axes.get_yaxis_transform()
-            axes.text(-0.015, place, group, transform=place_of, **look)
+            axes.text(-0.015, place, group, transform=axes.get_yaxis_transform(), **look)
             place += 1
-        for name, (mean, low, high) in intervals.items():
-            ends = [scale * low, scale * high]
+        for name, numbers in intervals.items():
+            mean, *ends = (scale * number for number in numbers)
             axes.plot(ends, [place, place], color=BLUE, linewidth=2.4, solid_capstyle="butt")
-            axes.plot(scale * mean, place, "o", color=INK, markersize=5)
-            places.append(place)
-            names.append(name)
+            axes.plot(mean, place, "o", color=INK, markersize=5)
+            ticks[place] = name
             place += 1
     axes.axvline(0, color=MUTED, linewidth=1)
-    axes.set_yticks(places, names)
+    axes.set_yticks(list(ticks), list(ticks.values()))
     axes.set(ylim=(place - 0.4, -0.6), xlabel=label)
     axes.grid(visible=False, axis="y")
     return set_description(picture, says)
@@ -162,35 +140,35 @@ def interval_rows(
 def head_shares(
     shares: Mapping[str, Any], *, title: str = "How much more than by chance lies on the object"
 ) -> Picture:
-    """Return a table of colours for each model: layers down, heads across, the number in percentage points.
+    """A table of colours for each model: layers down, heads across, the number in percentage points.
 
     `shares[model]` (layers, heads) is the share of a head's map on the object, minus the object's share of the area.
-
-    Raises: ValueError for another shape.
+    Raises ValueError for another shape.
     """
-    tables = {name: 100 * as_array(values).astype(float) for name, values in shares.items()}
-    for name, values in tables.items():
-        if values.ndim != 2:
-            raise ValueError(f"shares of {name} must be (layers, heads); got {values.shape}.")
+    import seaborn as sns  # half a second, which few notebooks need
+
+    tables = {
+        name: 100 * as_shaped(values, "(layers, heads)", name=f"shares of {name}").astype(float)
+        for name, values in shares.items()
+    }
     largest = max(np.abs(values).max() for values in tables.values()) or 1.0
     height = max(len(values) for values in tables.values())
     picture = new_picture(3.2 * len(tables) + 1.2, 0.42 * height + 1.7, title=title)
     grid = picture.subplots(1, len(tables), squeeze=False)[0]
+    scale = {"cmap": DIFFERENCE_COLORS, "vmin": -largest, "vmax": largest, "cbar": False}
     for axes, (name, values) in zip(grid, tables.items(), strict=True):
-        look = {"cmap": DIFFERENCE_COLORS, "vmin": -largest, "vmax": largest, "aspect": "auto"}
-        drawn = axes.imshow(values, **look)
-        for layer, head in np.ndindex(*values.shape):
-            dark = abs(values[layer, head]) > 0.6 * largest
-            style = {"color": "white" if dark else INK, "fontsize": 8.5}
-            points = round(float(values[layer, head]))
-            text = f"{points:+d}" if points else "0"
-            axes.text(head, layer, text, ha="center", va="center", **style)
+        points = [
+            [f"{round(value):+d}" if round(value) else "0" for value in row] for row in values
+        ]
+        heads, layers = (range(1, count + 1) for count in values.shape[::-1])
+        look = {"annot": points, "fmt": "", "annot_kws": {"fontsize": 8.5}}
+        sns.heatmap(values, ax=axes, xticklabels=heads, yticklabels=layers, **scale, **look)
+        for text, value in zip(axes.texts, values.flat, strict=True):
+            text.set_color("white" if abs(value) > 0.6 * largest else INK)
         axes.set(title=name, xlabel="head")
-        axes.set_xticks(range(values.shape[1]), range(1, values.shape[1] + 1))
-        axes.set_yticks(range(len(values)), range(1, len(values) + 1))
-        axes.grid(visible=False)
+        axes.tick_params(axis="y", rotation=0)
     grid[0].set_ylabel("layer")
-    picture.colorbar(drawn, ax=list(grid), label="points")
+    picture.colorbar(axes.collections[0], ax=list(grid), label="points")
     return set_description(
         picture,
         "For each layer and head, the share of its attention that lies on the object minus the object's share of the "

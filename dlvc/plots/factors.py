@@ -1,11 +1,13 @@
 """Measured values as lines: one factor along the axis, one line for each thing that is compared."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
 from dlvc.plots.style import (
     BLUE,
@@ -18,19 +20,19 @@ from dlvc.plots.style import (
     VERMILLION,
     ModelStyle,
     Picture,
+    draw_runs,
     new_picture,
     set_description,
     styled,
 )
 
-LOOKS = tuple(
-    ModelStyle(color, marker, line)
-    for color, marker, line in zip(
-        (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE),
-        ("o", "s", "^", "D", "v", "P"),
-        ("-", "--", "-.", (0, (1, 1)), "-", "--"),
-        strict=True,
-    )
+LOOKS = (
+    ModelStyle(BLUE, "o", "-"),
+    ModelStyle(VERMILLION, "s", "--"),
+    ModelStyle(GREEN, "^", "-."),
+    ModelStyle(PURPLE, "D", (0, (1, 1))),
+    ModelStyle(SKY, "v", "-"),
+    ModelStyle(ORANGE, "P", "--"),
 )
 
 
@@ -46,13 +48,12 @@ def measured_lines(
     log: str = "",
     styles: Mapping[str, ModelStyle] | None = None,
 ) -> Picture:
-    """Return a plot for each panel, side by side with one scale: a line for each name, a marker at each place.
+    """A plot for each panel, side by side with one scale: a line for each name, a marker at each place.
 
     `panels[panel][line]` are as many values as there are `places`, or a list of several runs of that, (runs, places):
     then the line is their mean and a band goes from the lowest to the highest. `log` names the axes with a logarithmic
     scale: "x", "y" or "xy". `styles` draws a line as a model is drawn elsewhere. `says` is the description.
-
-    Raises: ValueError if a line has another number of values.
+    Raises ValueError if a line has another number of values.
     """
     picture = new_picture(max(6.5, 3.6 * len(panels) + 1), 4.2, title=title)
     grid = picture.subplots(1, len(panels), squeeze=False, sharey=True)[0]
@@ -66,18 +67,8 @@ def measured_lines(
                     f"{name} has {runs.shape[1]} values for {len(places)} places; give one for each place."
                 )
             look = looks[name]
-            axes.plot(
-                places,
-                runs.mean(axis=0),
-                color=look.color,
-                marker=look.marker,
-                linestyle=look.line,
-                label=name,
-            )
-            if len(runs) > 1:
-                axes.fill_between(
-                    places, runs.min(axis=0), runs.max(axis=0), color=look.color, alpha=0.15, lw=0
-                )
+            line = {"color": look.color, "marker": look.marker, "linestyle": look.line}
+            draw_runs(axes, places, runs, label=name, **line)
         axes.set_title(panel)
         axes.set_xlabel(place_label)
         _scale(axes, places, log)
@@ -90,7 +81,7 @@ def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
     if "y" in log:
         axes.set_yscale("log")
         # Plain numbers: matplotlib's own are formulas, which the common style does not set.
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
         low, high = axes.get_ylim()
         if high < 100 * low:  # powers of ten alone would be one or two numbers
@@ -98,9 +89,7 @@ def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
     if "x" in log:
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(
-            FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
-        )
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:{',.0f' if value >= 1 else 'g'}}")
     if len(places) <= 8:
         axes.xaxis.set_major_locator(FixedLocator(list(places)))
 
@@ -109,7 +98,7 @@ def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
 def calibration_diagram(
     groups: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[int]]], *, says: str
 ) -> Picture:
-    """Return how often a model is right against how sure it was, beside the line on which both are equal.
+    """How often a model is right against how sure it was, beside the line on which both are equal.
 
     `groups[model]` are confidence, accuracy (both 0 to 1) and number of predictions, as
     `diagnosis.robustness.calibration` gives them; a larger marker stands for more predictions.
@@ -123,17 +112,11 @@ def calibration_diagram(
         sure, right = 100 * np.asarray(confidence), 100 * np.asarray(accuracy)
         axes.plot(sure, right, color=look.color, linestyle=look.line, linewidth=1.2)
         size = 20 + 200 * np.sqrt(np.asarray(count) / np.sum(count))
-        axes.scatter(
-            sure, right, s=size, color=look.color, marker=look.marker, edgecolor="white", label=name
-        )
+        dots = {"color": look.color, "marker": look.marker, "edgecolor": "white", "label": name}
+        axes.scatter(sure, right, s=size, **dots)
     axes.text(97, 4, "too sure", color=INK, fontsize=9, ha="right")
     axes.text(4, 95, "not sure enough", color=INK, fontsize=9, va="top")
-    axes.set(
-        xlim=(0, 101),
-        ylim=(0, 101),
-        xlabel="probability of the named class (%)",
-        ylabel="right (%)",
-        aspect="equal",
-    )
+    axes.set(xlim=(0, 101), ylim=(0, 101), aspect="equal")
+    axes.set(xlabel="probability of the named class (%)", ylabel="right (%)")
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
     return set_description(picture, says)

@@ -1,18 +1,20 @@
 """Figures of images and of what a convolution makes of them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dlvc.checks import check_whole
-from dlvc.plots.arrays import as_array, as_picture, as_pictures
-from dlvc.plots.style import ORANGE, Picture, new_picture, set_description, styled
+from dlvc.plots.arrays import as_array, as_picture, as_pictures, as_shaped
+from dlvc.plots.style import Picture, new_picture, set_description, styled
 from dlvc.plots.tiling import Tiling
 
 
 def _columns_for(count: int) -> int:
-    """Return a number of columns that leaves no gap in the last row if one from 5 to 10 does."""
+    """A number of columns that leaves no gap in the last row if one from 5 to 10 does."""
     return next((n for n in range(10, 4, -1) if count % n == 0), min(count, 8))
 
 
@@ -32,71 +34,52 @@ def show_images(
     title: str = "",
     says: str = "",
 ) -> Picture:
-    """Return a grid of images (N, 3, H, W), uint8 or floats in [0, 1], with a title above each.
+    """A grid of images (N, 3, H, W), uint8 or floats in [0, 1], with a title above each.
 
     `titles` are as many as images, or as many as columns: then they stand above the first row.
     `outlines` (N, H, W) bool draws the border of each image's mask; `says` is the description.
-
-    Raises: ValueError for another shape, type or range.
+    Raises ValueError for another shape, type or range.
     """
     pictures = as_pictures(images)
     count, height, width, _ = pictures.shape
     if columns is not None:
         check_whole("columns", columns, low=1, hint="Leave it out to have it chosen.")
-    if outlines is not None and tuple(np.shape(outlines)) != (count, height, width):
-        raise ValueError(
-            f"outlines must have shape {(count, height, width)}; got {tuple(np.shape(outlines))}. "
-            "Pass the masks of the same images."
-        )
+    if outlines is not None:
+        hint = "Pass the masks of the same images."
+        outlines = as_shaped(outlines, f"{count, height, width}", name="outlines", hint=hint)
     columns = min(columns or _columns_for(count), count)
     _check_titles(titles, {columns: "one per column", count: "one per image"})
     inches = 0.95 if columns > 6 else 1.3
-    each_named = titles is not None and len(titles) == count
-    lines = max(str(each).count("\n") + 1 for each in titles) if each_named else 0
+    one_each = titles is not None and len(titles) == count
+    lines = max(str(name).count("\n") + 1 for name in titles) if one_each else 0
     options = {"inches": inches, "ratio": height / width, "heading": lines}
     tiling = Tiling(columns, -(-count // columns), title=title, **options)
-    for index, each in enumerate(pictures):
+    for index, pixels in enumerate(pictures):
         row, column = divmod(index, columns)
-        tiling.draw(each, column, row)
+        tiling.draw(pixels, column, row)
         if titles is not None and index < len(titles):
             tiling.write_above(str(titles[index]), column, row)
         if outlines is not None:
-            _draw_outline(tiling, as_array(outlines[index]), column, row)
-    named = "" if titles is None else ", each named above" if each_named else " in named columns"
+            tiling.draw_outline(outlines[index], column, row)
+    named = "" if titles is None else ", each named above" if one_each else " in named columns"
     drawn = ", with the outline of each object" if outlines is not None else ""
     what = f"{count} images" if count > 1 else "An image"
     text = f"{what} of {width} x {height} pixels{named}{drawn}."
     return set_description(tiling.picture, says or text)
 
 
-def _draw_outline(tiling: Tiling, mask: np.ndarray, column: int, row: int) -> None:
-    if not mask.any() or mask.all():
-        return  # no border to draw
-    x, y = tiling.corner(column, row)
-    rows, columns = mask.shape
-    across = x + (np.arange(columns) + 0.5) / columns
-    down = y + (np.arange(rows) + 0.5) / rows * tiling.ratio
-    for color, line in (("black", 2.6), (ORANGE, 1.4)):
-        tiling.axes.contour(across, down, mask, levels=[0.5], colors=color, linewidths=line)
-
-
 @styled
 def show_augmentations(
     originals: Any, variants: Any, titles: Sequence[str] | None = None, *, title: str = ""
 ) -> Picture:
-    """Return a row per image: the original at the left, then its random variants.
+    """A row per image: the original at the left, then its random variants.
 
     `originals` (N, 3, H, W) and `variants` (N, K, 3, H, W) are uint8 or floats in [0, 1].
-
-    Raises: ValueError for another shape, type or range.
+    Raises ValueError for another shape, type or range.
     """
     pictures = as_pictures(originals, name="originals")
-    changed = as_array(variants)
-    if changed.ndim != 5 or len(changed) != len(pictures):
-        raise ValueError(
-            f"variants must have shape (N, K, 3, H, W) with N = {len(pictures)}; "
-            f"got {changed.shape}. Stack K augmented batches along axis 1."
-        )
+    hint = "Stack K augmented batches along axis 1."
+    changed = as_shaped(variants, f"({len(pictures)}, K, 3, H, W)", name="variants", hint=hint)
     _check_titles(titles, {len(pictures): "one per image"})
     count, number = changed.shape[:2]
     first = 1.25  # a gap sets the originals apart
@@ -106,8 +89,8 @@ def show_augmentations(
         tiling.draw(original, 0, row)
         if titles is not None:
             tiling.write_left(str(titles[row]), 0, row)
-        for place, each in enumerate(as_pictures(several, name="variants")):
-            tiling.draw(each, first + place, row)
+        for place, variant in enumerate(as_pictures(several, name="variants")):
+            tiling.draw(variant, first + place, row)
     tiling.write_above("original", 0, 0)
     tiling.write_above("random variants", first, 0)
     what = f"{count} images" if count > 1 else "An image"
@@ -119,25 +102,20 @@ def show_augmentations(
 
 @styled
 def filters_grid(weights: Any, *, title: str = "First-layer filters") -> Picture:
-    """Return the filters (F, 3, k, k) of a first convolution as small colour images.
+    """The filters (F, 3, k, k) of a first convolution as small colour images.
 
     All share one scale, symmetric around zero: middle grey is a weight of zero.
-
-    Raises: ValueError for another shape.
+    Raises ValueError for another shape.
     """
-    filters = as_array(weights).astype(np.float64)
-    if filters.ndim != 4 or filters.shape[1] != 3:
-        raise ValueError(
-            f"weights must have shape (filters, 3, k, k); got {filters.shape}. "
-            "Only a first layer sees three colours."
-        )
+    hint = "Only a first layer sees three colours."
+    filters = as_shaped(weights, "(filters, 3, k, k)", name="weights", hint=hint).astype(np.float64)
     largest = np.abs(filters).max() or 1.0
     count, size = len(filters), filters.shape[-1]
     columns = min(count, 8)
     tiling = Tiling(columns, -(-count // columns), inches=0.85, title=title)
-    for index, each in enumerate(filters):
+    for index, weight in enumerate(filters):
         row, column = divmod(index, columns)
-        tiling.draw(0.5 + each.transpose(1, 2, 0) / (2 * largest), column, row)
+        tiling.draw(0.5 + weight.transpose(1, 2, 0) / (2 * largest), column, row)
     return set_description(
         tiling.picture,
         f"The {count} filters of {size} x {size} pixels in one scale: middle grey is a weight of "
@@ -147,15 +125,12 @@ def filters_grid(weights: Any, *, title: str = "First-layer filters") -> Picture
 
 @styled
 def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -> Picture:
-    """Return the channels (C, H, W) of one layer's output for one image, in one shared scale.
+    """The channels (C, H, W) of one layer's output for one image, in one shared scale.
 
     `image` (3, H, W), uint8 or floats in [0, 1], is drawn first.
-
-    Raises: ValueError for another shape.
+    Raises ValueError for another shape.
     """
-    channels = as_array(maps)
-    if channels.ndim != 3:
-        raise ValueError(f"maps must have shape (channels, H, W); got {channels.shape}.")
+    channels = as_shaped(maps, "(channels, H, W)", name="maps")
     count, height, width = channels.shape
     first = 0 if image is None else 1.25
     columns = min(count, 8)
@@ -164,10 +139,10 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
     if image is not None:
         tiling.draw(as_picture(image), 0, 0)
         tiling.write_above("image", 0, 0)
-    for index, each in enumerate(channels):
+    scale = {"vmin": channels.min(), "vmax": channels.max(), "cmap": "magma"}
+    for index, channel in enumerate(channels):
         row, column = divmod(index, columns)
-        scale = {"vmin": channels.min(), "vmax": channels.max(), "cmap": "magma"}
-        drawn = tiling.draw(each, first + column, row, **scale)
+        drawn = tiling.draw(channel, first + column, row, **scale)
     tiling.color_bar(drawn, "output of the layer")
     return set_description(
         tiling.picture,
@@ -178,20 +153,16 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
 
 @styled
 def field_maps(fields: Mapping[str, Any], *, says: str, title: str = "") -> Picture:
-    """Return how much an output depends on each pixel, a square for each name, each in its own scale.
+    """How much an output depends on each pixel, a square for each name, each in its own scale.
 
     `fields[name]` is (H, W), as `diagnosis.fields.effective_field` gives it: brighter counts more, black not at all.
     """
     picture = new_picture(max(5.0, 2.6 * len(fields)), 3.5, title=title)
-    for axes, (name, field) in zip(
-        np.atleast_1d(picture.subplots(1, len(fields))), fields.items(), strict=True
-    ):
+    grid = picture.subplots(1, len(fields), squeeze=False)[0]
+    for axes, (name, field) in zip(grid, fields.items(), strict=True):
         # The square root: otherwise the bright middle would hide how far the field goes.
         axes.imshow(np.sqrt(as_array(field)), cmap="inferno")
-        axes.set_title(name)
-        axes.set(
-            xlabel="column (pixels)",
-            ylabel="row (pixels)" if axes.get_subplotspec().is_first_col() else "",
-        )
+        axes.set(title=name, xlabel="column (pixels)")
         axes.grid(visible=False)
+    grid[0].set_ylabel("row (pixels)")
     return set_description(picture, says)

@@ -1,5 +1,7 @@
 """Runs grouped into series: what is one curve, bar or point in a figure."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlvc.experiments import (
-    EXPERIMENTS,
     ModelStyle,
     RunRecord,
-    check_records,
-    check_same_experiment,
+    Work,
+    conditions,
+    differing,
+    group_by_experiment,
+    in_registry_order,
 )
 from dlvc.plots.style import model_style
 
@@ -39,9 +43,9 @@ class Series:
         return np.sum([run.test.confusion for run in self.runs], axis=0)
 
     @property
-    def circumstances(self) -> tuple[str, str, str]:
-        """Protocol, data and profile of the runs."""
-        return _circumstances(self.runs[0])
+    def work(self) -> tuple[str, Work]:
+        """The protocol and the work of the runs: what another model's must share to be compared with them."""
+        return self.runs[0].protocol, Work.of(self.runs[0])
 
     @property
     def face(self) -> str:
@@ -50,41 +54,44 @@ class Series:
 
 
 def series_of(records: Iterable[RunRecord], *, tested: bool = False) -> list[Series]:
-    """Return the records as series, in the registry's order of models.
+    """The records as series, in the registry's order of models.
 
-    A label is the title and whatever else differs among the records: protocol, data, or a profile
-    other than full.
-    With `tested`, runs without a test result are left out.
-
-    Raises: ValueError if nothing is left to draw, or if runs that would share a series differ in
-    more than the seed.
+    A label is the title and in what the series differ besides: protocol, data, a profile other than full, and what else
+    tells two series of one model apart. With `tested`, runs without a test result are left out.
+    Raises ValueError if nothing is left to draw.
     """
-    records = list(records)
-    check_records(records)
-    kept = [record for record in records if record.test is not None or not tested]
-    if not kept:
+    drawn = [
+        record for record in in_registry_order(records) if record.test is not None or not tested
+    ]
+    if not drawn:
         wanted = "with a test result" if tested else "of a run"
         raise ValueError(f"a figure needs at least one record {wanted}; got none. Train a model.")
-    groups: dict[tuple[str, ...], list[RunRecord]] = {}
-    for record in sorted(kept, key=_rank):
-        groups.setdefault((record.key, record.title, *_circumstances(record)), []).append(record)
-    columns = zip(*map(_circumstances, kept), strict=True)
-    differing = [place for place, values in enumerate(columns) if len(set(values)) > 1]
+    groups = group_by_experiment(drawn)
+    facts = [_circumstances(runs[0]) for runs in groups]
+    shared = set.intersection(*map(set, facts))
     series: list[Series] = []
-    for (key, title, *facts), runs in groups.items():
-        check_same_experiment(runs)
+    for runs, own in zip(groups, facts, strict=True):
+        run = runs[0]
         # The full profile is what a reader expects, so only the others are named.
-        named = [facts[place] for place in differing if facts[place] != "full profile"]
-        label = textwrap.fill(", ".join([title.replace(") (", ", "), *named]), LABEL_WIDTH)
-        first = all(key != other.key for other in series)
-        series.append(Series(key, label, model_style(key), tuple(runs), first))
+        named = [fact for fact in own if fact not in shared | {"full profile"}]
+        twins = [
+            conditions(other[0])
+            for other, theirs in zip(groups, facts, strict=True)
+            if (other[0].key, other[0].title, theirs) == (run.key, run.title, own)
+        ]
+        settings = conditions(run)
+        named += [f"{name} {settings.get(name, '-')}"[:LABEL_WIDTH] for name in differing(twins)]
+        label = textwrap.fill(", ".join([run.title.replace(") (", ", "), *named]), LABEL_WIDTH)
+        first = all(run.key != other.key for other in series)
+        series.append(Series(run.key, label, model_style(run.key), tuple(runs), first))
     return series
 
 
 def learning_series(records: Iterable[RunRecord]) -> list[Series]:
-    """Return the series that have parameters to learn and at least one epoch.
+    """The series that have parameters to learn and at least one epoch.
 
-    Raises: ValueError if there is none.
+
+    Raises ValueError if there is none.
     """
     trained = [record for record in records if record.model["parameters"] and record.epochs]
     if not trained:
@@ -95,28 +102,24 @@ def learning_series(records: Iterable[RunRecord]) -> list[Series]:
 
 
 def means_text(series: Sequence[Series]) -> str:
-    """Return in words what is drawn of the runs: single ones, or means and bands."""
+    """What is drawn of the runs, in words: single ones, or means and bands."""
     text = runs_text(series)
     return text if text == "one run each" else f"means over {text}, bands from lowest to highest"
 
 
 def runs_text(series: Sequence[Series]) -> str:
-    """Return in words how many runs the series have, such as `3 runs each`."""
-    counts = sorted({len(each.runs) for each in series})
+    """How many runs the series have, in words, such as `3 runs each`."""
+    counts = sorted({len(one.runs) for one in series})
     if counts == [1]:
         return "one run each"
     return f"{counts[0]} to {counts[-1]} runs each" if len(counts) > 1 else f"{counts[0]} runs each"
 
 
 def data_text(series: Sequence[Series]) -> str:
-    """Return the titles of the data that the series' runs were made on."""
-    return " and ".join(dict.fromkeys(run.data["title"] for each in series for run in each.runs))
-
-
-def _rank(record: RunRecord) -> int:
-    order = list(EXPERIMENTS)
-    return order.index(record.key) if record.key in EXPERIMENTS else len(order)
+    """The titles of the data that the series' runs were made on."""
+    return " and ".join(dict.fromkeys(run.data["title"] for one in series for run in one.runs))
 
 
 def _circumstances(record: RunRecord) -> tuple[str, str, str]:
+    """The conditions that a label names first, in words."""
     return f"{record.protocol} protocol", record.data["title"], f"{record.profile} profile"

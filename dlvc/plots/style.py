@@ -5,11 +5,13 @@ also has its own marker, and the models of one family differ in lightness and li
 a figure can be read in grey. Knows no record and no model.
 """
 
+from __future__ import annotations
+
 import functools
 import io
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib.style
@@ -17,8 +19,10 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
+from dlvc.checks import check_whole
 from dlvc.experiments import EXPERIMENTS, ModelStyle
 
 INK = "#222222"
@@ -88,7 +92,7 @@ class Picture(Figure):
         return f"<Figure size {size}: {self.description}>"
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-        """Return the PNG for a notebook with its shown size and alternative text."""
+        """The PNG for a notebook with its shown size and alternative text."""
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=FIGURE_DPI)
         width, height = (self.get_size_inches() * SCREEN_DPI).round().astype(int).tolist()
@@ -97,7 +101,7 @@ class Picture(Figure):
 
 
 def small_png(image: Image.Image) -> bytes:
-    """Return `image` as PNG, with 256 colours (a third of the bytes) if no pixel then changes visibly.
+    """`image` as PNG, with 256 colours (a third of the bytes) if no pixel then changes visibly.
 
     Lines, text and maps have few colours and become small; a mosaic of photos stays as it is.
     """
@@ -120,7 +124,7 @@ def _register_with_notebook() -> None:
 
 
 def styled(draw: Callable[..., Picture]) -> Callable[..., Picture]:
-    """Return `draw` with matplotlib's defaults and `STYLE` in force, whatever the user has set."""
+    """`draw` with matplotlib's defaults and `STYLE` in force, whatever the user has set."""
 
     @functools.wraps(draw)
     def draw_in_style(*arguments: Any, **options: Any) -> Picture:
@@ -131,7 +135,7 @@ def styled(draw: Callable[..., Picture]) -> Callable[..., Picture]:
 
 
 def new_picture(width: float, height: float, *, title: str = "") -> Picture:
-    """Return an empty picture of that size in inches, with a bold title at the top left."""
+    """An empty picture of that size in inches, with a bold title at the top left."""
     _register_with_notebook()
     picture = Picture(figsize=(width, height), dpi=FIGURE_DPI, layout="constrained")
     picture.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.04)
@@ -141,7 +145,7 @@ def new_picture(width: float, height: float, *, title: str = "") -> Picture:
 
 
 def set_description(picture: Picture, text: str) -> Picture:
-    """Return `picture` with `text` as its description, also written under it as a caption.
+    """`picture` with `text` as its description, also written under it as a caption.
 
     `text` is one sentence that says what is drawn. Raises ValueError if it is empty or no sentence.
     """
@@ -154,43 +158,94 @@ def set_description(picture: Picture, text: str) -> Picture:
     return picture
 
 
-def description(picture: Picture) -> str:
-    """Return the one sentence that says what `picture` shows, for a caption or alternative text."""
-    return picture.description
+def plot_grid(
+    count: int,
+    columns: int,
+    cell: tuple[float, float],
+    margin: tuple[float, float],
+    *,
+    title: str,
+    labels: tuple[str, str],
+) -> tuple[Picture, np.ndarray]:
+    """A picture with `count` plots in rows of at most `columns`, and the grid of their axes, which share their scales.
 
-
-def spread_apart(values: list[float], gap: float) -> list[float]:
-    """Return `values` moved as little as needed so that any two are at least `gap` apart.
-
-    Their order stays. For labels beside the ends of curves.
+    A plot is as large as `cell`, in inches (width, height); `margin` is added for what stands around all of them. The
+    outer ones get the `labels` of x and y; places that are left over stay empty.
     """
-    order = sorted(range(len(values)), key=lambda index: values[index])
-    # Neighbours that would overlap form a cluster, spread evenly around the mean of its members.
-    clusters: list[list[int]] = []
-    for index in order:
-        clusters.append([index])
-        while len(clusters) > 1 and _overlap(clusters[-2], clusters[-1], values, gap):
-            last = clusters.pop()
-            clusters[-1] += last
-    moved = list(values)
-    for cluster in clusters:
-        start = _cluster_start(cluster, values, gap)
-        for place, index in enumerate(cluster):
-            moved[index] = start + place * gap
-    return moved
+    check_whole("columns", columns, low=1, hint="Try 4.")
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    size = (max(columns * cell[0] + margin[0], 5), rows * cell[1] + margin[1])
+    picture = new_picture(*size, title=title)
+    grid = picture.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axes in grid.flat[count:]:
+        axes.set_axis_off()
+    for axes in grid.flat[count - columns : count]:
+        axes.set_xlabel(labels[0])
+        axes.tick_params(labelbottom=True)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(labels[1])
+    return picture, grid
 
 
-def _cluster_start(cluster: list[int], values: list[float], gap: float) -> float:
-    return sum(values[index] for index in cluster) / len(cluster) - gap * (len(cluster) - 1) / 2
+def empty_axes(
+    picture: Picture, width: float, height: float, *, margin: float = 0.0, anchor: str = "W"
+) -> Axes:
+    """The axes of a picture that holds drawings, no plot: (0, 0) is at the upper left, and units are square."""
+    axes = picture.subplots()
+    hide_axes(axes)
+    axes.set(xlim=(-margin, width + margin), ylim=(height + margin, -margin), anchor=anchor)
+    axes.set_aspect("equal")
+    return axes
 
 
-def _overlap(lower: list[int], upper: list[int], values: list[float], gap: float) -> bool:
-    lower_end = _cluster_start(lower, values, gap) + gap * (len(lower) - 1)
-    return _cluster_start(upper, values, gap) < lower_end + gap
+def draw_frame(
+    axes: Axes,
+    corner: tuple[float, float],
+    width: float,
+    height: float,
+    *,
+    color: str,
+    line: float = 1.6,
+) -> None:
+    """Draw a frame with a dark rim, which is seen on any image; `corner` is the upper left one."""
+    for shade, thickness in (("black", 2 * line), (color, line)):
+        look = {"fill": False, "edgecolor": shade, "linewidth": thickness, "zorder": 3}
+        axes.add_patch(Rectangle(corner, width, height, **look))
+
+
+def draw_runs(
+    axes: Axes, places: Sequence[float], runs: np.ndarray, *, color: str, **look: Any
+) -> tuple[float, float]:
+    """The last point of a line drawn through the means of `runs` (runs, places).
+
+    Several runs get a band from the lowest to the highest.
+    """
+    mean = runs.mean(axis=0)
+    axes.plot(places, mean, color=color, **look)
+    if len(runs) > 1:
+        low, high = runs.min(axis=0), runs.max(axis=0)
+        axes.fill_between(places, low, high, color=color, alpha=0.2, linewidth=0)
+    return float(places[-1]), float(mean[-1])
+
+
+def spread_apart(values: Sequence[float], gap: float) -> list[float]:
+    """`values`, moved as little as needed so that any two are at least `gap` apart, for labels beside ends of curves.
+
+    Their order stays. Without the steps of `gap` between them they need only rise: an isotonic regression.
+    """
+    from scipy.optimize import isotonic_regression  # as slow to import as seaborn
+
+    numbers = np.asarray(values, dtype=float)
+    order = numbers.argsort(kind="stable")
+    steps = gap * np.arange(len(numbers))
+    moved = np.empty(len(numbers))
+    moved[order] = isotonic_regression(numbers[order] - steps).x + steps
+    return moved.tolist()
 
 
 def units_per_inch(axes: Axes) -> float:
-    """Return how many units of y are one inch. Call it last: the layout is done for it."""
+    """How many units of y are one inch. Call it last: the layout is done for it."""
     axes.figure.get_layout_engine().execute(axes.figure)
     bottom, top = axes.get_ylim()
     return (top - bottom) / (axes.get_position().height * axes.figure.get_figheight())

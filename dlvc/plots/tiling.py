@@ -1,12 +1,13 @@
 """Many small pictures in columns and rows on one axes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
 from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
 
-from dlvc.plots.style import ORANGE, hide_axes, new_picture
+from dlvc.plots.style import ORANGE, draw_frame, empty_axes, new_picture
 
 GAP = 0.08  # between pictures, in widths of one
 
@@ -38,23 +39,17 @@ class Tiling:
         self.picture = new_picture(
             width, high * inches + 0.75 + (0.35 if title else 0), title=title
         )
-        self.axes = self.picture.subplots()
-        hide_axes(self.axes)
-        self.axes.set_xlim(0, wide)
-        self.axes.set_ylim(high, 0)
-        self.axes.set_aspect("equal")
-        self.axes.set_anchor("W")
+        self.axes = empty_axes(self.picture, wide, high)
 
     def corner(self, column: float, row: int) -> tuple[float, float]:
-        """Return the upper left corner of a place."""
+        """The upper left corner of a place."""
         return column * self.pitch[0], row * self.pitch[1] + self.heading
 
     def draw(self, pixels: np.ndarray, column: float, row: int, **options: Any) -> AxesImage:
         """Draw an image (H, W) or (H, W, 3) in its place, each value as one rectangle."""
         x, y = self.corner(column, row)
         extent = (x, x + 1, y + self.ratio, y)
-        image = self.axes.imshow(pixels, extent=extent, aspect="equal", **options)
-        return image
+        return self.axes.imshow(pixels, extent=extent, aspect="equal", **options)
 
     def write_above(self, text: str, column: float, row: int) -> None:
         """Write `text` over a place, starting at its left edge."""
@@ -75,9 +70,18 @@ class Tiling:
         x, y = self.corner(column, row)
         width, height = 1 / grid[1], self.ratio / grid[0]
         corner = x + patch[1] * width, y + patch[0] * height
-        for color, line in (("black", 3.2), (ORANGE, 1.7)):
-            look = {"fill": False, "edgecolor": color, "linewidth": line, "zorder": 3}
-            self.axes.add_patch(Rectangle(corner, width, height, **look))
+        draw_frame(self.axes, corner, width, height, color=ORANGE)
+
+    def draw_outline(self, mask: np.ndarray, column: float, row: int) -> None:
+        """Draw the border of a mask (H, W) in a place; there is none if it is empty or full."""
+        if not mask.any() or mask.all():
+            return
+        x, y = self.corner(column, row)
+        rows, columns = mask.shape
+        across = x + (np.arange(columns) + 0.5) / columns
+        down = y + (np.arange(rows) + 0.5) / rows * self.ratio
+        for color, line in (("black", 2.6), (ORANGE, 1.4)):
+            self.axes.contour(across, down, mask, levels=[0.5], colors=color, linewidths=line)
 
     def color_bar(self, drawn: AxesImage, label: str) -> None:
         """Add the scale of `drawn` at the right."""

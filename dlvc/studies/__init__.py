@@ -1,6 +1,7 @@
 """What was measured once and is stored in figures/records/: small trainings, attention maps, loops."""
 
 from dlvc.studies.attention import load_recordings
+from dlvc.studies.bench import losses_on_record
 from dlvc.studies.maps import cnn_map, contrast, load_map_tests, measure_maps, vit_maps
 from dlvc.studies.speed import (
     TECHNIQUES,

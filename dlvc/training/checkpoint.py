@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from dlvc.files import CannotWriteError, said_in_words, write_whole
+from dlvc.files import CannotWriteError, explained_write, write_whole
 
 FORMAT_VERSION = 2  # another one is passed over: the training starts anew
 KEPT = 2  # checkpoints, so that there is one to fall back on
@@ -119,7 +119,7 @@ class CheckpointFolder:
         self.owner = self.folder / "owner.txt"
 
     def __enter__(self) -> CheckpointFolder:
-        with said_in_words(self.folder):
+        with explained_write(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 self.lock.acquire()

@@ -13,36 +13,20 @@ from tqdm.auto import tqdm
 
 from dlvc.checks import check_kind, check_whole
 from dlvc.data import CLASSES, Split, check_labels, check_pixels, to_float
-from dlvc.metrics import (
-    accuracy,
-    add_to_confusion,
-    check_scores,
-    mean_loss,
-    mean_per_class_accuracy,
-)
+from dlvc.metrics import Counted, add_to_confusion, check_scores, mean_loss
 from dlvc.training.device import autocast, input_layout, model_device
 from dlvc.training.memory import in_smaller_parts
 from dlvc.training.processes import ALONE, OneProcess
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Counted):
     """A model's score on one split; `confusion` is int64 (10, 10), `correct` bool (N,), both on the CPU."""
 
     loss: float
     confusion: Tensor
     correct: Tensor
     seconds: float
-
-    @property
-    def accuracy(self) -> float:
-        """The share of images classified correctly."""
-        return accuracy(self.confusion)
-
-    @property
-    def mean_per_class_accuracy(self) -> float:
-        """The mean over classes of the share of the class's images classified correctly."""
-        return mean_per_class_accuracy(self.confusion)
 
 
 def evaluate(

@@ -37,11 +37,15 @@ def widget_bundle(
     The object itself is no widget: one of ipywidgets 7 would be displayed without being asked for its bundle.
     `text` is compared by the notebooks' tests, so it must be the same on every machine.
     """
+    data, metadata = picture_bundle(picture, text)
+    return {**widget_view(widget), **data}, metadata
+
+
+def picture_bundle(picture: Picture, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a cell shows of a picture: HTML, too, as JupyterLab gives a bare picture no alternative text."""
     png, look = picture._repr_png_()
-    # As HTML, too: JupyterLab gives a bare picture no alternative text.
     still = figure(png, picture.description, width=look["width"])
-    data = {**widget_view(widget), "text/html": still, "image/png": png, "text/plain": text}
-    return data, {"image/png": look}
+    return {"text/html": still, "image/png": png, "text/plain": text}, {"image/png": look}
 
 
 def widget_view(widget: DOMWidget) -> dict[str, Any]:
@@ -71,6 +75,6 @@ def inline_svg(picture: Picture) -> str:
     svg = svg[svg.index("<svg") :]
     for color, themed in THEMED.items():
         svg = svg.replace(color.lower(), themed)
-    says = html.escape(picture.description, quote=True)
+    label = html.escape(picture.description, quote=True)
     style = "max-width: 100%; height: auto"
-    return svg.replace("<svg", f'<svg role="img" aria-label="{says}" style="{style}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}" style="{style}"', 1)

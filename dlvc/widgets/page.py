@@ -28,10 +28,12 @@ def source(name: str) -> str:
 def module(name: str) -> str:
     """`name`.js and all it imports as one module, for hosts that load a single text."""
     names = [name]
-    for each in names:  # which grows by what they import
-        names += IMPORT.findall(source(f"{each}.js"))
-    ordered = dict.fromkeys(reversed(names))  # what is imported stands first, and once
-    return "\n".join(EXPORT.sub("", IMPORT.sub("", source(f"{each}.js"))) for each in ordered)
+    for importer in names:  # which grows by what they import
+        names += IMPORT.findall(source(f"{importer}.js"))
+    scripts = [
+        source(f"{name}.js") for name in dict.fromkeys(reversed(names))
+    ]  # imported ones first
+    return "\n".join(EXPORT.sub("", IMPORT.sub("", script)) for script in scripts)
 
 
 def json_for_script(value: Any) -> str:

@@ -1,4 +1,6 @@
-"""A CIFAR-10 of the official shape without its pictures, and a server that can misbehave."""
+"""A CIFAR-10 of the official shape without its images, and a server that can misbehave."""
+
+from __future__ import annotations
 
 import io
 import tarfile
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlvc.data.sketch10.sketches import CLASSES
+from dlvc.data import CLASSES
 
 BATCH_NAMES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 
@@ -93,11 +95,10 @@ class Page:
     content: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    cut_at: tuple[int, ...] = ()  # drop the first connections after so many bytes of the file
+    cut_at: int | None = None  # drop the connection after so many bytes of the file
     pause: float = 0.0  # seconds between two pieces of 4,096 bytes
     silent_after: int | None = None  # then send nothing more for a second
     late: float = 0.0  # seconds before the answer begins
-    ranges: bool = True
     hide_length: bool = False
 
 
@@ -107,7 +108,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.pages: dict[str, Page] = {}
-        self.requests: list[tuple[str, str | None]] = []  # path and asked-for range
+        self.requests: list[str] = []  # their paths
 
     def add(self, path: str, page: Page) -> str:
         self.pages[path] = page
@@ -121,27 +122,17 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        asked = self.headers.get("Range")
         page = self.server.pages[self.path]
-        earlier = sum(path == self.path for path, _ in self.server.requests)
-        self.server.requests.append((self.path, asked))
-        start = 0
-        status = page.status
+        self.server.requests.append(self.path)
         time.sleep(page.late)
-        if asked and page.ranges and status == 200:
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
-            status = 206
-        self.send_response(status)
-        if status == 206 and "Content-Range" not in page.headers:
-            size = len(page.content)
-            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        self.send_response(page.status)
         if not page.hide_length:
-            self.send_header("Content-Length", str(len(page.content) - start))
+            self.send_header("Content-Length", str(len(page.content)))
         for name, value in page.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        end = page.cut_at[earlier] if earlier < len(page.cut_at) else len(page.content)
-        for position in range(start, end, 4096):
+        end = len(page.content) if page.cut_at is None else page.cut_at
+        for position in range(0, end, 4096):
             if page.silent_after is not None and position >= page.silent_after:
                 time.sleep(1.0)
                 return

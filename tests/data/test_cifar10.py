@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import hashlib
 import os
 import pickle
@@ -13,7 +15,6 @@ import torch
 
 import dlvc.data.cifar10 as cifar10
 from dlvc.data.cifar10 import BATCH_MD5, InvalidFileError, read_archive, read_folder
-from dlvc.data.sketch10.sketches import CLASSES
 
 LABELS = [position % 10 for position in range(10_000)]
 PIXELS = np.zeros((10_000, 3_072), dtype=np.uint8)
@@ -31,11 +32,11 @@ def digest(path: Path) -> str:
 def read_batch(folder: Path, content: bytes) -> None:
     """Read a folder whose first batch is `content`; it is refused there or for the second."""
     (folder / "data_batch_1").write_bytes(content)
-    read_folder(folder, classes=CLASSES)
+    read_folder(folder)
 
 
 def read(archive: Path) -> None:
-    read_archive(archive, sha256=digest(archive), classes=CLASSES)
+    read_archive(archive, sha256=digest(archive))
 
 
 def assert_official_content(files: cifar10.CifarFiles) -> None:
@@ -56,25 +57,25 @@ def assert_official_content(files: cifar10.CifarFiles) -> None:
 
 
 def test_folder_is_read_in_the_official_order(official_folder):
-    files = read_folder(official_folder, classes=CLASSES)
+    files = read_folder(official_folder)
     assert_official_content(files)
     assert not files.verified
 
 
 def test_archive_is_read_in_the_official_order_whatever_the_order_of_its_members(official_archive):
-    files = read_archive(official_archive, sha256=digest(official_archive), classes=CLASSES)
+    files = read_archive(official_archive, sha256=digest(official_archive))
     assert_official_content(files)
     assert files.verified
 
 
 def test_folder_is_verified_only_if_all_six_digests_are_right(official_folder, monkeypatch):
-    found = {
+    digests = {
         name: hashlib.md5((official_folder / name).read_bytes()).hexdigest() for name in BATCH_MD5
     }
-    monkeypatch.setattr(cifar10, "BATCH_MD5", found)
-    assert read_folder(official_folder, classes=CLASSES).verified
-    monkeypatch.setattr(cifar10, "BATCH_MD5", {**found, "test_batch": "0" * 32})
-    assert not read_folder(official_folder, classes=CLASSES).verified
+    monkeypatch.setattr(cifar10, "BATCH_MD5", digests)
+    assert read_folder(official_folder).verified
+    monkeypatch.setattr(cifar10, "BATCH_MD5", {**digests, "test_batch": "0" * 32})
+    assert not read_folder(official_folder).verified
 
 
 def test_digests_are_those_that_torchvision_publishes():
@@ -83,7 +84,7 @@ def test_digests_are_those_that_torchvision_publishes():
     assert list(BATCH_MD5.items()) == [tuple(row) for row in CIFAR10.train_list + CIFAR10.test_list]
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", range(1, 6))  # protocol 0 spells each black pixel with 6 bytes
 def test_batch_that_todays_numpy_pickled_is_read(tmp_path, protocol):
     content = pickle.dumps({b"data": PIXELS, b"labels": LABELS}, protocol=protocol)
     with pytest.raises(InvalidFileError, match="data_batch_2 is missing"):
@@ -108,8 +109,14 @@ def test_batch_that_todays_numpy_pickled_is_read(tmp_path, protocol):
         ({b"data": PIXELS, b"labels": [-1, *LABELS[1:]]}, "got -1 for image 0"),
         ({b"data": PIXELS, b"labels": [0.0, *LABELS[1:]]}, r"got 0\.0 for image 0"),
         ({b"data": PIXELS, b"labels": [True, *LABELS[1:]]}, "got True for image 0"),
-        ({b"data": PIXELS, b"labels": [10**5000, *LABELS[1:]]}, "got a int for image 0"),
-        ({b"data": PIXELS, b"labels": [[DOUBLING], *LABELS[1:]]}, "got a list for image 0"),
+        (
+            {b"data": PIXELS, b"labels": [10**5000, *LABELS[1:]]},
+            "got a value of type int for image 0",
+        ),
+        (
+            {b"data": PIXELS, b"labels": [[DOUBLING], *LABELS[1:]]},
+            "got a value of type list for image 0",
+        ),
     ],
 )
 def test_wrong_content_is_refused_with_what_came_and_what_is_needed(tmp_path, batch, message):
@@ -145,33 +152,9 @@ def test_malicious_pickle_is_refused_and_does_not_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        b"cos\nsystem\n(S'true'\ntR.",
-        b"cbuiltins\neval\n(S'1'\ntR.",
-        b"cnumpy\nload\n(S'x'\ntR.",
-        b"cnumpy\nndarray\n(J\xff\xff\xff\x7ftR.",
-        b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x03\x00\x00\x00hextR.",
-        b"\x80\x02\x82\x01.",
-        b"P1\n.",
-        b"",
-        b"\x80\x02}",
-        b"not a pickle",
-    ],
-    ids=[
-        "system",
-        "eval",
-        "numpy.load",
-        "huge",
-        "codec",
-        "extension",
-        "id",
-        "empty",
-        "cut",
-        "text",
-    ],
+    "content", [b"", b"\x80\x02}", b"not a pickle", b"cnumpy\nload\n(S'x'\ntR."]
 )
-def test_pickle_of_anything_else_is_refused(tmp_path, content):
+def test_what_is_no_pickle_of_data_is_refused(tmp_path, content):
     with pytest.raises(InvalidFileError, match="data_batch_1 is refused"):
         read_batch(tmp_path, content)
 
@@ -180,18 +163,19 @@ def test_file_that_is_too_long_is_not_read_to_its_end(tmp_path):
     with (tmp_path / "data_batch_1").open("wb") as file:
         file.truncate(10_000_000_000)  # takes no room on the disk
     with pytest.raises(InvalidFileError, match="must have at most 40,000,000 bytes"):
-        read_folder(tmp_path, classes=CLASSES)
+        read_folder(tmp_path)
 
 
-def test_classes_in_another_order_are_refused(official_folder):
+def test_classes_in_another_order_are_refused(official_folder, monkeypatch):
+    monkeypatch.setattr(cifar10, "CLASSES", cifar10.CLASSES[::-1])
     with pytest.raises(InvalidFileError, match=r"batches\.meta must name the classes truck, ship"):
-        read_folder(official_folder, classes=CLASSES[::-1])
+        read_folder(official_folder)
 
 
 def test_archive_with_another_digest_is_refused_before_it_is_opened(official_archive, monkeypatch):
     monkeypatch.setattr(tarfile, "open", lambda *_, **__: pytest.fail("the archive was parsed"))
     with pytest.raises(InvalidFileError, match="is not the official archive: its SHA-256 must be"):
-        read_archive(official_archive, sha256="0" * 64, classes=CLASSES)
+        read_archive(official_archive, sha256="0" * 64)
 
 
 def member(
@@ -287,17 +271,16 @@ MEASURE = """
 import sys
 from pathlib import Path
 from dlvc.data.cifar10 import read_archive, read_folder
-from dlvc.data.sketch10.sketches import CLASSES
 
 def peak():  # of this process alone; the usual ru_maxrss begins with the parent's peak
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 before = peak()
-files = read_folder(Path(sys.argv[1]), classes=CLASSES)
+files = read_folder(Path(sys.argv[1]))
 if len(sys.argv) > 2:
     del files
-    files = read_archive(Path(sys.argv[2]), sha256=sys.argv[3], classes=CLASSES)
+    files = read_archive(Path(sys.argv[2]), sha256=sys.argv[3])
 print(peak() - before)
 """
 
@@ -310,6 +293,7 @@ def extra_peak_bytes(*arguments: str) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.slow
 def test_loading_takes_less_than_400_mb(official_folder, official_archive):
     arguments = (str(official_folder), str(official_archive), digest(official_archive))
     extra = extra_peak_bytes(*arguments)
@@ -322,7 +306,7 @@ def test_loading_takes_less_than_400_mb(official_folder, official_archive):
 )
 def test_real_copy_holds_1000_images_of_each_class_for_the_test():
     folder = Path(os.environ["DLVC_DATA_DIR"]) / cifar10.FOLDER_NAME
-    files = read_folder(folder, classes=CLASSES)
+    files = read_folder(folder)
     assert torch.bincount(files.labels[50_000:]).tolist() == [1_000] * 10
     assert torch.bincount(files.labels[:50_000]).tolist() == [5_000] * 10
     # Mean of the training pixels, by channel.

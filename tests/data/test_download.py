@@ -1,25 +1,25 @@
+from __future__ import annotations
+
 import hashlib
 import os
 import shutil
 import socket
 import threading
-import time
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 import dlvc.data.download as download_module
 from dlvc.data.download import (
     CIFAR10_ARCHIVE,
-    RESNET18_WEIGHTS,
     DownloadError,
+    Limits,
+    RemoteFile,
     download_file,
-    resnet18_weights,
-    shown,
 )
-from dlvc.data.transfer import Limits, Part, RemoteFile
 
 CONTENT = bytes(range(256)) * 800  # 204,800 bytes
 FILE = RemoteFile(
@@ -33,7 +33,8 @@ QUICK = Limits(speed_window=0.25, connect_timeout=5.0, minimum_speed=0)
 
 
 def fetch(folder: Path, *mirrors: str, limits: Limits = QUICK, **options: object) -> Path:
-    return download_file(FILE, folder, mirrors=mirrors, progress=False, limits=limits, **options)
+    file = replace(FILE, mirrors=mirrors)
+    return download_file(file, folder, progress=False, limits=limits, **options)
 
 
 def names(folder: Path) -> list[str]:
@@ -68,31 +69,8 @@ def test_flipped_byte_in_the_cache_is_never_returned_offline(monkeypatch, tmp_pa
     assert names(tmp_path) == ["file.bin.bad"]
 
 
-def test_broken_connection_is_taken_up_where_it_broke(server, page, tmp_path):
-    url = server.add("/a", page(CONTENT, cut_at=(98_304,)))
-    assert fetch(tmp_path, url).read_bytes() == CONTENT
-    assert server.requests == [("/a", None), ("/a", "bytes=98304-")]
-
-
-def test_another_mirror_goes_on_where_the_first_gave_up(server, page, tmp_path):
-    broken = server.add("/a", page(CONTENT, cut_at=(49_152, 49_152)))
-    assert fetch(tmp_path, broken, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
-    assert server.requests[-1] == ("/b", "bytes=49152-")
-
-
-def test_mirror_that_cannot_resume_sends_the_whole_file(server, page, tmp_path):
-    url = server.add("/a", page(CONTENT, cut_at=(98_304,), ranges=False))
-    assert fetch(tmp_path, url).read_bytes() == CONTENT
-
-
-def test_bad_beginning_from_one_mirror_does_not_spoil_the_next(server, page, tmp_path):
-    bad = server.add("/a", page(b"?" * len(CONTENT), cut_at=(49_152, 49_152)))
-    assert fetch(tmp_path, bad, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
-    assert server.requests[-2:] == [("/b", "bytes=49152-"), ("/b", None)]
-
-
 def test_truncated_transfer_leaves_nothing_and_the_next_try_works(server, page, tmp_path):
-    url = server.add("/a", page(CONTENT, cut_at=(49_152,) * 3))
+    url = server.add("/a", page(CONTENT, cut_at=49_152))
     with pytest.raises(DownloadError, match="broke after 49,152 of 204,800 bytes"):
         fetch(tmp_path, url)
     assert names(tmp_path) == []
@@ -109,7 +87,7 @@ def test_file_with_another_digest_never_gets_the_name(server, page, tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"content": CONTENT[:-1]}, "offers 204,799 bytes instead of 204,800"),
+        ({"content": CONTENT[:-1]}, "offers 204799 bytes instead of 204800"),
         ({"content": CONTENT + b"x", "hide_length": True}, "sends more than the 204,800 bytes"),
         ({"content": b"", "status": 404}, "answered HTTP 404"),
         ({"content": b"", "status": 503}, "answered HTTP 503"),
@@ -125,12 +103,6 @@ def test_unfit_mirror_is_left_for_the_next(server, page, tmp_path, change, reaso
         fetch(tmp_path, bad)
     assert reason in caught.value.reasons[bad]
     assert fetch(tmp_path, bad, server.add("/good", page(CONTENT))).read_bytes() == CONTENT
-
-
-def test_another_piece_than_asked_for_is_refused(server, page, tmp_path):
-    wrong = page(CONTENT, cut_at=(49_152,), headers={"Content-Range": "bytes 0-9/204800"})
-    with pytest.raises(DownloadError, match="where bytes 49152-204799/204800 was asked for"):
-        fetch(tmp_path, server.add("/a", wrong))
 
 
 def test_archive_labelled_as_gzip_encoded_is_not_unpacked(server, page, tmp_path):
@@ -152,13 +124,13 @@ def test_crawling_mirror_is_left_for_the_next(server, page, tmp_path):
     limits = replace(QUICK, minimum_speed=200_000)
     path = fetch(tmp_path, slow, server.add("/b", page(CONTENT)), limits=limits)
     assert path.read_bytes() == CONTENT
-    assert server.requests[-1][0] == "/b"
+    assert server.requests[-1] == "/b"
 
 
 def test_silent_mirror_is_left_for_the_next(server, page, tmp_path):
     silent = server.add("/a", page(CONTENT, silent_after=40_960))
     assert fetch(tmp_path, silent, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
-    assert server.requests[-1][0] == "/b"
+    assert server.requests[-1] == "/b"
 
 
 def test_mirror_that_takes_the_request_and_never_answers_is_left_for_the_next(
@@ -166,7 +138,7 @@ def test_mirror_that_takes_the_request_and_never_answers_is_left_for_the_next(
 ):
     silent = server.add("/a", page(CONTENT, late=1.0))
     assert fetch(tmp_path, silent, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
-    assert server.requests[-1][0] == "/b"
+    assert server.requests[-1] == "/b"
 
 
 def test_redirect_to_a_safe_address_is_followed_and_what_comes_is_checked(server, page, tmp_path):
@@ -176,7 +148,33 @@ def test_redirect_to_a_safe_address_is_followed_and_what_comes_is_checked(server
         for name, target in (("bad", bad), ("good", good))
     ]
     assert fetch(tmp_path, *urls).read_bytes() == CONTENT
-    assert [path for path, _ in server.requests] == ["/to-bad", "/bad", "/to-good", "/good"]
+    assert server.requests == ["/to-bad", "/bad", "/to-good", "/good"]
+
+
+def test_a_proxy_that_is_set_is_asked_instead_of_the_mirror(server, page, monkeypatch, tmp_path):
+    monkeypatch.setenv("http_proxy", server.add("", page()))
+    server.add("http://127.0.0.1:1/a", page(CONTENT))  # at this port nobody listens
+    assert fetch(tmp_path, "http://127.0.0.1:1/a").read_bytes() == CONTENT
+    assert server.requests == ["http://127.0.0.1:1/a"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (requests.exceptions.SSLError, "its certificate cannot be verified"),
+        (requests.exceptions.ProxyError, "the proxy refused it"),
+    ],
+)
+def test_what_a_proxy_or_a_certificate_prevents_is_said(
+    server, page, monkeypatch, tmp_path, error, words
+):
+    def refuse(*_: object, **__: object) -> None:
+        raise error("https://user:password@example.org")
+
+    monkeypatch.setattr(requests, "get", refuse)
+    with pytest.raises(DownloadError, match=words) as caught:
+        fetch(tmp_path, server.add("/a", page(CONTENT)))
+    assert "password" not in str(caught.value)
 
 
 def test_mirror_that_redirects_in_a_circle_is_left_for_the_next(server, page, tmp_path):
@@ -224,20 +222,17 @@ def test_name_that_is_never_resolved_does_not_block(monkeypatch, tmp_path):
     monkeypatch.delenv("DLVC_OFFLINE", raising=False)
     released = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(30) and [])
-    started = time.monotonic()
     mirrors = [f"https://mirror{number}.invalid/file.bin" for number in range(20)]
     with pytest.raises(DownloadError, match=r"no answer within 0\.2 s"):
         fetch(tmp_path, *mirrors, limits=replace(QUICK, connect_timeout=0.2))
-    waited = time.monotonic() - started
     released.set()
-    assert waited < 20  # one after the other, or until the names fail, would take longer
 
 
 def test_interrupted_download_leaves_nothing(server, page, monkeypatch, tmp_path):
-    def interrupt(part: Part) -> None:
+    def interrupt(part: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Part, "flush", interrupt)
+    monkeypatch.setattr(download_module._Part, "flush", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fetch(tmp_path, server.add("/a", page(CONTENT)))
     assert names(tmp_path) == []
@@ -278,60 +273,27 @@ def test_folder_that_cannot_be_used_is_named(server, page, tmp_path):
 
 
 def test_write_error_ends_the_download_without_blaming_mirrors(server, page, monkeypatch, tmp_path):
-    def full(self: Part, *args: object, **options: object) -> None:
-        original(self, *args, **options)
-        self.output = Full(self.output)
+    def refuse(part: object, block: bytes) -> None:
+        raise OSError(28, "No space left on device")
 
-    class Full:
-        def __init__(self, file) -> None:
-            self.close, self.seek, self.truncate = file.close, file.seek, file.truncate
-
-        def write(self, block: bytes) -> None:
-            raise OSError(28, "No space left on device")
-
-    original = Part.__init__
-    monkeypatch.setattr(Part, "__init__", full)
+    monkeypatch.setattr(download_module._Part, "write", refuse)
     urls = [server.add(path, page(CONTENT)) for path in ("/a", "/b")]
     with pytest.raises(DownloadError, match="No space left on device"):
         fetch(tmp_path, *urls)
-    assert [path for path, _ in server.requests] == ["/a"]
+    assert server.requests == ["/a"]
     assert names(tmp_path) == []
 
 
 def test_progress_bar_counts_the_bytes(server, page, tmp_path, capfd):
-    download_file(FILE, tmp_path, mirrors=[server.add("/a", page(CONTENT))], limits=QUICK)
+    file = replace(FILE, mirrors=(server.add("/a", page(CONTENT)),))
+    download_file(file, tmp_path, limits=QUICK)
     shown_bar = capfd.readouterr().err
     assert "file.bin from 127.0.0.1" in shown_bar
     assert "205k/205k" in shown_bar
 
 
-def test_resnet18_weights_are_found_in_the_cache_of_torch_hub(monkeypatch, tmp_path):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("DLVC_OFFLINE", "1")
-    file = replace(RESNET18_WEIGHTS, size=FILE.size, sha256=FILE.sha256)
-    monkeypatch.setattr(download_module, "RESNET18_WEIGHTS", file)
-    path = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(CONTENT)
-    assert resnet18_weights() == path
-    path.write_bytes(CONTENT[:-1] + b"x")
-    with pytest.raises(DownloadError, match=r"resnet18-f37072fd\.pth\.bad"):
-        resnet18_weights()
-
-
 def test_addresses_are_those_that_torchvision_names():
     from torchvision.datasets import CIFAR10
-    from torchvision.models import ResNet18_Weights
 
     assert CIFAR10.url in CIFAR10_ARCHIVE.mirrors
     assert CIFAR10.filename == CIFAR10_ARCHIVE.name
-    assert (ResNet18_Weights.IMAGENET1K_V1.url,) == RESNET18_WEIGHTS.mirrors
-    assert RESNET18_WEIGHTS.name.split("-")[1].startswith(RESNET18_WEIGHTS.sha256[:8])
-
-
-def test_printed_paths_hide_the_home_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.setattr(download_module, "PROJECT", tmp_path / "project")
-    assert shown(tmp_path / "a" / "b") == "~/a/b"
-    assert shown(tmp_path / "project" / "data") == "data"

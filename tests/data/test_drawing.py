@@ -1,9 +1,11 @@
+from __future__ import annotations
+
 import colorsys
 
 import numpy as np
 import pytest
 
-from dlvc.data.sketch10.drawing import Draws, Pen, colours_from_hsv, coverage
+from dlvc.data.sketch10.drawing import Pen, Random, colours_from_hsv, coverage
 
 WHITE = (1.0, 1.0, 1.0)
 
@@ -54,21 +56,21 @@ def test_hsv_colours_agree_with_the_standard_library():
 
 def test_draws_are_even_and_differ_between_names_seeds_and_indices():
     indices = np.arange(4000)
-    first = Draws(0, indices).uniform("one", -1, 3)
+    first = Random(0, indices).uniform("one", -1, 3)
     assert first.min() >= -1
     assert first.max() <= 3
     counts = np.histogram(first, bins=8, range=(-1, 3))[0]
     assert np.abs(counts - 500).max() < 100  # 4.5 standard deviations
     for other in (
-        Draws(0, indices).uniform("two", -1, 3),
-        Draws(1, indices).uniform("one", -1, 3),
-        Draws(0, indices + 1).uniform("one", -1, 3),
+        Random(0, indices).uniform("two", -1, 3),
+        Random(1, indices).uniform("one", -1, 3),
+        Random(0, indices + 1).uniform("one", -1, 3),
     ):
         assert abs(np.corrcoef(first, other)[0, 1]) < 0.08
 
 
 def test_noise_has_mean_0_and_variance_1_and_no_pattern_between_neighbours():
-    noise = Draws(3, np.arange(4)).noise("noise", (3, 64, 64))
+    noise = Random(3, np.arange(4)).noise("noise", (3, 64, 64))
     assert noise.mean() == pytest.approx(0, abs=0.02)
     assert noise.var() == pytest.approx(1, abs=0.03)
     for axis in range(4):

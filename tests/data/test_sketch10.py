@@ -1,10 +1,13 @@
+from __future__ import annotations
+
 import hashlib
 
 import pytest
 import torch
 from torch.nn.functional import avg_pool2d, cross_entropy, max_pool2d
 
-from dlvc.data.sketch10.sketches import CLASSES, Factors, draw_sketches
+from dlvc.data import CLASSES, Factors, draw_sketches
+from dlvc.data.sketch10.objects import NATURAL_COLOURS, PAINTERS
 from dlvc.models.cnn import SimpleCNN
 
 # Nothing that varies but the object's shape: for tests that place one object exactly.
@@ -17,6 +20,11 @@ STILL = {
     "mirror": 0,
 }
 TRAIN_SIZE, TEST_SIZE = 3_000, 1_000
+
+
+def test_the_painters_are_those_of_the_classes_in_their_order():
+    assert tuple(PAINTERS) == tuple(NATURAL_COLOURS) == CLASSES
+    assert tuple(painter.__name__ for painter in PAINTERS.values()) == CLASSES
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +207,7 @@ def test_the_mean_colour_of_a_picture_does_not_give_its_class_away(many):
     assert accuracy_of_softmax_regression(colours, many.labels, decay=0, iterations=20) < 0.2
 
 
+@pytest.mark.slow
 def test_a_linear_model_stays_below_60_percent_where_a_convolutional_one_passes_it(many):
     """The full claim (8,000 pictures, 10 epochs, CNN above 80 %) takes too long for a test."""
     assert accuracy_of_softmax_regression(many.images, many.labels, decay=0.1) < 0.55
@@ -221,11 +230,6 @@ def test_a_linear_model_stays_below_60_percent_where_a_convolutional_one_passes_
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (
-            {"scale": (0.9, 0.5)},
-            r"scale must be a pair \(low, high\) with 0.4 <= low <= high <= 1.2",
-        ),
-        ({"rotation": 20}, r"rotation must be a pair .*; got 20. Try \(-20, 20\)."),
         ({"noise": (0, float("nan"))}, r"noise must be a pair .*; got \(0, nan\)"),
         (
             {"background_signal": 1.5},
@@ -237,16 +241,3 @@ def test_a_linear_model_stays_below_60_percent_where_a_convolutional_one_passes_
 def test_factors_out_of_range_are_refused_with_what_is_allowed(settings, message):
     with pytest.raises(ValueError, match=message):
         Factors(**settings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"count": 0}, "count must be a whole number of at least 1; got 0. Try 1000."),
-        ({"count": 5, "size": 4}, "size must be a whole number of at least 8; got 4. Try 32."),
-        ({"count": 5, "seed": 0.5}, "seed must be a whole number of at least 0; got 0.5. Try 0."),
-    ],
-)
-def test_a_request_that_cannot_be_drawn_is_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        draw_sketches(**settings)

@@ -15,7 +15,8 @@ from dlvc.experiments.folder import (
     put_away,
     rename_run,
 )
-from dlvc.experiments.records import group_by_experiment, load_record, load_records, save_record
+from dlvc.experiments.grouping import group_by_experiment
+from dlvc.experiments.records import load_record, load_records, save_record
 from dlvc.experiments.registry import config_for
 from dlvc.experiments.running import run_experiment
 from dlvc.training.checkpoint import AlreadyRunningError, CheckpointFolder
@@ -88,6 +89,7 @@ def test_a_run_is_put_away_with_its_weights_and_can_be_had_back(stored):
     assert load_record(moved[0]) == RECORD
 
 
+@pytest.mark.slow
 def test_with_a_stopped_run_its_checkpoints_go_and_nobody_elses(sketches, tmp_path):
     config, stop = config_for("simple-cnn", sketches, **{**QUICK, "epochs": 9}), threading.Event()
     other = replace(config, seed=1)

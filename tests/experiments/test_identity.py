@@ -221,7 +221,7 @@ def test_the_unfinished_folder_says_what_it_is_of(train_it, tmp_path):
 
 def test_the_command_line_gives_back_and_trains_fresh(sketches, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
-    monkeypatch.setattr("dlvc.experiments.running.RUNS", tmp_path)
+    monkeypatch.setenv("DLVC_RUNS_DIR", str(tmp_path))
     arguments = ["train", "simple-cnn", "--profile", "smoke", "--epochs", "1", "--train-size", "64"]
     arguments += ["--evaluation-size", "20"]
     for extra, records in (([], 1), ([], 1), (["--fresh"], 2)):

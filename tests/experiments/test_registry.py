@@ -7,13 +7,11 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from dlvc.config import PROFILES
-from dlvc.experiments.records import REFERENCE_RECORDS, load_records
 from dlvc.experiments.registry import (
     COMPARISONS,
     EXPERIMENTS,
     build_model,
     config_for,
-    in_registry_order,
 )
 from dlvc.training.evaluation import predict
 
@@ -107,11 +105,3 @@ def test_initial_weights_depend_on_the_seed_alone(sketches):
 
     assert torch.equal(first_weight(0), first_weight(0))
     assert not torch.equal(first_weight(0), first_weight(1))
-
-
-def test_the_result_table_is_in_the_order_of_the_registry():
-    records = load_records(REFERENCE_RECORDS)
-    ordered = in_registry_order(records[::-1])
-    keys = [each.key for each in ordered]
-    assert keys == sorted(keys, key=KEYS.index)
-    assert len(ordered) == len(records)

@@ -16,6 +16,7 @@ KEYS = tuple(EXPERIMENTS)
 QUICK = {"epochs": 1, "train_size": 20, "evaluation_size": 20, "device": "cpu"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
 def test_a_run_leaves_a_record_and_weights_that_load_back(key, sketches, tmp_path):
     config = config_for(key, sketches, **QUICK)
@@ -123,6 +124,7 @@ def test_too_few_test_images_are_noticed_before_the_training(sketches):
         )
 
 
+@pytest.mark.slow
 def test_a_resnet_of_another_image_size_loads_back(sketches, tmp_path):
     config, options = config_for("resnet18", sketches, **QUICK), {"image_size": 64}
     run = run_experiment(

@@ -21,7 +21,7 @@ SMALL = ["--profile", "smoke", "--epochs", "2", "--train-size", "64", "--evaluat
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch, sketches):
     """A folder that takes the place of runs/, and small data."""
-    monkeypatch.setattr("dlvc.experiments.running.RUNS", tmp_path)
+    monkeypatch.setenv("DLVC_RUNS_DIR", str(tmp_path))
     monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
     return tmp_path
 

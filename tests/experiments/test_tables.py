@@ -3,10 +3,90 @@
 from dataclasses import replace
 
 import pytest
+from small_run import make_run
 
+from dlvc.experiments.grouping import conditions, differing
 from dlvc.experiments.records import REFERENCE_RECORDS, load_records
 from dlvc.experiments.registry import EXPERIMENTS
-from dlvc.experiments.tables import comparison_table, protocol_table, setting_table
+from dlvc.experiments.tables import (
+    comparison_table,
+    format_table,
+    in_registry_order,
+    mean_and_spread,
+    protocol_table,
+    results_table,
+    setting_table,
+)
+
+# All runs as they are
+
+
+def test_mean_and_spread_by_hand():
+    assert mean_and_spread([0.5]) == "0.500"
+    assert mean_and_spread([0.4, 0.5, 0.6]) == "0.500 ± 0.100"
+
+
+def test_a_row_is_the_mean_over_seeds():
+    table = results_table([make_run(seed=0, final=0.4), make_run(seed=1, final=0.6)])
+    assert len(table) == 1
+    row = table.iloc[0]
+    assert (row["runs"], row["parameters"], row["test ACC"]) == (2, "60,000", "0.500 ± 0.141")
+    assert row["val. PACC"] == "0.500 ± 0.141"
+
+
+def test_an_interrupted_run_is_left_out():
+    table = results_table([make_run(), make_run(seed=1, test=None, interrupted=True)])
+    assert table.iloc[0]["runs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"config": {**make_run().config, "epochs": 2}}, ["epochs"]),
+        ({"profile": "class"}, ["profile"]),
+        ({"title": "The one I liked"}, ["title"]),
+        ({"key": "deep-cnn"}, ["key"]),
+        ({"data": {"title": "Sketch-10", "digest": "e"}}, ["data"]),
+        ({"model": {**make_run().model, "options": {"depth": 2}}}, ["model.depth"]),
+        ({"model": {**make_run().model, "weights": "ImageNet"}}, ["weights"]),
+        ({"device": {"type": "mps", "name": "a processor", "threads": 1}}, ["device"]),
+        ({"precision": "bfloat16"}, ["precision"]),
+    ],
+)
+def test_runs_that_differ_in_more_than_the_seed_are_named_and_get_rows_of_their_own(change, names):
+    runs = [make_run(), replace(make_run(seed=1), **change)]
+    assert differing([conditions(run) for run in runs]) == names
+    assert results_table(runs)["runs"].tolist() == [1, 1]
+
+
+def test_of_two_runs_with_one_seed_the_newer_counts():
+    old, new = make_run(final=0.2), make_run(final=0.9, started="2026-02-01T00:00:00+00:00")
+    for runs in ([old, new], [new, old]):
+        table = results_table(runs)
+        assert (len(table), table.iloc[0]["runs"], table.iloc[0]["test ACC"]) == (1, 1, "0.900")
+
+
+@pytest.mark.parametrize(
+    ("style", "line"),
+    [
+        ("markdown", "| Simple CNN | report     | 40,000 x 3"),
+        ("latex", r"Simple CNN & report & 40,000 x 3 & 1 & 60,000 &"),
+        ("csv", 'Simple CNN,report,"40,000 x 3",1,"60,000",0.350'),
+    ],
+)
+def test_tables_come_in_three_styles(style, line):
+    assert line in format_table(results_table([make_run()]), style)
+
+
+def test_the_result_table_is_in_the_order_of_the_registry():
+    records = load_records(REFERENCE_RECORDS)
+    ordered = in_registry_order(records[::-1])
+    keys = [each.key for each in ordered]
+    assert keys == sorted(keys, key=list(EXPERIMENTS).index)
+    assert len(ordered) == len(records)
+
+
+# Beside the report's numbers
 
 
 def test_the_comparison_table_has_the_reports_numbers_and_the_means_of_the_records():

@@ -29,15 +29,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 def read_pickle_file(content: bytes) -> None:
     """The pickle reader alone."""
-    with contextlib.suppress(plain_pickle.PickleError):
-        plain_pickle.read_pickle(content)
+    with contextlib.suppress(batch_pickle.PickleError):
+        batch_pickle.read_pickle(content)
 
 
 def read_batch_file(content: bytes) -> None:
     """A batch of one image, or the file of class names."""
     for read in (
         lambda: cifar10._read_batch("data_batch_1", content),
-        lambda: cifar10._check_class_names(content, ("cat", "dog")),
+        lambda: cifar10._check_class_names(content),
     ):
         with contextlib.suppress(cifar10.InvalidFileError):
             read()
@@ -55,7 +55,7 @@ def read_packed_file(content: bytes) -> None:
     path.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     with contextlib.suppress(cifar10.InvalidFileError):
-        cifar10.read_archive(path, sha256=digest, classes=("cat", "dog"))
+        cifar10.read_archive(path, sha256=digest)
 
 
 def read_record_file(content: bytes) -> None:
@@ -66,7 +66,7 @@ def read_record_file(content: bytes) -> None:
         record = records.load_record(path)
     except ValueError:
         return
-    records.format_table(records.results_table([record]))
+    tables.format_table(tables.results_table([record]))
     if record.test is not None:
         record.test.correct_images()
 
@@ -75,9 +75,9 @@ def read_prediction_file(content: bytes) -> None:
     """A learner's guesses; what is read can be scored and said. A damaged file has a note, never an error."""
     path = FOLDER / "predictions.json"
     path.write_bytes(content)
-    found = list(predictions.load_predictions(path).predictions.values())
+    guesses = list(predictions.load_predictions(path).predictions.values())
     for choices in (False, True):
-        predictions.calibration(found, choices=choices)
+        predictions.calibration(guesses, choices=choices)
 
 
 def read_trace_file(content: bytes) -> None:
@@ -88,7 +88,7 @@ def read_trace_file(content: bytes) -> None:
         trace = traces.load_trace("trace", FOLDER)
     except ValueError:
         return
-    traces.describe(trace)
+    traces.describe_trace(trace)
     clues.clues(trace)
 
 
@@ -104,7 +104,8 @@ READERS = (
 
 
 def shrink_cifar10() -> None:
-    """Let a batch be one image, so that a whole archive is 20 kB."""
+    """Let a batch be one image, so that a whole archive is 20 kB, and let there be two classes."""
+    cifar10.CLASSES = ("cat", "dog")
     cifar10.IMAGES_PER_BATCH = 1
     cifar10.MAX_BATCH_BYTES = cifar10.MAX_OTHER_BYTES = 10_000
     cifar10.MAX_UNPACKED_BYTES = 70_000
@@ -151,8 +152,8 @@ def seeds() -> dict[str, bytes]:
             asked | {"name": "choice", "choices": ["a", "b"], "guess": "a", "measured": "b"},
         ],
     }
-    found = {f"pickle-{number}": b"\x00" + pickle.dumps(values, number) for number in range(6)}
-    return found | {
+    pickles = {f"pickle-{number}": b"\x00" + pickle.dumps(values, number) for number in range(6)}
+    return pickles | {
         "batch": b"\x01" + batch,
         "names": b"\x01" + pickle.dumps({b"label_names": [b"cat", b"dog"]}, 2),
         "tar": b"\x02" + tar[:4096],
@@ -182,9 +183,9 @@ if __name__ == "__main__":
         sys.exit()
     import atheris
 
-    with atheris.instrument_imports(include=["dlvc", "pickletools", "tarfile", "gzip"]):
-        from dlvc.data import cifar10, plain_pickle
-        from dlvc.experiments import records
+    with atheris.instrument_imports(include=["dlvc", "pickle", "pickletools", "tarfile", "gzip"]):
+        from dlvc.data import batch_pickle, cifar10
+        from dlvc.experiments import records, tables
         from dlvc.lessons.guesses import store as predictions
         from dlvc.lessons.silent_bugs import clues, traces
     with tempfile.TemporaryDirectory() as temporary:
@@ -193,8 +194,8 @@ if __name__ == "__main__":
         atheris.Setup(sys.argv, read_one)
         atheris.Fuzz()
 else:
-    from dlvc.data import cifar10, plain_pickle
-    from dlvc.experiments import records
+    from dlvc.data import batch_pickle, cifar10
+    from dlvc.experiments import records, tables
     from dlvc.lessons.guesses import store as predictions
     from dlvc.lessons.silent_bugs import clues, traces
 

@@ -166,7 +166,7 @@ def test_deletion_depends_on_its_seed_alone_and_leaves_the_mode():
     [
         ({"order": "best"}, "order must be one of highest first, lowest first, random; got 'best'"),
         ({"fill": "white"}, "fill must be one of mean, black, shuffled; got 'white'"),
-        ({"steps": 65}, "steps must be between 1 and 64, the number of patches; got 65"),
+        ({"steps": 65}, "steps must be a whole number from 1 to 64; got 65"),
         ({"scores": torch.zeros(2, 65)}, r"scores of shape \(2, 65\) .* leave a class token out"),
         ({"scores": torch.zeros(2, 10, 64)}, r"got \(2, 10, 64\) .* scores\[:, label\]"),
         ({"scores": torch.full((2, 64), torch.nan)}, "scores must be finite"),
@@ -355,24 +355,22 @@ def test_grad_cam_of_an_in_place_relu_inside_inference_mode_and_autocast_is_the_
 
 
 @pytest.mark.parametrize(
-    ("model", "changed", "error", "message"),
+    ("model", "changed", "message"),
     [
-        (ResNet18, {}, ValueError, "more than one place; the last one gave .* 512, 1, 1"),
-        (SimpleCNN, {"layer": "conv"}, ValueError, "layer must be a name .* got 'conv'"),
-        (SimpleCNN, {"layer": "classifier.1"}, ValueError, r"classifier.1 gave \[\(2, 120\)\]"),
-        (SimpleCNN, {"classes": torch.tensor([1])}, ValueError, r"\(2,\), one for each image; got"),
+        (ResNet18, {}, "more than one place; the last one gave .* 512, 1, 1"),
+        (SimpleCNN, {"layer": "conv"}, "layer must be a name .* got 'conv'"),
+        (SimpleCNN, {"layer": "classifier.1"}, r"classifier.1 gave \[\(2, 120\)\]"),
+        (SimpleCNN, {"classes": torch.tensor([1])}, r"\(2,\), one for each image; got"),
         (
             SimpleCNN,
             {"classes": torch.tensor([1, -1])},
-            ValueError,
             "between 0 and 9.* got -1 to 1",
         ),
-        (VisionTransformer, {}, TypeError, "got VisionTransformer.*class_relevance"),
     ],
 )
-def test_impossible_grad_cams_are_named(model, changed, error, message):
+def test_impossible_grad_cams_are_named(model, changed, message):
     model = model()
-    with pytest.raises(error, match=message):
+    with pytest.raises(ValueError, match=message):
         grad_cam(model, **({"images": some_images(), "classes": torch.tensor([1, 2])} | changed))
     assert not any(each._forward_hooks for each in model.modules())
 

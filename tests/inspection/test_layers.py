@@ -1,5 +1,7 @@
 """What is said of a layer agrees with torch's own gradients and with counting by hand, and changes nothing."""
 
+from __future__ import annotations
+
 import math
 
 import pytest
@@ -79,7 +81,7 @@ def test_activations_are_looked_at_without_dropout_and_hooks_go():
     first, second = (activation_by_layer(model, batch()[0]) for _ in range(2))
     assert first == second
     assert model.training
-    assert not any(layer._forward_hooks for layer in model.modules())
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in model.modules())
     with pytest.raises(ValueError, match=r"VisionTransformer has no nn\.ReLU"):
         activation_by_layer(VisionTransformer(depth=1), batch()[0])
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
+from small_run import make_run
 
-from dlvc.experiments.records import REFERENCE_RECORDS, EvaluationRecord, RunRecord, pack_bits
+from dlvc.experiments.records import REFERENCE_RECORDS
 from dlvc.experiments.registry import COMPARISONS, EXPERIMENTS
 from dlvc.lessons.figures import (
     FAMILIES,
@@ -18,38 +18,6 @@ from dlvc.lessons.figures import (
     missing_records,
     reported_accuracies,
 )
-from dlvc.training.result import EpochRecord
-
-
-def make_run(key: str, **changes) -> RunRecord:
-    """Return a run of one epoch with half of its ten test images right."""
-    confusion = np.roll(np.eye(10, dtype=int), 1, axis=1)
-    confusion[:5] = np.eye(10, dtype=int)[:5]
-    score = EvaluationRecord(
-        loss=1.0, confusion=confusion.tolist(), correct=pack_bits(np.arange(10) < 5), seconds=1.0
-    )
-    numbers = {
-        name: 0.5 for name in EpochRecord.__dataclass_fields__ if name not in ("epoch", "seconds")
-    }
-    parts = dict.fromkeys(RunRecord.__dataclass_fields__, "") | {
-        "key": key,
-        "title": EXPERIMENTS[key].title,
-        "protocol": "report",
-        "seed": 0,
-        "config": {"seed": 0},
-        "model": {"parameters": 100, "multiply_adds": 1000, "options": {}, "weights": "random"},
-        "data": {"title": "Sketch-10", "digest": "d"},
-        "device": {"type": "cpu", "name": "a processor"},
-        "epochs": (EpochRecord(epoch=1, seconds=1.0, **numbers),),
-        "best_epoch": 1,
-        "interrupted": False,
-        "train_seconds": 1.0,
-        "validation": score,
-        "test": score,
-        "format_version": 1,
-    }
-    return RunRecord(**{**parts, **changes})
-
 
 RUNS = [make_run("simple-cnn"), make_run("deep-cnn")]
 
@@ -60,6 +28,7 @@ def test_the_committed_pictures_are_those_of_the_registry_of_figures():
     assert {path.name for path in FIGURES_FOLDER.glob("*.png")} == set(FIGURES)
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_from_records(tmp_path: Path):
     paths = draw_figures(tmp_path, records=RUNS)
     assert [path.name for path in paths] == list(FIGURES)

@@ -19,7 +19,6 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from dlvc.lessons import notebooks
 from dlvc.lessons.notebooks import (
-    NOTEBOOKS,
     RUN_TAG,
     WIDGET_VIEW,
     NotebookError,
@@ -29,16 +28,22 @@ from dlvc.lessons.notebooks import (
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
+QUICKLY = (
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+)  # importing hypothesis takes a second
 
 
-def pytest_nbval(folder: Path) -> subprocess.CompletedProcess[str]:
+def pytest_nbval(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run `pytest --nbval` in a folder that has the project's own settings and conftest.py."""
     for name in ("pyproject.toml", "conftest.py"):
         shutil.copy(PROJECT / name, folder / name)
     (folder / "tests").mkdir()
     shutil.copy(PROJECT / "tests" / "nbval_sanitize.cfg", folder / "tests")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", "--color=no"],
+        [sys.executable, "-m", "pytest", *QUICKLY, "--nbval", "--color=no", *options],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         capture_output=True,
@@ -48,10 +53,11 @@ def pytest_nbval(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def failed_cells(output: str) -> list[tuple[str, str]]:
-    """Return notebook and number of each failed cell in pytest's summary."""
+    """Notebook and number of each failed cell in pytest's summary."""
     return re.findall(r"^FAILED \S*?([\w-]+)\.ipynb::Cell (\d+)", output, flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_one_changed_character_fails_at_exactly_its_cell(
     small_notebook_text: str, tmp_path: Path
 ) -> None:
@@ -67,6 +73,7 @@ def test_one_changed_character_fails_at_exactly_its_cell(
     assert "nbval compares 4 of 6 cells with output in 2 notebooks" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_stripped_notebook_is_refused(
     small_notebook: nbformat.NotebookNode, tmp_path: Path
 ) -> None:
@@ -76,7 +83,8 @@ def test_a_stripped_notebook_is_refused(
     nbformat.write(small_notebook, tmp_path / "notebooks" / "stripped.ipynb")
     done = pytest_nbval(tmp_path)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "nbval compares 0 of 4 cells" in done.stderr
+    assert "nbval compares 0 of 4 cells" in done.stdout
+    assert "below the floor of 60%, so nothing was run" in done.stdout
 
 
 VIEWER = """\
@@ -107,6 +115,7 @@ SPOILED = {
 }
 
 
+@pytest.mark.slow
 def test_of_a_viewer_all_but_its_page_and_picture_is_compared(tmp_path: Path) -> None:
     (tmp_path / "notebooks").mkdir()
     path = tmp_path / "notebooks" / "viewer.ipynb"
@@ -119,7 +128,7 @@ def test_of_a_viewer_all_but_its_page_and_picture_is_compared(tmp_path: Path) ->
         data[kind], times = re.subn(pattern, other, data[kind], flags=re.DOTALL)
         assert times == 1, pattern
     nbformat.write(notebook, path)
-    done = pytest_nbval(tmp_path)
+    done = pytest_nbval(tmp_path, "-n=0")
     noticed = [number for number, (*_, noticed) in enumerate(SPOILED.values(), start=1) if noticed]
     expected = [("viewer", str(number)) for number in noticed]
     assert failed_cells(done.stdout) == expected, done.stdout + done.stderr
@@ -147,23 +156,14 @@ def test_a_notebook_that_stops_is_named_with_its_cell_and_left_as_it_was(tmp_pat
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["02_cnns.ipynb", "02_cnns", "02", "notebooks/02_cnns.ipynb"])
-def test_a_notebook_is_found_by_its_number(name: str, tmp_path: Path) -> None:
+def test_a_notebook_is_found_by_its_number_or_the_choice_is_named(tmp_path: Path) -> None:
     for stem in ("01_data", "02_cnns"):
         (tmp_path / f"{stem}.ipynb").touch()
-    assert find_notebooks([name], folder=tmp_path) == [tmp_path / "02_cnns.ipynb"]
-
-
-@pytest.mark.parametrize(
-    ("name", "message"), [("09", "no notebook 09"), ("0", "could be any of 2")]
-)
-def test_a_name_without_one_notebook_is_answered_with_the_choice(
-    name: str, message: str, tmp_path: Path
-) -> None:
-    for stem in ("01_data", "02_cnns"):
-        (tmp_path / f"{stem}.ipynb").touch()
-    with pytest.raises(NotebookError, match=rf"{message}.*Name one of: 01_data, 02_cnns\."):
-        find_notebooks([name], folder=tmp_path)
+    for name in ("02_cnns.ipynb", "02_cnns", "02", "notebooks/02_cnns.ipynb"):
+        assert find_notebooks([name], folder=tmp_path) == [tmp_path / "02_cnns.ipynb"]
+    for name, message in (("09", "no notebook 09"), ("0", "could be any of 2")):
+        with pytest.raises(NotebookError, match=rf"{message}.*Name one of: 01_data, 02_cnns\."):
+            find_notebooks([name], folder=tmp_path)
 
 
 def test_tidying_keeps_what_is_compared_and_drops_what_differs() -> None:
@@ -240,10 +240,7 @@ DRIVE_COPY = {"colab": {"provenance": [{"file_id": f"{ADDRESS}/blob/main/noteboo
 
 @pytest.fixture
 def set_up_cell() -> str:
-    found = find_notebooks()
-    if not found:
-        pytest.skip(f"there is no notebook in {NOTEBOOKS.name}/ yet")
-    cells = nbformat.read(found[0], as_version=4).cells
+    cells = nbformat.read(find_notebooks()[0], as_version=4).cells
     return next(cell.source for cell in cells if cell.cell_type == "code")
 
 
@@ -283,20 +280,15 @@ def enter_colab(
     monkeypatch.setattr("urllib.request.urlopen", answer)
 
 
-def test_set_up_does_nothing_where_dlvc_is_installed(
+def test_set_up_does_nothing_but_choose_the_profile_where_dlvc_is_installed(
     set_up_cell: str, commands: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     exec(set_up_cell, {})
-    assert commands == []
-    assert capsys.readouterr() == ("", "")
     assert os.environ["DLVC_PROFILE"] == "smoke"
-
-
-def test_set_up_takes_the_profile_from_its_constant(
-    set_up_cell: str, commands: list[list[str]]
-) -> None:
     exec(set_up_cell.replace("PROFILE = None", 'PROFILE = "full"'), {})
     assert os.environ["DLVC_PROFILE"] == "full"
+    assert commands == []
+    assert capsys.readouterr() == ("", "")
 
 
 def test_set_up_names_the_command_where_dlvc_is_missing(

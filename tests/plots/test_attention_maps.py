@@ -49,21 +49,9 @@ def test_light_is_brightest_where_attention_is_and_dark_elsewhere():
     assert np.allclose(lit[0:2], 0.2 * 200 / 255)
 
 
-@pytest.mark.parametrize("query", [-1, 16])
-def test_a_query_that_does_not_exist_is_refused(query):
-    with pytest.raises(
-        ValueError, match=rf"query must be a whole number from 0 to 15; got {query}"
-    ):
-        attention_overlay(IMAGE, attention()[0], query=query)
-
-
 def test_maps_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"shape \(heads, N, N\); got \(2, 3, 16, 16\)"):
         attention_overlay(IMAGE, attention(), query=0)
-    with pytest.raises(
-        ValueError, match=r"17 tokens are no grid of square patches; leave the class"
-    ):
-        attention_overlay(IMAGE, attention(tokens=17)[0], query=0)
 
 
 def test_patches_of_an_image_that_is_not_square_keep_its_shape():

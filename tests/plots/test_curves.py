@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlvc.plots import description, learning_curves, report_figure
+from dlvc.plots import learning_curves, report_figure
 
 
 def test_a_curve_is_the_mean_over_seeds_and_the_band_its_range(make_run):
@@ -71,8 +71,8 @@ def test_places_without_a_model_are_empty(make_run):
 @pytest.mark.parametrize("draw", [learning_curves, report_figure])
 def test_captions_name_data_and_number_of_runs(draw, make_run):
     runs = [make_run("simple-cnn"), make_run("deep-cnn", 0), make_run("deep-cnn", 1)]
-    assert "Sketch-10" in description(draw(runs))
-    assert "1 to 2 runs each" in description(draw(runs))
+    assert "Sketch-10" in draw(runs).description
+    assert "1 to 2 runs each" in draw(runs).description
 
 
 def test_drawing_changes_no_record(make_run):

@@ -20,7 +20,7 @@ def test_each_map_lies_beside_its_image_and_its_largest_number_is_brightest():
 
 
 def test_maps_of_other_images_are_refused():
-    with pytest.raises(ValueError, match=r"must be \(N, patches\) for 2 images; got \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"must have shape \(2, patches\); got \(3, 4\)"):
         map_mosaic(IMAGES, {"rollout": torch.ones(3, 4)})
 
 
@@ -46,5 +46,5 @@ def test_an_interval_is_drawn_from_end_to_end_with_its_mean():
 def test_the_share_of_each_head_is_written_in_points():
     figure = head_shares({"trained": [[0.104, -0.2], [0.0, 0.05]]})
     assert [text.get_text() for text in figure.axes[0].texts] == ["+10", "-20", "0", "+5"]
-    with pytest.raises(ValueError, match=r"shares of trained must be \(layers, heads\)"):
+    with pytest.raises(ValueError, match=r"shares of trained must have shape \(layers, heads\)"):
         head_shares({"trained": [0.1, 0.2]})

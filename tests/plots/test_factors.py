@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlvc.plots import calibration_diagram, description, measured_lines
+from dlvc.plots import calibration_diagram, measured_lines
 from dlvc.plots.style import model_style
 
 
@@ -19,7 +19,7 @@ def test_each_panel_has_its_lines_with_a_marker_at_each_place():
     np.testing.assert_allclose(lines["first"].get_xydata(), [[1, 3], [2, 2], [4, 1]])
     assert figure.axes[1].lines[0].get_color() == lines["last"].get_color()
     assert lines["first"].get_marker() != lines["last"].get_marker()
-    assert description(figure) == "Two lines."
+    assert figure.description == "Two lines."
 
 
 def test_several_runs_are_a_mean_with_a_band_from_lowest_to_highest():

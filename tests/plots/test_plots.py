@@ -17,9 +17,9 @@ from small_bench import record
 
 from dlvc import plots
 from dlvc.experiments.registry import COMPARISONS
-from dlvc.lessons.guesses import calibration_figure, guess_and_result, mark_guess
+from dlvc.lessons import training_trace
+from dlvc.lessons.guesses.figure import calibration_figure, guess_and_result, mark_guess
 from dlvc.lessons.guesses.store import Prediction
-from dlvc.lessons.silent_bugs import training_trace
 from dlvc.lessons.silent_bugs.traces import load_trace
 from dlvc.plots.style import MUTED, Picture, model_style
 from dlvc.studies import speed_bars
@@ -45,7 +45,6 @@ HELPERS = {
     "as_array",
     "as_pictures",
     "attention_view",
-    "description",
     "hide_axes",
     "model_style",
     "new_picture",
@@ -114,7 +113,7 @@ def test_a_figure_is_drawn_with_a_sentence_and_nothing_stays_open(name, make_run
     runs = [make_run("simple-cnn"), make_run("deep-cnn"), make_run("deep-cnn", 1)]
     figure = DRAW[name](runs)
     assert isinstance(figure, Picture)
-    assert re.fullmatch(r"[A-Z0-9].{20,}\.", plots.description(figure))
+    assert re.fullmatch(r"[A-Z0-9].{20,}\.", figure.description)
     assert plt.get_fignums() == []
     figure.savefig(io.BytesIO(), dpi=40)
     width, height = figure.get_size_inches()

@@ -29,7 +29,7 @@ def test_only_what_differs_is_named_in_a_label(make_run):
         "Deep CNN, report protocol",
         "Deep CNN, tuned protocol",
     ]
-    cifar = make_run("deep-cnn", data={**report.data, "title": "CIFAR-10"})
+    cifar = make_run("deep-cnn", data={**report.data, "title": "CIFAR-10", "digest": "c"})
     labels = {each.label for each in series_of([report, cifar])}
     assert labels == {"Deep CNN, Sketch-10", "Deep CNN, CIFAR-10"}
 
@@ -49,10 +49,11 @@ def test_a_second_series_of_a_model_has_hollow_markers(make_run):
     assert first.style == second.style
 
 
-def test_runs_with_other_settings_are_not_averaged(make_run):
-    other = make_run("deep-cnn", 1, config={"seed": 1, "learning_rate": 1.0})
-    with pytest.raises(ValueError, match="differ in learning_rate"):
-        series_of([make_run("deep-cnn"), other])
+def test_runs_with_other_settings_are_not_averaged_and_their_labels_say_which(make_run):
+    run = make_run("deep-cnn")
+    other = make_run("deep-cnn", 1, config={**run.config, "learning_rate": 1.0})
+    labels = [each.label for each in series_of([run, other, make_run("deep-vit")])]
+    assert labels == ["Deep CNN, learning_rate 0.001", "Deep CNN, learning_rate 1.0", "Deep ViT"]
 
 
 def test_runs_without_a_test_are_left_out_where_the_test_is_drawn(make_run):

@@ -17,7 +17,6 @@ from dlvc.plots.style import (
     COLOR_ERROR,
     OTHER_STYLE,
     STYLE,
-    description,
     model_style,
     new_picture,
     set_description,
@@ -88,7 +87,7 @@ def test_an_experiment_of_ones_own_gets_the_other_look():
 def test_a_description_is_kept_and_written_under_the_picture():
     picture = new_picture(4, 3)
     assert set_description(picture, "A line goes up.") is picture
-    assert description(picture) == "A line goes up."
+    assert picture.description == "A line goes up."
     assert picture.get_supxlabel() == "A line goes up."
 
 

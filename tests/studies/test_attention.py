@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from dlvc.config import TrainConfig
-from dlvc.data import ImageData
-from dlvc.data.sketch10.sketches import CLASSES
+from dlvc.data import CLASSES, ImageData
 from dlvc.experiments.registry import EXPERIMENTS, build_model
 from dlvc.inspection.attention import AttentionRecording, record_attention
 from dlvc.studies.attention import (

@@ -2,7 +2,6 @@
 
 import pytest
 
-from dlvc.plots import description
 from dlvc.studies import speed_bars
 
 PARTS = {
@@ -25,4 +24,4 @@ def test_a_gain_is_over_the_first_loop_and_in_brackets_over_the_one_above():
     assert [bar.get_width() for bar in below.patches] == pytest.approx([1.0, 4.0, 5.0])
     texts = [each.get_text() for each in below.texts]
     assert texts == ["1.0 x", "4.0 x (4.00 x)", "5.0 x (1.25 x)"]
-    assert "in brackets" in description(figure)
+    assert "in brackets" in figure.description

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import numpy as np
+from nbformat.v4 import new_code_cell, new_notebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -141,6 +142,18 @@ class Lab:
         page.goto(f"{self.url}/lab/workspaces/{workspace}/tree/{name}?token={self.token}")
         page.wait_for_function(ready, arg=name, timeout=120_000)
 
+    def open_cells(self, page: Page, name: str, cells: list[str]) -> None:
+        """Store a notebook of these cells and open it."""
+        kernel = {"name": "python3", "display_name": "Python 3"}
+        made = new_notebook(cells=list(map(new_code_cell, cells)), metadata={"kernelspec": kernel})
+        nbformat.write(made, self.folder / name)
+        self.open(page, name)
+        page.evaluate("window.jupyterapp.shell.collapseLeft()")
+
+    def read(self, name: str) -> nbformat.NotebookNode:
+        """A notebook of the server's folder."""
+        return nbformat.read(self.folder / name, as_version=4)
+
     def write(self, notebook: nbformat.NotebookNode, name: str, *, trusted: bool) -> None:
         """Store a notebook in the server's folder; one that is not trusted may not run what is in its outputs."""
         if not trusted:
@@ -149,6 +162,19 @@ class Lab:
         if trusted:
             command = [sys.executable, "-m", "jupyter", "trust", str(self.folder / name)]
             subprocess.run(command, env=self.environment, check=True, capture_output=True)
+
+
+def run_all(page: Page) -> None:
+    """Run all cells of the open notebook."""
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+
+def watch_errors(page: Page) -> list[str]:
+    """A list that what goes wrong on the page is added to: errors of scripts, and what the console calls one."""
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    return errors
 
 
 def ask(page: Page, code: str) -> str:

@@ -1,5 +1,7 @@
 """A check that is itself put to the test: it must notice a broken implementation."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import pytest

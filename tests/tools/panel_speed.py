@@ -221,21 +221,16 @@ def find_control(output: Any, label: str, act: str) -> Any:
 
 def browser_answers(folder: Path) -> None:
     """Print how long each control takes to be answered in a JupyterLab, idle and in training."""
-    import nbformat
-    from nbformat.v4 import new_code_cell, new_notebook
+    from browser import Lab, ask, find_browser, run_all
     from playwright.sync_api import sync_playwright
-    from widgets.browser import Lab, ask, find_browser
 
     os.environ.pop("OMP_NUM_THREADS", None)  # as many threads as a learner's kernel would take
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
-    made = new_notebook(cells=[new_code_cell(source) for source in CELLS])
-    made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(made, folder / "speed.ipynb")
     with sync_playwright() as playwright, Lab(folder) as lab:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1700})
-        lab.open(page, "speed.ipynb")
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        lab.open_cells(page, "speed.ipynb", CELLS)
+        run_all(page)
         page.locator("svg[role=img]").nth(5).wait_for(timeout=120_000)
         page.get_by_text("on this device").first.wait_for(timeout=60_000)
 

@@ -1,5 +1,7 @@
 """A made-up record of the bench, whose numbers a person can check."""
 
+from __future__ import annotations
+
 KINDS = {
     "float32, channels_last, 1 thread": 0.0021,
     "float32, contiguous, 1 thread": 0.0050,

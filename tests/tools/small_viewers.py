@@ -1,5 +1,7 @@
 """Two viewers of small untrained models. The tests run this file, and so does the notebook that they open."""
 
+from __future__ import annotations
+
 import torch
 
 from dlvc.inspection.attention import record_attention

@@ -50,8 +50,8 @@ class Question:
 
 def part(pattern: str, text: str) -> str:
     """What the group of `pattern` holds in `text`, "" if it does not occur."""
-    found = re.search(pattern, text, re.DOTALL | re.MULTILINE)
-    return found[1].strip() if found else ""
+    match = re.search(pattern, text, re.DOTALL | re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def read_questions(text: str) -> list[Question]:

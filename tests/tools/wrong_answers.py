@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import pytest
+import torch
 
 from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import WRONG, Exercise
 
-Table = dict[str, list[tuple[Any, str]]]  # of an exercise: a wrong answer, a part of what is said
+# Of an exercise: a wrong answer, a part of what is said. A dictionary holds what is wrong in the right one.
+Table = dict[str, list[tuple[Any, str]]]
 
 
-def rows(table: Table) -> list[tuple[str, Any, str]]:
-    """Return a table's rows for `parametrize`: exercise, wrong answer, part of what is said."""
-    return [(name, answer, said) for name, pairs in table.items() for answer, said in pairs]
+def right_answer(exercise: Exercise) -> Any:
+    """The answer that the solution of an exercise gives."""
+    names: dict[str, Any] = {"torch": torch, "math": math}
+    exec(exercise.solution, names)
+    return names[exercise.name]
 
 
-def assert_said(check: Check, name: str, answer: Any, said: str) -> None:
-    """Hold that the answer is called wrong for the reason `said`, and does not count as done."""
-    exercise_check = getattr(check, name)
-    note = exercise_check(answer)
-    assert note.heading == WRONG, note
-    assert said in note.text
-    assert not exercise_check.done
+def both_tests(
+    exercises: Sequence[Exercise], table: Table
+) -> tuple[Callable[..., None], Callable[[], None]]:
+    """Two tests: each wrong answer is called so for its reason, and each exercise has three of them or more."""
+    rows = [(name, answer, said) for name, pairs in table.items() for answer, said in pairs]
 
+    @pytest.mark.parametrize(("name", "answer", "said"), rows)
+    def a_typical_mistake_is_named(name: str, answer: Any, said: str) -> None:
+        check = getattr(Check(exercises), name)
+        if isinstance(answer, dict):
+            answer = right_answer(check.exercise) | answer
+        note = check(answer)
+        assert note.heading == WRONG, note
+        assert said in note.text, note
+        assert not check.done
 
-def assert_three_reasons_each(table: Table, exercises: tuple[Exercise, ...]) -> None:
-    """Hold that the table knows every exercise, each with three wrong answers and their reasons or more."""
-    assert list(table) == [each.name for each in exercises]
-    for name, pairs in table.items():
-        assert len({said for _, said in pairs}) >= 3, name
+    def every_exercise_has_three_typical_mistakes() -> None:
+        assert list(table) == [exercise.name for exercise in exercises]
+        for name, pairs in table.items():
+            assert len({said for _, said in pairs}) >= 3, name
+
+    return a_typical_mistake_is_named, every_exercise_has_three_typical_mistakes

@@ -163,6 +163,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
 def test_memory_that_a_step_frees_is_not_fetched_from_the_system_again():
     """50 steps of 16 MB are 200,000 pages of 4 kB: kept, hardly any of them is fetched anew."""

@@ -20,6 +20,8 @@ from dlvc.experiments.running import load_run
 from dlvc.training.evaluation import evaluate
 from dlvc.training.processes import ALONE, SeveralProcesses, processes_of_torchrun
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).resolve().parents[1] / "tools"
 BEGUN = 10  # steps that one process does before two go on
 

@@ -13,6 +13,8 @@ from two_processes import free_port, loopback
 from dlvc import __main__ as command_line
 from dlvc.experiments.records import load_records
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).resolve().parents[1] / "tools"
 TRAIN = ["train", "simple-cnn", "--profile", "smoke", "--epochs", "3", "--device", "cpu"]
 TRAIN += ["--train-size", "320", "--evaluation-size", "50"]
@@ -54,7 +56,7 @@ def test_a_job_that_is_ended_or_killed_says_so_and_goes_on_with_any_number_of_pr
     assert "process 0 of 2 has lost the others" in killed.stderr
     assert "SIGKILL" in killed.stderr  # torchrun's own report
 
-    monkeypatch.setattr("dlvc.experiments.running.RUNS", tmp_path)
+    monkeypatch.setenv("DLVC_RUNS_DIR", str(tmp_path))
     assert command_line.main(TRAIN) == 0
     said = capsys.readouterr().out
     assert "continues at epoch 3, step 0 of 5" in said and "another number of processes" in said

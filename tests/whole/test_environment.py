@@ -22,13 +22,13 @@ README_COMMANDS = {
 
 
 def split_requirement(text: str) -> tuple[str, str]:
-    """Return the name and the version range of a line like `numpy>=1.26`."""
+    """The name and the version range of a line like `numpy>=1.26`."""
     name, version = re.fullmatch(r"([\w.-]+)\s*(.*)", text.strip()).groups()
     return name, version
 
 
 def conda_packages() -> dict[str, str]:
-    """Return the version range of every package in environment.yml, those that only pip has too."""
+    """The version range of every package in environment.yml, those that only pip has too."""
     lines = (PROJECT / "environment.yml").read_text(encoding="utf-8").splitlines()
     listed = lines[lines.index("dependencies:") + 1 :]
     packages = [line.strip(" -") for line in listed if re.match(r" +- \w+[^:]*$", line)]
@@ -51,7 +51,7 @@ def test_a_package_has_one_range_in_all_extras() -> None:
     for extra in PYPROJECT["optional-dependencies"].values():
         for name, version in map(split_requirement, extra):
             ranges.setdefault(name, set()).add(version)
-    assert {name: found for name, found in ranges.items() if len(found) > 1} == {}
+    assert {name: several for name, several in ranges.items() if len(several) > 1} == {}
 
 
 def test_a_plain_installation_brings_no_jupyterlab_and_no_test_tools() -> None:

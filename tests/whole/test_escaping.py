@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import html.parser
 
 import pytest
 import torch
+from tags import Tags
 
 from dlvc import plots
-from dlvc.experiments.records import (
-    format_table,
-    load_record,
-    load_records,
-    results_table,
-    save_record,
-)
+from dlvc.experiments.records import load_record, load_records, save_record
+from dlvc.experiments.tables import format_table, results_table
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -31,22 +26,6 @@ HOSTILE = (
     "\\",
 )
 RECORD = next(each for each in load_records() if each.model["parameters"])
-
-
-class Tags(html.parser.HTMLParser):
-    """The tags and the text of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.add(tag)
-
-    def handle_data(self, data):
-        self.text += data
 
 
 TABLE_TAGS = {"table", "thead", "tbody", "tr", "th", "td"}

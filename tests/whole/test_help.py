@@ -1,13 +1,15 @@
 """What the help page names exists: its links and sections, the messages it quotes, and its code runs."""
 
+from __future__ import annotations
+
 import re
 
-import nbformat
-import pytest
 import torch
+from teaching_kit import headings
 
-from dlvc.data import load_data
+from dlvc.data import ImageData
 from dlvc.lessons.notebooks import NOTEBOOKS
+from dlvc.models import SimpleCNN
 
 HELP = (NOTEBOOKS / "HELP.md").read_text(encoding="utf-8")
 SECTIONS = re.findall(r"`(\d\d_\w+)`,\s+\"([^\"]+)\"", HELP)
@@ -16,28 +18,27 @@ SECTIONS = re.findall(r"`(\d\d_\w+)`,\s+\"([^\"]+)\"", HELP)
 def test_every_section_that_is_named_is_a_heading_of_its_notebook() -> None:
     assert len(SECTIONS) >= 8
     for name, heading in SECTIONS:
-        cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
-        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
-        assert " ".join(heading.split()) in headings, f"{name} has no section {heading}"
+        assert " ".join(heading.split()) in headings(name), f"{name} has no section {heading}"
 
 
-def test_quoted_messages_are_those_of_the_library() -> None:
-    package = NOTEBOOKS.parent / "dlvc"
-    source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
-    for message in ("finished before, nothing is trained", "class NonFiniteLoss"):
-        assert message in source
-        assert message.removeprefix("class ") in HELP
+def test_every_message_and_name_that_is_quoted_stands_in_the_library_or_a_notebook() -> None:
+    folders = (NOTEBOOKS.parent / "dlvc", NOTEBOOKS)
+    files = [path for folder in folders for path in folder.rglob("*.[pi][yp]*")]
+    source = " ".join("\n".join(path.read_text(encoding="utf-8") for path in files).split())
+    prose = re.sub(r"```.*?```", "", HELP, flags=re.DOTALL)
+    names = re.findall(r"`([A-Za-z]\w+)[^`\n]*`", prose)
+    messages = re.findall(r'"([^"]+)"', re.sub(r"`[^`]*`", "", prose))
+    sections = [" ".join(heading.split()) for _, heading in SECTIONS]
+    quoted = {*names, *(" ".join(message.split()) for message in messages)} - {*sections}
+    assert {"NonFiniteLoss", "finished before, nothing is trained"} <= quoted
+    assert [text for text in quoted if text not in source] == []
 
 
-@pytest.mark.parametrize("number", range(len(re.findall(r"```python\n(.*?)```", HELP, re.DOTALL))))
-def test_its_code_runs_with_the_names_of_a_notebook(number: int) -> None:
-    from dlvc.models.cnn import SimpleCNN
-
+def test_its_code_runs_with_the_names_of_a_notebook(sketches: ImageData) -> None:
     torch.manual_seed(0)
-    data = load_data("sketch10", sizes=(300, 100, 100), quiet=True)
-    names = {"data": data, "model": SimpleCNN(), "images": data.train.images[:8] / 255}
-    exec(re.findall(r"```python\n(.*?)```", HELP, re.DOTALL)[number], names)
+    images = sketches.train.images[:8] / 255
+    for code in re.findall(r"```python\n(.*?)```", HELP, re.DOTALL):
+        exec(code, {"data": sketches, "model": SimpleCNN(), "images": images})
 
 
 def test_readme_and_every_notebook_lead_to_it() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import nbformat
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -20,6 +22,8 @@ ROOMS = (
 )
 FOLDERS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
 FILES = sorted(PACKAGE.rglob("*.py"))
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+TEXTS = [*PROJECT.glob("*.md"), *(PROJECT / "notebooks").rglob("*.md")]
 
 
 def module_name(path: Path) -> str:
@@ -31,14 +35,14 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in FILES}
 
 
-def imported_modules(path: Path) -> set[str]:
-    """The modules of the package that a file imports, inside functions too."""
+def imported_modules(source: str) -> set[str]:
+    """The modules of the package that a piece of code imports, inside functions too."""
     targets = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name} has a relative import"
+            assert node.level == 0, f"relative import of {node.module}"
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
             names = [name if name[5:] in MODULES else node.module for name in inner]
         else:
@@ -52,7 +56,14 @@ def room(module: str) -> str:
     return module.partition(".")[0]
 
 
-IMPORTS = {module: imported_modules(path) for module, path in MODULES.items()}
+def is_open(module: str) -> bool:
+    """Whether other rooms may import from it: the face of a folder, or a file beside the folders."""
+    return MODULES[module].name == "__init__.py" or module == room(module)
+
+
+IMPORTS = {
+    module: imported_modules(path.read_text(encoding="utf-8")) for module, path in MODULES.items()
+}
 
 
 def test_there_are_nine_folders_and_at_most_nine_files_beside_them() -> None:
@@ -61,24 +72,42 @@ def test_there_are_nine_folders_and_at_most_nine_files_beside_them() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= 9
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda name: name or "dlvc")
-def test_a_file_imports_from_its_own_room_or_from_the_face_of_one_below(module: str) -> None:
-    for target in IMPORTS[module]:
-        if room(target) != room(module) != "__main__":
-            assert ROOMS.index(room(target)) < ROOMS.index(room(module)), f"imports {target}"
-            assert MODULES[target].name == "__init__.py" or target == room(target), (
-                f"imports {target}, which is private to {room(target)}/"
-            )
+def test_a_file_imports_from_its_own_room_or_from_the_face_of_one_below() -> None:
+    wrong = []
+    for module, targets in IMPORTS.items():
+        for target in targets:
+            if room(target) != room(module):
+                if ROOMS.index(room(target)) >= ROOMS.index(room(module)):
+                    wrong.append(f"dlvc.{module} imports {target}, which stands above it")
+                elif not is_open(target):
+                    wrong.append(f"dlvc.{module} imports {target}, private to {room(target)}/")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("folder", sorted(FOLDERS))
-def test_the_files_of_a_folder_import_one_another_without_a_circle(folder: str) -> None:
-    inside = {
-        module: {target for target in targets if room(target) == folder}
-        for module, targets in IMPORTS.items()
-        if room(module) == folder
-    }
-    TopologicalSorter(inside).prepare()  # raises CycleError, which names the circle
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_imports_from_at_most_eight_faces(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    imported = imported_modules("\n".join(sources))
+    assert len(imported) <= 8
+    assert all(map(is_open, imported)), imported
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *TEXTS], ids=lambda path: path.name)
+def test_what_a_text_imports_comes_from_a_face_that_has_it(path: Path) -> None:
+    for line in re.findall(r"from dlvc[\w.]* import [\w, ]+\w", path.read_text(encoding="utf-8")):
+        exec(line, {})
+        assert all(map(is_open, imported_modules(line))), line
+
+
+def test_the_files_of_a_folder_import_one_another_without_a_circle() -> None:
+    for folder in FOLDERS:
+        inside = {
+            module: {target for target in targets if room(target) == folder}
+            for module, targets in IMPORTS.items()
+            if room(module) == folder
+        }
+        TopologicalSorter(inside).prepare()  # raises CycleError, which names the circle
 
 
 def test_the_rooms_have_few_arrows_between_them() -> None:
@@ -91,18 +120,13 @@ def test_the_rooms_have_few_arrows_between_them() -> None:
     assert len(arrows) <= 70
 
 
-def test_importing_dlvc_imports_nothing_else() -> None:
-    code = "import sys; before = set(sys.modules); import dlvc; print(*set(sys.modules) - before)"
-    assert printed(code) == "dlvc"
-
-
-@pytest.mark.parametrize("module", ["config", "lessons.notebooks"])
-def test_modules_without_pictures_leave_matplotlib_alone(module: str) -> None:
-    assert printed(f"import sys, dlvc.{module}; print('matplotlib' in sys.modules)") == "False"
-
-
-def printed(code: str) -> str:
-    """What Python prints when it runs `code`."""
+def test_importing_dlvc_imports_nothing_else_and_the_command_line_neither_torch_nor_pictures() -> (
+    None
+):
+    code = (
+        "import sys; before = set(sys.modules); import dlvc; print(*set(sys.modules) - before)\n"
+        "import dlvc.config, dlvc.__main__; print({'torch', 'matplotlib'} & set(sys.modules))"
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
-    return done.stdout.strip()
+    assert done.stdout.split() == ["dlvc", "set()"]

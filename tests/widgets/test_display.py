@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import ipywidgets
 import nbformat
+import pytest
 from IPython.core.formatters import DisplayFormatter
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -55,6 +56,7 @@ def test_an_object_shows_its_widget_and_gives_a_picture_and_a_text_to_others() -
     assert metadata["image/png"] == {"width": 384, "height": 288, "alt": "A line rises."}
 
 
+@pytest.mark.slow
 def test_a_stored_notebook_keeps_picture_and_text_and_no_widget(tmp_path) -> None:
     path = tmp_path / "shown.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell(CELL)]), path)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import nbformat
 import pytest
-from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ask
-from nbformat.v4 import new_code_cell, new_notebook
+from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ask, run_all, watch_errors
 
 from dlvc.lessons.notebooks import tidy_notebook
+
+pytestmark = pytest.mark.slow
 
 CELLS = [
     "from dlvc.widgets.explorers.kernel import kernel_explorer\n\nkernel_explorer()",
@@ -31,8 +30,7 @@ class Notebook:
 
     lab: Lab
     page: Any
-    folder: Path
-    errors: list[str] = field(default_factory=list)
+    errors: list[str]
 
     def output(self, cell: int) -> Any:
         return self.page.locator(".jp-CodeCell").nth(cell).locator(".jp-OutputArea-output")
@@ -58,29 +56,16 @@ class Notebook:
 
 
 @pytest.fixture(scope="module")
-def notebook(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
-    folder = tmp_path_factory.mktemp("lab")
-    kernel = {"name": "python3", "display_name": "Python 3"}
-    cells = [new_code_cell(source) for source in CELLS]
-    made = new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(made, folder / "explorers.ipynb")
-    with Lab(folder) as lab:
-        page = chromium.new_page(viewport={"width": 1280, "height": 1000})
-        opened = Notebook(lab, page, folder)
-        page.on("pageerror", lambda error: opened.errors.append(str(error)))
-        page.on(
-            "console",
-            lambda said: opened.errors.append(said.text) if said.type == "error" else None,
-        )
-        lab.open(page, "explorers.ipynb")
-        page.evaluate("window.jupyterapp.shell.collapseLeft()")
-        opened.errors.clear()  # what JupyterLab says of itself while it starts
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        for cell in (KERNEL, LAYER, POSITIONS):
-            opened.drawing(cell).wait_for(timeout=120_000)
-        opened.output(GUESS).get_by_text("How sure?").wait_for(timeout=60_000)
-        yield opened
-        page.close()
+def notebook(chromium: Any, lab: Lab) -> Iterator[Notebook]:
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    lab.open_cells(page, "explorers.ipynb", CELLS)
+    opened = Notebook(lab, page, watch_errors(page))
+    run_all(page)
+    for cell in (KERNEL, LAYER, POSITIONS):
+        opened.drawing(cell).wait_for(timeout=120_000)
+    opened.output(GUESS).get_by_text("How sure?").wait_for(timeout=60_000)
+    yield opened
+    page.close()
 
 
 def test_arrow_keys_move_the_window_step_by_step(notebook: Notebook) -> None:
@@ -168,10 +153,10 @@ def test_a_stored_notebook_shows_the_pictures_without_a_kernel(notebook: Noteboo
     notebook.page.wait_for_function(
         "!window.jupyterapp.shell.currentWidget.context.model.dirty", timeout=30_000
     )
-    stored = nbformat.read(notebook.folder / "explorers.ipynb", as_version=4)
-    notebook.lab.write(tidy_notebook(stored), "stored.ipynb", trusted=False)
-    notebook.page.evaluate(OPEN_WITHOUT_KERNEL, "stored.ipynb")
-    notebook.page.wait_for_function(OPENED, arg="stored.ipynb")
+    stored = tidy_notebook(notebook.lab.read("explorers.ipynb"))
+    notebook.lab.write(stored, "stored_explorers.ipynb", trusted=False)
+    notebook.page.evaluate(OPEN_WITHOUT_KERNEL, "stored_explorers.ipynb")
+    notebook.page.wait_for_function(OPENED, arg="stored_explorers.ipynb")
     panel = notebook.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     pictures = panel.locator(".jp-OutputArea-output img")
     pictures.nth(2).wait_for()

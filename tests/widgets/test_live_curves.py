@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 
 from dlvc.config import TrainConfig
 from dlvc.experiments.records import load_records
-from dlvc.widgets.panel.live_curves import HEIGHT, WIDTH, Curve, curves_svg, legend, ticks
+from dlvc.widgets.panel.live_curves import HEIGHT, WIDTH, Curve, curves_svg, legend
 from dlvc.widgets.panel.progress import RunProgress, duration
 
-RECORDS = [each for each in load_records() if each.model["parameters"]]
+RECORDS = [record for record in load_records() if record.model["parameters"]]
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
 
@@ -20,7 +21,7 @@ def points(svg: str, dotted: bool) -> list[list[tuple[float, float]]]:
     """The corners of each line, (x, y), in order."""
     kind = "dlvc-line dlvc-dotted" if dotted else "dlvc-line"
     paths = re.findall(rf'class="{kind}" d="M([^"]*)"', svg)
-    return [[tuple(map(float, each.split())) for each in path.split("L")] for path in paths]
+    return [[tuple(map(float, point.split())) for point in path.split("L")] for path in paths]
 
 
 def test_lines_are_where_the_numbers_are():
@@ -29,7 +30,7 @@ def test_lines_are_where_the_numbers_are():
     loss, _ = points(svg, dotted=False)
     assert len(loss) == len(run.epochs)
     # Two epochs fix how a number becomes a height; all others must fit.
-    values = [each.validation_loss for each in run.epochs]
+    values = [epoch.validation_loss for epoch in run.epochs]
     slope = (loss[-1][1] - loss[0][1]) / (values[-1] - values[0])
     for (_, height), value in zip(loss, values, strict=True):
         assert height == pytest.approx(loss[0][1] + slope * (value - values[0]), abs=0.11)
@@ -37,7 +38,8 @@ def test_lines_are_where_the_numbers_are():
 
 
 def test_training_is_dotted_and_runs_have_markers_of_their_own():
-    svg = curves_svg([Curve(str(n), each.epochs) for n, each in enumerate(RECORDS[:4])], epochs=1)
+    curves = [Curve(record.title, record.epochs) for record in RECORDS[:4]]
+    svg = curves_svg(curves, epochs=1)
     assert len(points(svg, dotted=True)) == len(points(svg, dotted=False)) == 2 * 4
     shapes = re.findall(
         r'class="dlvc-marker" d="[^"]*?([a-z][^"]*)" style="stroke:var\(([^)]*)', svg
@@ -57,7 +59,7 @@ def test_names_are_shown_as_text_and_the_numbers_are_said():
     curve = Curve(HOSTILE, RECORDS[0].epochs)
     svg = curves_svg([curve], epochs=1)
     root = ElementTree.fromstring(svg)
-    assert {each.tag for each in root.iter()} <= {"svg", "path", "text", "circle"}
+    assert {element.tag for element in root.iter()} <= {"svg", "path", "text", "circle"}
     last = RECORDS[0].epochs[-1]
     assert f"{HOSTILE}: after epoch 10 training loss {last.train_loss:.3f}" in root.get(
         "aria-label"
@@ -65,12 +67,11 @@ def test_names_are_shown_as_text_and_the_numbers_are_said():
     assert "<img" not in legend([curve])
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [(0, 10, [0, 5, 10]), (0.1, 0.9, [0, 0.2, 0.4, 0.6, 0.8, 1]), (2, 2, [2]), (12, 58, [0, 20, 40, 60])],
-)  # fmt: skip
-def test_ticks_are_round_and_enclose_the_numbers(low, high, expected):
-    assert ticks(low, high) == expected
+def test_a_loss_that_never_changes_is_a_level_line():
+    flat = [replace(epoch, train_loss=2.0, validation_loss=2.0) for epoch in RECORDS[0].epochs]
+    loss, _ = points(curves_svg([Curve("flat", flat)], epochs=10), dotted=False)
+    assert len({height for _, height in loss}) == 1
+    assert 0 < loss[0][1] < HEIGHT
 
 
 def test_progress_in_numbers_counted_by_hand():

@@ -5,19 +5,19 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import nbformat
 import pytest
-from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ask, find_browser
-from nbformat.v4 import new_code_cell, new_notebook
+from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ask, run_all, watch_errors
 
 from dlvc.lessons.notebooks import tidy_notebook
 
-SETUP = Path(__file__).parents[1] / "tools" / ("small_panel.py")
+pytestmark = pytest.mark.slow
+
+SETUP = Path(__file__).parents[1] / "tools" / "small_panel.py"
 CELLS = [
     "import runpy\n\nglobals().update(runpy.run_path('small_panel.py'))",
     "panel",
@@ -42,7 +42,7 @@ class Learner:
 
     lab: Lab
     page: Any
-    errors: list[str] = field(default_factory=list)
+    errors: list[str]
 
     @property
     def panel(self) -> Any:
@@ -80,37 +80,17 @@ class Learner:
 
 
 @pytest.fixture(scope="module")
-def learner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Learner]:
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install playwright"
-    )
-    path = find_browser()
-    if path is None:
-        pytest.skip("needs a Chromium on PATH, or its path in DLVC_BROWSER")
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copy(SETUP, folder)
-    kernel = {"name": "python3", "display_name": "Python 3"}
-    cells = [new_code_cell(source) for source in CELLS]
-    nbformat.write(
-        new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / "panel.ipynb"
-    )
-    with sync_api.sync_playwright() as playwright, Lab(folder) as lab:
-        lab_browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = lab_browser.new_page(viewport={"width": 1280, "height": 1700})
-        opened = Learner(lab, page)
-        page.on("pageerror", lambda error: opened.errors.append(str(error)))
-        page.on(
-            "console",
-            lambda line: opened.errors.append(line.text) if line.type == "error" else None,
-        )
-        page.set_default_timeout(20_000)
-        lab.open(page, "panel.ipynb")
-        page.evaluate("window.jupyterapp.shell.collapseLeft()")
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        opened.panel.wait_for(timeout=120_000)
-        opened.wait_for("multiply-adds per image; about")
-        yield opened
-        lab_browser.close()
+def learner(chromium: Any, lab: Lab) -> Iterator[Learner]:
+    shutil.copy(SETUP, lab.folder)
+    page = chromium.new_page(viewport={"width": 1280, "height": 1700})
+    page.set_default_timeout(20_000)
+    lab.open_cells(page, "panel.ipynb", CELLS)
+    opened = Learner(lab, page, watch_errors(page))
+    run_all(page)
+    opened.panel.wait_for(timeout=120_000)
+    opened.wait_for("multiply-adds per image; about")
+    yield opened
+    page.close()
 
 
 # The tests of this file follow one another: each goes on where the one before has left the page.
@@ -194,7 +174,7 @@ def test_the_figure_of_the_run_stands_below_the_panel_and_in_the_saved_notebook(
     assert "Loss and accuracy after each epoch" in output.get_attribute("alt")
     learner.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
     learner.page.wait_for_timeout(500)
-    stored = nbformat.read(learner.lab.folder / "panel.ipynb", as_version=4)
+    stored = learner.lab.read("panel.ipynb")
     assert [sorted(each.data) for each in stored.cells[PANEL].outputs] == [
         ["application/vnd.jupyter.widget-view+json", "text/html", "text/plain"],
         ["image/png", "text/html", "text/plain"],
@@ -222,7 +202,7 @@ def test_nothing_was_written_to_the_console_of_the_browser(learner):
 
 
 def test_a_tidied_notebook_without_a_kernel_shows_the_settings_and_the_figure(learner):
-    stored = nbformat.read(learner.lab.folder / "panel.ipynb", as_version=4)
+    stored = learner.lab.read("panel.ipynb")
     learner.lab.write(tidy_notebook(stored), "tidied.ipynb", trusted=False)
     learner.page.evaluate(OPEN_WITHOUT_KERNEL, "tidied.ipynb")
     learner.page.wait_for_function(OPENED, arg="tidied.ipynb")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html.parser
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from html_page import Page
 
 from dlvc.experiments.records import load_record, load_records, save_record
 from dlvc.widgets.panel.history import RunHistory
@@ -15,29 +15,6 @@ from dlvc.widgets.panel.history import RunHistory
 DEEP = next(each for each in load_records() if each.key == "deep-cnn")
 WIDE = next(each for each in load_records() if each.key == "deep-cnn-bn")
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-class Cells(html.parser.HTMLParser):
-    """The texts of the cells of a page's tables, and all tags."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.cells: list[str] = []
-        self.tags: set[str] = set()
-        self._inside = False
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.add(tag)
-        self._inside = tag in ("td", "th")
-        self.cells += [""] * self._inside
-
-    def handle_endtag(self, tag):
-        self._inside = False
-
-    def handle_data(self, data):
-        if self._inside:
-            self.cells[-1] += data
 
 
 @pytest.fixture
@@ -66,7 +43,7 @@ def test_all_runs_of_the_folder_are_listed_newest_first(history):
 def test_a_run_of_this_session_that_was_not_saved_is_listed_too(history):
     history.add(WIDE, None)
     history.list.value = ("unsaved 1",)
-    assert history.chosen == [WIDE]
+    assert history.selected == [WIDE]
     assert history.delete.disabled and history.rename.disabled
 
 
@@ -74,14 +51,14 @@ def test_two_chosen_runs_are_drawn_over_one_another_with_what_differs(history):
     choose(history, "one.json")
     assert "<table" not in history.view.value
     choose(history, "one.json", "two.json")
-    page = Cells(history.view.value)
-    assert page.cells == [
+    page = Page(history.view.value)
+    assert page.texts("th", "td") == [
         "setting", "run 1", "run 2",
         "learning_rate", "0.005", "0.001",
         "optimizer", HOSTILE, "adam",
         "model.depth", "2", "-",
     ]  # fmt: skip
-    assert not page.tags & {"img", "script"}
+    assert page.all("img") == page.all("script") == []
     assert history.view.value.count("<svg class") == 1
 
 
@@ -141,8 +118,8 @@ def test_another_choice_takes_the_question_back(history):
     assert history._asking.layout.display == "none"
 
 
-def test_nothing_is_changed_while_a_training_goes_on(history):
-    history._is_busy = lambda: True
+def test_nothing_is_changed_while_a_training_goes_on(history, monkeypatch):
+    monkeypatch.setattr("dlvc.widgets.panel.history.training_goes_on", lambda: True)
     choose(history, "one.json")
     history.delete.click()
     history.yes.click()

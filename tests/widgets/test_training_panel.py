@@ -17,6 +17,7 @@ import torch
 
 from dlvc.config import PROFILES, TrainConfig
 from dlvc.data import ImageData
+from dlvc.experiments.records import load_records
 from dlvc.experiments.registry import EXPERIMENTS, build_model, config_for
 from dlvc.experiments.running import run_experiment
 from dlvc.training import NonFiniteLoss, train
@@ -32,7 +33,7 @@ CYCLES = int(os.environ.get("DLVC_PANEL_CYCLES", "25"))  # starts and stops
 @pytest.fixture
 def make(sketches: ImageData, tmp_path: Path) -> Callable[..., TrainingPanel]:
     def make_panel(key: str = "simple-cnn", **arguments: Any) -> TrainingPanel:
-        return TrainingPanel(key, sketches, profile="smoke", folder=tmp_path, **arguments)
+        return TrainingPanel(key, sketches, profile="smoke", folder=str(tmp_path), **arguments)
 
     return make_panel
 
@@ -54,6 +55,20 @@ def said(panel: TrainingPanel) -> str:
 def run_to_its_end(panel: TrainingPanel) -> None:
     panel.controls.run.click()
     assert panel.wait(120)
+
+
+def run_until(panel: TrainingPanel, steps: int) -> None:
+    """Press Run, and wait for so many steps."""
+    panel.controls.run.click()
+    while panel._progress is None or panel._progress.finished_steps < steps:
+        assert not panel.wait(0.001)
+
+
+def stop_after(panel: TrainingPanel, steps: int = 3) -> None:
+    """Start a training and stop it after so many steps."""
+    run_until(panel, steps)
+    panel.controls.stop.click()
+    assert panel.wait(60)
 
 
 def numbers(epochs: tuple[EpochRecord, ...]) -> list[EpochRecord]:
@@ -287,7 +302,7 @@ def test_copy_as_code_shows_code_that_runs_and_says_the_same(make, sketches, tmp
     assert "precision" not in code and "seed" not in code  # only what is no default
     asked = {}
     names = {"data": sketches}
-    code = code.replace("from dlvc.experiments.running import run_experiment", "")
+    code = code.replace("from dlvc.experiments import run_experiment", "")
     names["run_experiment"] = lambda *arguments, **more: asked.update(more, given=arguments)
     exec(code, names)
     assert asked == {
@@ -310,25 +325,27 @@ def test_a_training_from_the_panel_is_the_one_of_the_config(make, sketches):
     panel = make("deep-cnn", **QUICK)
     type_in(panel, learning_rate="0.002", width="8")
     config = TrainConfig(**QUICK, learning_rate=0.002)
+    assert panel.config == config
     run_to_its_end(panel)
     assert panel.state == "finished", panel.error
-    results = []
-    for settings in (panel.config, config):
-        model = build_model("deep-cnn", settings, options={"width": 8})
-        results.append(numbers(train(model, sketches, settings, progress=False).epochs))
-    assert numbers(panel.run.record.epochs) == results[0] == results[1]
+    record, trained = panel.run.record, build_model("deep-cnn", config, options={"width": 8})
+    epochs = train(trained, sketches, config, progress=False).epochs
+    assert numbers(record.epochs) == numbers(epochs)
     assert not panel.model.training
+    assert "Loss and accuracy after each epoch on Sketch-10" in panel.picture().description
     headless = run_experiment(
-        "deep-cnn", sketches, panel.config, options=panel.options, save=False, progress=False
+        "deep-cnn", sketches, config, options=panel.options, save=False, progress=False
     )
-    assert headless.record.test == replace(
-        panel.run.record.test, seconds=headless.record.test.seconds
-    )
+    assert headless.record.test == replace(record.test, seconds=headless.record.test.seconds)
+    # The weights that the run left are those of the panel's model.
+    path = panel.run.path.with_name(record.weights_file)
+    load_weights(trained, path, sha256=record.weights_sha256)
+    own = panel.model.state_dict()
+    assert all(torch.equal(own[name], value) for name, value in trained.state_dict().items())
 
 
 def test_run_returns_at_once_and_stop_leaves_a_model_and_a_state_to_go_on_from(make, sketches):
-    settings = {**QUICK, "epochs": 400, "train_size": 300}
-    panel = make(**settings)
+    panel = make(**{**QUICK, "epochs": 400, "train_size": 300})
     assert panel.controls.stop.disabled
     panel.controls.run.click()
     assert panel.state == "running"
@@ -365,15 +382,6 @@ def test_run_returns_at_once_and_stop_leaves_a_model_and_a_state_to_go_on_from(m
     assert panel.controls.run.description == "Run"
 
 
-def stop_early(panel: TrainingPanel) -> None:
-    """Start a training and stop it after its first steps."""
-    panel.start()
-    while panel._progress is None or panel._progress.finished_steps < 3:
-        assert not panel.wait(0.01)
-    panel.stop()
-    assert panel.wait(60)
-
-
 def test_what_is_typed_at_the_moment_of_a_stop_loses_no_run(make):
     panel = make(train_size=300, device="cpu")
     panel._first_seen()
@@ -381,10 +389,8 @@ def test_what_is_typed_at_the_moment_of_a_stop_loses_no_run(make):
     control = panel.form.rows["epochs"].control
     control.unobserve_all("value")  # the training's thread comes before what the change calls
 
-    panel.start()
+    run_until(panel, 1)
     control.value = "4x"
-    while panel._progress is None or panel._progress.finished_steps < 3:
-        assert not panel.wait(0.01)
     panel.stop()
     assert panel.wait(60)
     assert list(panel.history.records) == [str(panel.run.path)]
@@ -392,7 +398,7 @@ def test_what_is_typed_at_the_moment_of_a_stop_loses_no_run(make):
 
 def test_another_profile_is_another_run_even_with_equal_settings(make):
     panel = make(**{**QUICK, "epochs": 400})
-    stop_early(panel)
+    stop_after(panel)
     assert panel.controls.run.description == "Go on"
     panel.controls.profile.value = "class"
     assert panel.controls.run.description == "Run"
@@ -403,7 +409,7 @@ def test_another_profile_is_another_run_even_with_equal_settings(make):
 
 def test_a_stopped_run_that_was_put_away_does_not_go_on(make):
     panel = make(**{**QUICK, "epochs": 400})
-    stop_early(panel)
+    stop_after(panel)
     panel.history.list.value = (str(panel.run.path),)
     panel.history.delete.click()
     assert panel.controls.run.description == "Go on"
@@ -430,11 +436,7 @@ def test_a_panel_beside_one_that_trains_measures_nothing_and_changes_no_run(make
 
 def test_a_stopped_and_continued_run_is_the_same_as_one_without_a_stop(make, sketches, tmp_path):
     panel = make(**{**QUICK, "epochs": 6, "train_size": 300})
-    panel.controls.run.click()
-    while panel._progress is None or panel._progress.finished_steps < 7:
-        panel.wait(0.001)
-    panel.controls.stop.click()
-    assert panel.wait(60)
+    stop_after(panel, 7)
     assert panel.run.record.interrupted
     run_to_its_end(panel)
     whole = run_experiment("simple-cnn", sketches, panel.config, save=False, progress=False)
@@ -442,10 +444,11 @@ def test_a_stopped_and_continued_run_is_the_same_as_one_without_a_stop(make, ske
     assert "Continues at epoch" in said(panel)
 
 
-def test_a_finished_run_is_given_back_unless_it_is_to_start_anew(make):
+def test_a_finished_run_is_given_back_unless_it_is_to_start_anew(make, tmp_path):
     panel = make(**QUICK)
     run_to_its_end(panel)
     first = panel.run.path
+    assert first.parent == tmp_path  # which was given as text
     run_to_its_end(panel)
     assert panel.run.path == first
     assert "Finished before, nothing is trained" in said(panel)
@@ -455,29 +458,25 @@ def test_a_finished_run_is_given_back_unless_it_is_to_start_anew(make):
     assert panel.run.path != first
 
 
-def test_a_loss_that_is_not_finite_is_told_in_words(make, sketches, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "sentences"),
+    [
+        (NonFiniteLoss("the loss is nan. Try a tenth."), "The training failed. the loss is nan. Try a tenth."),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "Memory does not suffice"),
+    ],
+)  # fmt: skip
+def test_a_failure_is_told_in_words_and_run_is_on_again(error, sentences, make, monkeypatch):
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("dlvc.widgets.panel.panel.run_experiment", fail)
     panel = make(**QUICK)
-
-    def diverge(*arguments: Any, **options: Any) -> None:
-        raise NonFiniteLoss("the loss is nan at epoch 1, step 2. Try a tenth of the learning rate.")
-
-    monkeypatch.setattr("dlvc.widgets.panel.panel.run_experiment", diverge)
     run_to_its_end(panel)
     assert panel.state == "failed"
-    assert "The training failed. the loss is nan at epoch 1, step 2. Try a tenth" in said(panel)
-    assert isinstance(panel.error, NonFiniteLoss)
+    assert panel.error is error
+    assert sentences in said(panel)
+    assert ("smaller batches" in said(panel)) == ("memory" in str(error))
     assert not panel.controls.run.disabled
-
-
-def test_want_of_memory_is_told_in_words(make, monkeypatch):
-    panel = make(**QUICK)
-
-    def fill(*arguments: Any, **options: Any) -> None:
-        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
-
-    monkeypatch.setattr("dlvc.widgets.panel.panel.run_experiment", fill)
-    run_to_its_end(panel)
-    assert "Memory does not suffice" in said(panel) and "smaller batches" in said(panel)
 
 
 def test_a_folder_that_cannot_be_used_is_told_in_words(sketches, tmp_path):
@@ -488,14 +487,6 @@ def test_a_folder_that_cannot_be_used_is_told_in_words(sketches, tmp_path):
     run_to_its_end(panel)
     assert panel.state == "failed"
     assert "could not be written" in said(panel)
-
-
-def test_a_folder_may_be_given_as_text(sketches, tmp_path):
-    panel = TrainingPanel(
-        "simple-cnn", sketches, folder=str(tmp_path / "own"), profile="smoke", **QUICK
-    )
-    run_to_its_end(panel)
-    assert panel.run.path.parent == tmp_path / "own"
 
 
 def test_options_that_are_no_mapping_are_refused_in_words(make):
@@ -549,30 +540,12 @@ def test_the_model_and_the_figure_of_no_run_are_refused_in_words(make):
             read()
 
 
-def test_a_run_that_was_stopped_in_its_test_says_so(make):
-    panel = make(**QUICK)
-    run_to_its_end(panel)
-    record = replace(panel.run.record, test=None, interrupted=True)
-    told = result_sentences(record, can_go_on=True)
-    assert told[0] == "Stopped in its test, after 2 of 2 epochs."
+def test_a_run_that_was_stopped_in_its_test_says_so():
+    record = replace(load_records()[0], test=None, interrupted=True)
+    sentences = result_sentences(record, can_go_on=True)
+    assert sentences[0] == "Stopped in its test, after 10 of 10 epochs."
     unfinished = replace(record, epochs=record.epochs[:1], best_epoch=1)
-    assert result_sentences(unfinished, can_go_on=True)[0] == "Stopped after 1 of 2 epochs."
-
-
-def test_the_figure_of_a_run_has_its_curves(make):
-    panel = make(**QUICK)
-    run_to_its_end(panel)
-    assert "Loss and accuracy after each epoch on Sketch-10" in panel.picture().description
-
-
-def test_the_weights_that_a_run_left_are_those_of_the_panels_model(make, sketches):
-    panel = make("deep-cnn", **QUICK, options={"depth": 4})
-    run_to_its_end(panel)
-    record, path = panel.run.record, panel.run.path
-    model = build_model("deep-cnn", panel.config, options={"depth": 4})
-    load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
-    own = panel.model.state_dict()
-    assert all(torch.equal(own[name], each) for name, each in model.state_dict().items())
+    assert result_sentences(unfinished, can_go_on=True)[0] == "Stopped after 1 of 10 epochs."
 
 
 def memory() -> float:
@@ -581,25 +554,19 @@ def memory() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 def test_many_starts_and_stops_leak_neither_threads_nor_memory(make):
     panel = make(**{**QUICK, "epochs": 1000})
     panel.controls.fresh.value = True
 
-    def cycle() -> None:
-        panel.controls.run.click()
-        while panel.state == "running" and not (panel._progress and panel._progress.steps):
-            panel.wait(0.001)
-        panel.controls.stop.click()
-        assert panel.wait(60)
-        assert panel.state == "stopped", panel.error
-
     for _ in range(3):  # what is loaded or allocated once
-        cycle()
+        stop_after(panel, 1)
     gc.collect()
     threads, before = threading.active_count(), memory()
     for _ in range(CYCLES):
-        cycle()
+        stop_after(panel, 1)
+        assert panel.state == "stopped", panel.error
     gc.collect()
     assert threading.active_count() == threads
     assert memory() - before < 50

@@ -125,15 +125,7 @@ def test_a_listener_that_fails_at_the_start_leaves_nothing_behind():
     assert other.wait(10)
 
 
-def test_a_hundred_starts_and_stops_leave_no_thread():
-    worker, before = TrainingWorker(), threading.active_count()
-    for _ in range(100):
-        worker.start(until_stopped)
-        worker.stop()
-        assert worker.wait(10)
-    assert threading.active_count() == before
-
-
+@pytest.mark.slow
 def test_the_end_of_the_program_stops_the_training_and_waits_for_what_it_saves():
     done = subprocess.run(
         [sys.executable, "-c", AT_EXIT], capture_output=True, text=True, cwd=PROJECT, timeout=60

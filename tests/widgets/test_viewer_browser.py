@@ -16,15 +16,16 @@ import matplotlib
 import nbformat
 import numpy as np
 import pytest
-from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ViewerPage, ask
+from browser import OPEN_WITHOUT_KERNEL, OPENED, Lab, ViewerPage, ask, run_all
 from matplotlib.image import imread
-from nbformat.v4 import new_code_cell, new_notebook
 
 from dlvc.inspection.attention import attention_maps
 from dlvc.lessons.notebooks import tidy_notebook
 from dlvc.plots.attention_maps import ATTENTION_COLORS, DIFFERENCE_COLORS
 
-SETUP = Path(__file__).parents[1] / "tools" / ("small_viewers.py")
+pytestmark = pytest.mark.slow
+
+SETUP = Path(__file__).parents[1] / "tools" / "small_viewers.py"
 GRID = (6, 6)
 CELLS = [
     "import runpy\n\nglobals().update(runpy.run_path('small_viewers.py'))",
@@ -60,9 +61,7 @@ FOCUSED = f"""() => {{
 }}"""
 CONTROLS = f"""(root) => [...root.querySelectorAll('select, input, button, summary, [tabindex]')]
   .filter((each) => each.checkVisibility() && !each.disabled && each.tabIndex >= 0).map({NAME})"""
-HOVERS = 50
-# Seconds are asserted with room for a loaded machine; what was measured is printed (pytest -s).
-MEDIAN, SLOWEST = 10 * 16, 10 * 50  # milliseconds
+HOVERS = 50  # whose time is printed (pytest -s)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +78,6 @@ class Notebook:
 
     lab: Lab
     page: Any
-    folder: Path
     stored: nbformat.NotebookNode | None = None
     asleep: bool = False
 
@@ -105,26 +103,18 @@ class Notebook:
 
 
 @pytest.fixture(scope="module")
-def notebook(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copy(SETUP, folder)
-    kernel = {"name": "python3", "display_name": "Python 3"}
-    cells = [new_code_cell(source) for source in CELLS]
-    nbformat.write(
-        new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / "viewer.ipynb"
-    )
-    with Lab(folder) as lab:
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        lab.open(page, "viewer.ipynb")
-        page.evaluate("window.jupyterapp.shell.collapseLeft()")
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        opened = Notebook(lab, page, folder)
-        for cell in (STATIC, STATIC_COMPARED, LIVE, LIVE_COMPARED):
-            opened.viewer(cell)  # waits for it
-        page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
-        opened.stored = nbformat.read(folder / "viewer.ipynb", as_version=4)
-        yield opened
-        page.close()
+def notebook(chromium: Any, lab: Lab) -> Iterator[Notebook]:
+    shutil.copy(SETUP, lab.folder)
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    lab.open_cells(page, "viewer.ipynb", CELLS)
+    run_all(page)
+    opened = Notebook(lab, page)
+    for cell in (STATIC, STATIC_COMPARED, LIVE, LIVE_COMPARED):
+        opened.viewer(cell)  # waits for it
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    opened.stored = lab.read("viewer.ipynb")
+    yield opened
+    page.close()
 
 
 class OpenedFile:
@@ -326,7 +316,7 @@ def test_the_keyboard_alone_reaches_the_same_numbers(shown, made):
     assert shown.root.locator(".dlvc-tables").is_hidden()
 
 
-def test_hovers_repaint_at_once_and_ask_nobody(place, shown):
+def test_each_hover_repaints_and_asks_nobody(place, shown):
     name, _ = place
     shown.press("Table", on=False)
     places = list(shown.places().values())
@@ -351,8 +341,6 @@ def test_hovers_repaint_at_once_and_ask_nobody(place, shown):
     print(f"{name}: {len(took)} repaints, median {median:.1f} ms, 95th percentile {slow:.1f} ms")
     assert len(took) >= HOVERS - 1
     assert asked == []
-    assert median <= MEDIAN
-    assert slow <= SLOWEST
 
 
 # The page alone.

@@ -1,9 +1,9 @@
-"""Random numbers and a pen for drawing many small pictures at once with NumPy.
+"""Random numbers and a pen for drawing many small images at once with NumPy.
 
-Two things make the pictures of Sketch-10 the same everywhere. `Draws` derives every random
-number from (seed, index, name), so picture 7 is the same alone and among a thousand. `Pen` and
+Two things make the images of Sketch-10 the same everywhere. `Random` derives every random
+number from (seed, index, name), so image 7 is the same alone and among a thousand. `Pen` and
 the scenery use only +, -, *, / and sqrt on pixels, which IEEE 754 rounds the same way on every
-machine; sines and cosines are taken once per picture in float64.
+machine; sines and cosines are taken once per image in float64.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 Array = np.ndarray
-FAR = 9.0  # a distance that no pixel of a picture has
-Value = float | Array  # one number for all pictures, or shape (n, 1, 1): one per picture
+FAR = 9.0  # a distance that no pixel of an image has
+Value = float | Array  # one number for all images, or shape (n, 1, 1): one per image
 
 
 def scramble(numbers: Array) -> Array:
@@ -39,8 +39,8 @@ def _salt(name: str, count: int) -> Array:
     return scramble(places + np.uint64(zlib.crc32(name.encode()) << 20))
 
 
-class Draws:
-    """Named random numbers for a batch of pictures: each depends on (seed, index, name) alone.
+class Random:
+    """Named random numbers for a batch of images: each depends on (seed, index, name) alone.
 
     Names instead of a sequence: a new draw added to the code leaves all others as they were.
     """
@@ -107,12 +107,12 @@ def coverage(distance: Array, pixels_per_unit: Value) -> Array:
     return np.clip(share, 0.0, 1.0, out=share)
 
 
-def paint(picture: Array, cover: Array, colour: Array | Sequence[float]) -> None:
-    """Lay `colour`, (n, 3) or (3,), over `picture` (n, 3, S, S) where `cover` (n, S, S) says."""
+def paint(canvas: Array, cover: Array, colour: Array | Sequence[float]) -> None:
+    """Lay `colour`, (n, 3) or (3,), over `canvas` (n, 3, S, S) where `cover` (n, S, S) says."""
     colour = np.asarray(colour, dtype=np.float32)
     change = np.empty_like(cover)
     for channel in range(3):  # channel by channel: the arrays in work stay in the cache
-        plane = picture[:, channel]
+        plane = canvas[:, channel]
         np.subtract(colour[..., channel].reshape(-1, 1, 1), plane, out=change)
         change *= cover
         plane += change
@@ -127,7 +127,7 @@ def box_distance(x: Array, y: Array, half_x: Value, half_y: Value, rounding: Val
 
 
 class Pen:
-    """Draws filled shapes onto a layer of its own, for n pictures of one class at a time.
+    """Draws filled shapes onto a layer of its own, for n images of one class at a time.
 
     `x`, `y` (n, S, S) are each pixel's place in the object's own frame (x to the right, y down,
     the object within about [-1, 1]); `layer` (n, 3, S, S) holds the colours drawn so far and
@@ -142,7 +142,7 @@ class Pen:
         self.distance = np.full(x.shape, FAR, dtype=np.float32)
 
     def fill(self, distance: Array, colour: Array | Sequence[float], only: Array | None = None):
-        """Fill where `distance` is negative; `only` (n, 1, 1) bool picks some of the pictures."""
+        """Fill where `distance` is negative; `only` (n, 1, 1) bool picks some of the images."""
         if only is not None:
             distance = np.where(only, distance, np.float32(FAR))
         np.minimum(self.distance, distance, out=self.distance)

@@ -1,14 +1,14 @@
 """How each of the ten classes of Sketch-10 is drawn: one function a class.
 
-Every function paints one object facing right within about [-1, 1] x [-1, 1] (y down). `draw`
+Every function paints one object facing right within about [-1, 1] x [-1, 1] (y down). `rng`
 gives the numbers in which two objects of a class differ, `body` (n, 3) is the main colour, and
 `second` (n, 3) a second colour for what people would paint differently (a cargo box, a sail).
-Thicknesses stay above 0.06, about one pixel of a 32-pixel picture.
+Thicknesses stay above 0.06, about one pixel of a 32-pixel image.
 """
 
 from __future__ import annotations
 
-from dlvc.data.sketch10.drawing import Array, Draws, Pen, mix
+from dlvc.data.sketch10.drawing import Array, Pen, Random, mix
 
 BLACK = (0.06, 0.06, 0.08)
 WHITE = (0.96, 0.96, 0.94)
@@ -18,10 +18,10 @@ ORANGE = (0.95, 0.60, 0.12)
 PINK = (0.93, 0.55, 0.58)
 
 
-def airplane(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def airplane(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """An airliner seen obliquely from above: swept wings, engines, tail, a row of windows."""
-    far, near = draw.vary("far wing", 0.45, 0.85), draw.vary("near wing", 0.6, 0.95)
-    sweep = draw.vary("sweep", 0.15, 0.5)
+    far, near = rng.vary("far wing", 0.45, 0.85), rng.vary("near wing", 0.6, 0.95)
+    sweep = rng.vary("sweep", 0.15, 0.5)
     shade = mix(body, BLACK, 0.25)
     for side, span in ((-1.0, far), (1.0, near)):
         tip = 0.1 - sweep
@@ -45,11 +45,11 @@ def wheel(pen: Pen, x, y, radius) -> None:
     pen.disc(x, y, 0.5 * radius, GREY)
 
 
-def automobile(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def automobile(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """A car from the side: low body, cabin with two windows, two wheels, lights."""
-    back, front = draw.vary("back", -0.88, -0.5), draw.vary("bonnet", 0.35, 0.62)
-    roof, wheels = draw.vary("roof", -0.5, -0.36), draw.vary("wheel", 0.19, 0.24)
-    slant = draw.vary("slant", 0.1, 0.25)
+    back, front = rng.vary("back", -0.88, -0.5), rng.vary("bonnet", 0.35, 0.62)
+    roof, wheels = rng.vary("roof", -0.5, -0.36), rng.vary("wheel", 0.19, 0.24)
+    slant = rng.vary("slant", 0.1, 0.25)
     cabin = [(back, 0.05), (back + slant, roof), (front - 0.32, roof), (front, 0.05)]
     pen.polygon(cabin, body, rounding=0.0)
     pen.box(0.0, 0.17, 0.97, 0.21, body, rounding=0.12)
@@ -68,10 +68,10 @@ def automobile(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
     wheel(pen, 0.56, 0.37, wheels)
 
 
-def truck(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def truck(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """A lorry from the side: tall cargo box with ribs, a cab with a window, three wheels."""
-    top, end = draw.vary("box top", -0.72, -0.52), draw.vary("box end", 0.22, 0.36)
-    cab_top = draw.vary("cab top", -0.4, -0.26)
+    top, end = rng.vary("box top", -0.72, -0.52), rng.vary("box end", 0.22, 0.36)
+    cab_top = rng.vary("cab top", -0.4, -0.26)
     pen.box(0.0, 0.42, 0.92, 0.07, BLACK)
     pen.polygon([(-0.96, top), (end, top), (end, 0.38), (-0.96, 0.38)], second)
     for part in (0.2, 0.4, 0.6, 0.8):
@@ -87,13 +87,13 @@ def truck(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
         wheel(pen, place, 0.5, 0.18)
 
 
-def ship(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def ship(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """A steamer (deck house, funnel, mast) or a sailing boat, with foam at the waterline."""
-    sails = draw.vary("sails", 0.0, 1.0) < 0.45
+    sails = rng.vary("sails", 0.0, 1.0) < 0.45
     steam = ~sails
-    deck, bow = draw.vary("deck", 0.1, 0.22), draw.vary("bow", 0.86, 0.99)
-    house = draw.vary("house", -0.38, -0.05)
-    mast = draw.vary("mast", -0.12, 0.1)
+    deck, bow = rng.vary("deck", 0.1, 0.22), rng.vary("bow", 0.86, 0.99)
+    house = rng.vary("house", -0.38, -0.05)
+    mast = rng.vary("mast", -0.12, 0.1)
     # The sailing boat: mast, main sail behind it, a smaller sail before it.
     pen.limb(mast, -0.93, mast, deck, 0.035, 0.035, (0.35, 0.22, 0.12), only=sails)
     main = [(mast - 0.07, -0.88), (mast - 0.07, 0.02), (mast - 0.68, 0.02)]
@@ -117,13 +117,13 @@ def ship(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
     pen.beads(0.0, 0.64, 0.17, (0.88, 0.95, 1.0), gap=0.29, either_side=2.5, flat=0.4)
 
 
-def bird(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def bird(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """A song bird from the side: round body, beak, folded or raised wing, tail, thin legs."""
-    lift = draw.vary("wing lift", 0.0, 1.0)
+    lift = rng.vary("wing lift", 0.0, 1.0)
     raised = lift > 0.55
     folded = ~raised
-    head = draw.vary("head height", -0.5, -0.36)
-    tail = draw.vary("tail", -0.15, 0.25)
+    head = rng.vary("head height", -0.5, -0.36)
+    tail = rng.vary("tail", -0.15, 0.25)
     wing = mix(body, BLACK, 0.4)
     for hip in (-0.1, 0.12):
         pen.limb(hip, 0.4, hip + 0.06, 0.86, 0.035, 0.03, ORANGE)
@@ -143,11 +143,11 @@ def bird(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
     pen.disc(0.52, head - 0.05, 0.05, BLACK)
 
 
-def cat(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def cat(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """A sitting cat from the front: pointed ears, slit pupils, whiskers, stripes, curled tail."""
-    look = draw.vary("look", -0.16, 0.16)
-    ears = draw.vary("ears", -1.0, -0.86)
-    tail = draw.vary("tail", -0.2, 0.3)
+    look = rng.vary("look", -0.16, 0.16)
+    ears = rng.vary("ears", -1.0, -0.86)
+    tail = rng.vary("tail", -0.2, 0.3)
     iris = mix(mix(second, (0.75, 0.9, 0.2), 0.75), WHITE, 0.1)
     dark, light = mix(body, BLACK, 0.45), mix(body, WHITE, 0.6)
     pen.limb(0.3, 0.84, 0.7, 0.7, 0.09, 0.09, dark)
@@ -177,7 +177,7 @@ def cat(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
     pen.limb(face, -0.08, face, -0.01, 0.02, 0.02, BLACK)
 
 
-def four_legs(pen: Pen, draw: Draws, *, front, back, hip, foot, width, colour, hoof) -> None:
+def four_legs(pen: Pen, rng: Random, *, front, back, hip, foot, width, colour, hoof) -> None:
     """Four legs of a walking animal; the far pair is darker."""
     for name, x, far in (
         ("far front", front - 0.1, True),
@@ -186,21 +186,21 @@ def four_legs(pen: Pen, draw: Draws, *, front, back, hip, foot, width, colour, h
         ("near back", back - 0.05, False),
     ):
         shade = mix(colour, BLACK, 0.4) if far else colour
-        swing = draw.vary(f"{name} leg", -0.16, 0.16)
+        swing = rng.vary(f"{name} leg", -0.16, 0.16)
         knee_x, knee_y = x + 0.6 * swing, 0.5 * (hip + foot)
         pen.limb(x, hip, knee_x, knee_y, 1.6 * width, width, shade)
         pen.limb(knee_x, knee_y, x + swing, foot, width, 0.9 * width, shade)
         pen.limb(x + swing, foot, x + swing + 0.05, foot + 0.01, 1.1 * width, width, hoof)
 
 
-def dog(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def dog(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """A dog from the side: floppy ear, snout with a black nose, tongue, collar, raised tail."""
-    head = draw.vary("head height", -0.52, -0.34)
-    wag = draw.vary("wag", -1.0, -0.62)
+    head = rng.vary("head height", -0.52, -0.34)
+    wag = rng.vary("wag", -1.0, -0.62)
     dark = mix(body, BLACK, 0.5)
     pen.limb(-0.6, 0.05, wag, -0.42, 0.09, 0.06, body)
     four_legs(
-        pen, draw, front=0.2, back=-0.48, hip=0.3, foot=0.84, width=0.075, colour=body, hoof=body
+        pen, rng, front=0.2, back=-0.48, hip=0.3, foot=0.84, width=0.075, colour=body, hoof=body
     )
     pen.limb(-0.44, 0.14, 0.24, 0.12, 0.24, 0.26, body)
     pen.ellipse(-0.28, 0.06, 0.2, 0.14, dark)
@@ -216,14 +216,14 @@ def dog(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
     pen.disc(0.61, head - 0.06, 0.045, BLACK)
 
 
-def horse(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def horse(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """A horse from the side: long neck with a mane, long head, flowing tail, long legs."""
-    reach, height = draw.vary("reach", 0.5, 0.72), draw.vary("neck", -0.72, -0.46)
-    nod = draw.vary("nod", 0.1, 0.3)
-    sweep = draw.vary("tail", -1.0, -0.82)
+    reach, height = rng.vary("reach", 0.5, 0.72), rng.vary("neck", -0.72, -0.46)
+    nod = rng.vary("nod", 0.1, 0.3)
+    sweep = rng.vary("tail", -1.0, -0.82)
     hair = mix(mix(second, BLACK, 0.55), body, 0.15)
     four_legs(
-        pen, draw, front=0.28, back=-0.48, hip=0.22, foot=0.9, width=0.06, colour=body, hoof=BLACK
+        pen, rng, front=0.28, back=-0.48, hip=0.22, foot=0.9, width=0.06, colour=body, hoof=BLACK
     )
     pen.limb(-0.62, -0.06, sweep + 0.04, 0.2, 0.1, 0.12, hair)
     pen.limb(sweep + 0.04, 0.2, sweep + 0.06, 0.56, 0.11, 0.05, hair)
@@ -249,13 +249,13 @@ def horse(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
     pen.disc(reach + 0.29, height + nod + 0.01, 0.03, BLACK)
 
 
-def deer(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def deer(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """A stag from the side: branched antlers, slender neck and legs, white rump, short tail."""
-    reach, height = draw.vary("reach", 0.42, 0.62), draw.vary("neck", -0.4, -0.24)
-    spread = draw.vary("antlers", 0.2, 0.34)
+    reach, height = rng.vary("reach", 0.42, 0.62), rng.vary("neck", -0.4, -0.24)
+    spread = rng.vary("antlers", 0.2, 0.34)
     bone = mix(mix(second, (0.88, 0.78, 0.58), 0.85), WHITE, 0.1)
     four_legs(
-        pen, draw, front=0.24, back=-0.46, hip=0.26, foot=0.92, width=0.05, colour=body, hoof=BLACK
+        pen, rng, front=0.24, back=-0.46, hip=0.26, foot=0.92, width=0.05, colour=body, hoof=BLACK
     )
     pen.limb(-0.6, 0.0, -0.74, -0.06, 0.07, 0.05, WHITE)
     pen.limb(-0.42, 0.12, 0.22, 0.12, 0.2, 0.19, body)
@@ -277,11 +277,11 @@ def deer(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
         pen.disc(x, y, 0.045, mix(body, WHITE, 0.7))
 
 
-def frog(pen: Pen, draw: Draws, body: Array, second: Array) -> None:
+def frog(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     """A sitting frog from the front: bulging eyes, wide mouth, folded hind legs, long toes."""
-    look = draw.vary("look", -0.1, 0.1)
-    crouch = draw.vary("crouch", 0.0, 0.14)
-    apart = draw.vary("eyes", 0.27, 0.36)
+    look = rng.vary("look", -0.1, 0.1)
+    crouch = rng.vary("crouch", 0.0, 0.14)
+    apart = rng.vary("eyes", 0.27, 0.36)
     dark, light = mix(body, BLACK, 0.45), mix(body, WHITE, 0.55)
     for side in (-1.0, 1.0):
         pen.ellipse(side * 0.6, 0.36 + crouch, 0.24, 0.3, mix(body, BLACK, 0.2), angle=side * 25.0)

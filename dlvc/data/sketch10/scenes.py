@@ -1,6 +1,6 @@
 """The ten backgrounds of Sketch-10: two colours, a horizon or gradient, texture, loose shapes.
 
-One scene for each class, in the order of the classes, but which scene a picture gets has nothing
+One scene for each class, in the order of the classes, but which scene an image gets has nothing
 to do with its class unless `background_signal` says so.
 """
 
@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlvc.data.sketch10.drawing import Array, Draws, box_distance, colours_from_hsv, coverage, paint
+from dlvc.data.sketch10.drawing import (
+    Array,
+    Random,
+    box_distance,
+    colours_from_hsv,
+    coverage,
+    paint,
+)
 
 
 @dataclass(frozen=True)
@@ -20,9 +27,9 @@ class Scene:
 
     top: tuple[float, float, float]
     bottom: tuple[float, float, float]
-    sharpness: float  # of the border: 1 is a gradient over the whole picture, 30 a horizon
+    sharpness: float  # of the border: 1 is a gradient over the whole image, 30 a horizon
     grain: float  # strength of the texture
-    grain_x: float  # texture cells across and down the picture, at most 10
+    grain_x: float  # texture cells across and down the image, at most 10
     grain_y: float
     bricks: bool = False
 
@@ -41,37 +48,37 @@ SCENES = (
 )
 
 
-def draw_scene(draws: Draws, kinds: Array, clutter: Array, across, down) -> Array:
+def draw_scene(rng: Random, kinds: Array, clutter: Array, across, down) -> Array:
     """Backgrounds (n, 3, S, S) of the given kinds, independent of the class in all but `kinds`."""
     scenes = [SCENES[kind] for kind in kinds]
 
     def column(name: str) -> Array:
         return np.array([getattr(scene, name) for scene in scenes], dtype=np.float32)
 
-    shift = draws.uniform("scene colour", -0.08, 0.08, (2, 3))
+    shift = rng.uniform("scene colour", -0.08, 0.08, (2, 3))
     top, bottom = column("top") + shift[:, 0], column("bottom") + shift[:, 1]
-    slope = draws.vary("slope", -0.25, 0.25)
-    border = draws.vary("horizon", -0.2, 0.2) + slope * across
+    slope = rng.vary("slope", -0.25, 0.25)
+    border = rng.vary("horizon", -0.2, 0.2) + slope * across
     blend = np.clip((down - border) * column("sharpness")[:, None, None] + 0.5, 0.0, 1.0)
-    grain = _grain(draws, column("grain_x"), column("grain_y"), across, down)
+    grain = _grain(rng, column("grain_x"), column("grain_y"), across, down)
     grain *= (column("grain") * clutter)[:, None, None]
     walls = column("bricks") > 0
     if walls.any():
-        grain[walls] -= 0.3 * _mortar(draws.vary("bricks", 0.0, 1.0)[walls], across, down)
-    picture = np.empty((len(kinds), 3, *blend.shape[1:]), dtype=np.float32)
+        grain[walls] -= 0.3 * _mortar(rng.vary("bricks", 0.0, 1.0)[walls], across, down)
+    canvas = np.empty((len(kinds), 3, *blend.shape[1:]), dtype=np.float32)
     for channel in range(3):
         first, last = top[:, channel, None, None], bottom[:, channel, None, None]
-        picture[:, channel] = (first + blend * (last - first)) * (1.0 + grain)
+        canvas[:, channel] = (first + blend * (last - first)) * (1.0 + grain)
     for number in range(4):
-        _draw_clutter(draws, f"clutter {number}", picture, clutter, across, down)
-    return picture
+        _draw_clutter(rng, f"clutter {number}", canvas, clutter, across, down)
+    return canvas
 
 
-def _grain(draws: Draws, cells_x: Array, cells_y: Array, across, down) -> Array:
+def _grain(rng: Random, cells_x: Array, cells_y: Array, across, down) -> Array:
     """Smooth random texture (n, S, S) in [-1, 1]: random values on a grid, interpolated."""
-    heights = draws.uniform("grain", -1.0, 1.0, (12, 12))
+    heights = rng.uniform("grain", -1.0, 1.0, (12, 12))
     for axis, places, cells, name in ((1, down, cells_y, "y"), (2, across, cells_x, "x")):
-        offset = draws.uniform(f"grain {name}", 0.0, 1.0)
+        offset = rng.uniform(f"grain {name}", 0.0, 1.0)
         position = (places + 0.5) * cells[:, None, None] + offset[:, None, None]
         cell = np.floor(position)
         step = position - cell
@@ -90,20 +97,20 @@ def _mortar(offset: Array, across, down) -> Array:
     return ((course - row < 0.2) | (brick - np.floor(brick) < 0.1)).astype(np.float32)
 
 
-def _draw_clutter(draws: Draws, name: str, picture: Array, clutter: Array, across, down) -> None:
-    """Paint one rounded shape per picture, anything between a bar and a disc, at its strength."""
-    turn = draws.uniform(f"{name} turn", 0.0, math.pi).astype(np.float64)
+def _draw_clutter(rng: Random, name: str, canvas: Array, clutter: Array, across, down) -> None:
+    """Paint one rounded shape per image, anything between a bar and a disc, at its strength."""
+    turn = rng.uniform(f"{name} turn", 0.0, math.pi).astype(np.float64)
     cos = np.cos(turn).astype(np.float32)[:, None, None]
     sin = np.sin(turn).astype(np.float32)[:, None, None]
-    x = across - draws.vary(f"{name} x", -0.5, 0.5)
-    y = down - draws.vary(f"{name} y", -0.5, 0.5)
-    half_x, half_y = draws.vary(f"{name} width", 0.04, 0.2), draws.vary(f"{name} height", 0.03, 0.1)
-    rounding = np.minimum(half_x, half_y) * draws.vary(f"{name} rounding", 0.0, 1.0)
+    x = across - rng.vary(f"{name} x", -0.5, 0.5)
+    y = down - rng.vary(f"{name} y", -0.5, 0.5)
+    half_x, half_y = rng.vary(f"{name} width", 0.04, 0.2), rng.vary(f"{name} height", 0.03, 0.1)
+    rounding = np.minimum(half_x, half_y) * rng.vary(f"{name} rounding", 0.0, 1.0)
     distance = box_distance(cos * x + sin * y, cos * y - sin * x, half_x, half_y, rounding)
     colour = colours_from_hsv(
-        draws.uniform(f"{name} hue"),
-        draws.uniform(f"{name} saturation", 0.0, 0.8),
-        draws.uniform(f"{name} value", 0.1, 1.0),
+        rng.uniform(f"{name} hue"),
+        rng.uniform(f"{name} saturation", 0.0, 0.8),
+        rng.uniform(f"{name} value", 0.1, 1.0),
     )
     strength = (0.8 * clutter)[:, None, None]
-    paint(picture, strength * coverage(distance, across.shape[2]), colour)
+    paint(canvas, strength * coverage(distance, across.shape[2]), colour)

@@ -44,17 +44,17 @@ def check_no_shared_images(data: ImageData) -> Finding:
         f"{first} and {second}": len(digests[first] & digests[second])
         for first, second in itertools.combinations(splits, 2)
     }
-    found = [f"{count:,} in {pair}" for pair, count in shared.items() if count]
+    counts = [f"{count:,} in {pair}" for pair, count in shared.items() if count]
     return judged(
         "splits share no image",
-        not found,
-        ", ".join(found) or "none shared",
+        not counts,
+        ", ".join(counts) or "none shared",
         "none shared",
         "take an image out of all splits but one: what was trained on cannot test",
     )
 
 
-def check_labels(data: ImageData) -> Finding:
+def check_label_fit(data: ImageData) -> Finding:
     """Whether a simple classifier learns from the labels: better than it could from labels at random.
 
     It is fitted on training images, and tried on other training images and on validation images.
@@ -67,9 +67,9 @@ def check_labels(data: ImageData) -> Finding:
     weights, center, spread = fit_probe(features(fitted.images), fitted.labels)
     right, texts = True, []
     for what, split in (("other training", tried), ("validation", validation)):
-        said = (((features(split.images) - center) / spread) @ weights).argmax(dim=1)
-        hits, count = int((said == split.labels).sum()), len(split)
-        bound = chance_bound(said, split.labels)
+        predicted = (((features(split.images) - center) / spread) @ weights).argmax(dim=1)
+        hits, count = int((predicted == split.labels).sum()), len(split)
+        bound = chance_bound(predicted, split.labels)
         right &= hits > bound
         texts.append(f"{hits / count:.0%} of {what} images (chance: up to {bound / count:.0%})")
     return judged(
@@ -100,7 +100,7 @@ def features(images: Tensor) -> Tensor:
     down = (grey[..., 1:, :] - grey[..., :-1, :])[..., :-1]
     slanted = 10 * across * down  # about as large as the others
     edges = torch.cat((across.abs(), down.abs(), slanted.clamp(min=0), slanted.clamp(max=0)), dim=1)
-    pooled = [avg_pool2d(each, 4, ceil_mode=True).flatten(1) for each in (pixels, edges)]
+    pooled = [avg_pool2d(maps, 4, ceil_mode=True).flatten(1) for maps in (pixels, edges)]
     return torch.cat(pooled, dim=1)
 
 
@@ -115,8 +115,8 @@ def fit_probe(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return scaled.T @ torch.linalg.solve(scaled @ scaled.T + penalty, targets), center, spread
 
 
-def chance_bound(said: Tensor, labels: Tensor) -> int:
+def chance_bound(predicted: Tensor, labels: Tensor) -> int:
     """How many hits labels that know nothing of the images reach at most, but for one case in 1 / `CHANCE`."""
-    classes = int(max(said.max(), labels.max())) + 1
-    shares = [torch.bincount(each, minlength=classes) / len(each) for each in (said, labels)]
-    return int(binom.ppf(1 - CHANCE, len(said), float(shares[0] @ shares[1])))
+    classes = int(max(predicted.max(), labels.max())) + 1
+    shares = [torch.bincount(y, minlength=classes) / len(y) for y in (predicted, labels)]
+    return int(binom.ppf(1 - CHANCE, len(labels), float(shares[0] @ shares[1])))

@@ -1,8 +1,9 @@
-"""The report of a pre-flight check: a list of findings, as text and as a table."""
+"""What a pre-flight check reports: a list of findings, as text and as a table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ PASSED, ALARM, NOT_APPLICABLE = "passed", "ALARM", "not applicable"
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check: what was measured, what is expected, and what to do where they differ."""
+    """The outcome of one check: what was measured, what is expected, and what to do after an alarm."""
 
     name: str
     outcome: str
@@ -23,7 +24,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class PreflightReport:
     """The findings of a pre-flight check in their order; shown as text, in a notebook as a table."""
 
     findings: tuple[Finding, ...]
@@ -36,52 +37,42 @@ class Report:
     @property
     def alarms(self) -> tuple[str, ...]:
         """The names of the checks that raised one."""
-        return tuple(each.name for each in self.findings if each.outcome == ALARM)
+        return tuple(finding.name for finding in self.findings if finding.outcome == ALARM)
 
     def __getitem__(self, name: str) -> Finding:
         """The finding of one check. Raises KeyError naming the checks there are."""
-        for each in self.findings:
-            if each.name == name:
-                return each
-        there = ", ".join(each.name for each in self.findings)
-        raise KeyError(f"no check is called {name!r}; there is {there}.")
+        findings = {finding.name: finding for finding in self.findings}
+        if name not in findings:
+            raise KeyError(f"no check is called {name!r}; there is {', '.join(findings)}.")
+        return findings[name]
 
     def __repr__(self) -> str:
-        width = max(len(each.name) for each in self.findings)
+        width = max(len(finding.name) for finding in self.findings)
         lines = [self.summary()]
-        for each in self.findings:
-            lines.append(f"{each.outcome:>14}  {each.name:{width}}  {each.measured}")
-            if each.outcome == ALARM:
-                lines += [f"{'':16}expected: {each.expected}", f"{'':16}to do: {each.advice}"]
+        for finding in self.findings:
+            lines.append(f"{finding.outcome:>14}  {finding.name:{width}}  {finding.measured}")
+            if finding.outcome == ALARM:
+                lines += [f"{'':16}expected: {finding.expected}", f"{'':16}to do: {finding.advice}"]
         return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
-        rows = [
-            {
-                "check": each.name,
-                "outcome": each.outcome,
-                "measured": each.measured,
-                "expected": each.expected,
-                "to do": each.advice if each.outcome == ALARM else "",
-            }
-            for each in self.findings
-        ]
-        return f"{self.summary()}\n\n{format_table(pd.DataFrame(rows))}"
+        table = pd.DataFrame(map(asdict, self.findings))
+        table = table.rename(columns={"name": "check", "advice": "to do"})
+        return f"{self.summary()}\n\n{format_table(table)}"
 
     def summary(self) -> str:
         """How many checks passed, raised an alarm or did not apply, in one line."""
-        counts = {
-            outcome: sum(each.outcome == outcome for each in self.findings)
-            for outcome in (PASSED, ALARM, NOT_APPLICABLE)
-        }
-        alarms = "no alarm" if self.ok else f"{counts[ALARM]} alarms: {', '.join(self.alarms)}"
-        alarms = alarms.replace("1 alarms", "1 alarm")
+        counts = Counter(finding.outcome for finding in self.findings)
+        plural = "s" if counts[ALARM] > 1 else ""
+        alarms = f"{counts[ALARM]} alarm{plural}: {', '.join(self.alarms)}"
+        alarms = "no alarm" if self.ok else alarms
         return f"{counts[PASSED]} passed, {counts[NOT_APPLICABLE]} not applicable, {alarms}"
 
 
 def judged(name: str, passed: bool, measured: str, expected: str, advice: str) -> Finding:
-    """A finding that is passed or an alarm."""
-    return Finding(name, PASSED if passed else ALARM, measured, expected, advice)
+    """A finding that is passed, or an alarm with `advice`."""
+    outcome, advice = (PASSED, "") if passed else (ALARM, advice)
+    return Finding(name, outcome, measured, expected, advice)
 
 
 def skipped(name: str, reason: str) -> Finding:

@@ -22,9 +22,8 @@ LARGEST_INPUT, LEAST_SPREAD = 10.0, 0.05
 # First losses of the nine models of the registry lie between 2.30 and 2.54, where ln 10 is 2.30.
 LOSS_BELOW, LOSS_ABOVE = 0.5, 1.0
 STEPS, STEP_SIZE = 60, 5e-4
-FORGOTTEN = (
-    0.5  # a loss below this share of guessing's means that the batch is being learned by heart
-)
+# A loss below this share of guessing's means that the batch is being learned by heart.
+FORGOTTEN = 0.5
 ROUNDING = 1e-4  # of the largest score: what another order of additions may change
 
 
@@ -40,13 +39,12 @@ class Batch:
 
 def check_outputs(model: nn.Module, batch: Batch) -> Finding:
     """Whether the model gives one finite score for each class."""
-    found = evaluated(model, batch.inputs)
-    shape, wanted = tuple(found.shape), (len(batch.inputs), batch.classes)
-    finite = bool(found.isfinite().all())
+    scores = evaluated(model, batch.inputs)
+    shape, wanted = tuple(scores.shape), (len(batch.inputs), batch.classes)
     return judged(
         "one score for each class",
-        shape == wanted and finite,
-        f"scores {shape}{'' if finite else ', not all of them finite'}",
+        shape == wanted and finite(scores),
+        f"scores {shape}{'' if finite(scores) else ', not all of them finite'}",
         f"{wanted}",
         "replace the last layer by one with as many outputs as classes",
     )
@@ -55,24 +53,16 @@ def check_outputs(model: nn.Module, batch: Batch) -> Finding:
 def check_input_range(model: nn.Module, batch: Batch) -> Finding:
     """Whether what the first layer with weights receives has the size that such layers are made for."""
     name = "inputs in range"
-    layers = [
-        each
-        for each in model.modules()
-        if any(True for _ in each.parameters(recurse=False)) and (each is not model)
-    ]
+    learner = copy.deepcopy(model)
     received: list[Tensor] = []
-    handles = [
-        each.register_forward_pre_hook(
-            lambda _, inputs, keywords: received.extend([*inputs, *keywords.values()][:1]),
-            with_kwargs=True,
-        )
-        for each in layers
-    ]
-    try:
-        evaluated(model, batch.inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+
+    def note(_: nn.Module, inputs: tuple, keywords: dict) -> None:
+        received.extend([*inputs, *keywords.values()][:1])
+
+    for layer in learner.modules():
+        if layer is not learner and next(layer.parameters(recurse=False), None) is not None:
+            layer.register_forward_pre_hook(note, with_kwargs=True)
+    evaluated(learner, batch.inputs)
     if not received:
         return skipped(name, "the model has no layer with weights")
     first = received[0].float()
@@ -89,11 +79,11 @@ def check_input_range(model: nn.Module, batch: Batch) -> Finding:
 
 def check_first_loss(model: nn.Module, batch: Batch, loss: Loss) -> Finding:
     """Whether the loss before training is about that of guessing, ln(classes)."""
-    found, guessing = loss(evaluated(model, batch.inputs), batch.labels).item(), chance(batch)
+    first, guessing = loss(evaluated(model, batch.inputs), batch.labels).item(), chance(batch)
     return judged(
         "first loss",
-        guessing - LOSS_BELOW <= found <= guessing + LOSS_ABOVE,
-        f"{found:.2f}",
+        guessing - LOSS_BELOW <= first <= guessing + LOSS_ABOVE,
+        f"{first:.2f}",
         f"about ln {batch.classes} = {guessing:.2f}, the loss of guessing",
         "too high: look at the range of the inputs and the number of outputs; "
         "too low: the model was trained before, or sees the labels",
@@ -134,16 +124,15 @@ def check_gradients(model: nn.Module, batch: Batch, loss: Loss) -> Finding:
     """Whether the loss has a finite gradient, not zero throughout, for each parameter that is to be trained."""
     name = "gradients reach every parameter"
     learner = copy.deepcopy(model).train()
-    trained = {key: each for key, each in learner.named_parameters() if each.requires_grad}
+    trained = {key: value for key, value in learner.named_parameters() if value.requires_grad}
     if not trained:
         return skipped(name, "the model has no weights to train")
     learner.zero_grad(set_to_none=True)
     loss(learner(batch.inputs), batch.labels).backward()
-    missed = [key for key, each in trained.items() if each.grad is None or not each.grad.any()]
-    wild = [key for key, each in trained.items() if key not in missed and not finite(each.grad)]
-    texts = [f"none for {listed(missed)}"] * bool(missed) + [
-        f"not finite for {listed(wild)}"
-    ] * bool(wild)
+    missed = [key for key, value in trained.items() if value.grad is None or not value.grad.any()]
+    wild = [key for key, value in trained.items() if key not in missed and not finite(value.grad)]
+    faults = {"none for": missed, "not finite for": wild}
+    texts = [f"{what} {listed(names)}" for what, names in faults.items() if names]
     return judged(
         name,
         not texts,
@@ -159,21 +148,20 @@ def check_modes(model: nn.Module, batch: Batch) -> Finding:
     first, second = evaluated(model, batch.inputs), evaluated(model, batch.inputs)
     steady = bool(torch.equal(first, second))
     learner = copy.deepcopy(model).train()
-    kinds = {
-        "dropout": any(isinstance(each, Dropout) and each.p > 0 for each in learner.modules()),
-        "batch normalisation": any(
-            isinstance(each, BatchNorm) and not is_frozen(each) for each in learner.modules()
-        ),
-    }
-    there = [kind for kind, found in kinds.items() if found]
-    if not there and steady:
+    layers = list(learner.modules())
+    kinds = []
+    if any(isinstance(layer, Dropout) and layer.p > 0 for layer in layers):
+        kinds.append("dropout")
+    if any(isinstance(layer, BatchNorm) and not is_frozen(layer) for layer in layers):
+        kinds.append("batch normalisation")
+    if not kinds and steady:
         return skipped(name, "no dropout and no batch normalisation")
     with torch.no_grad():
         moved = not close(first, learner(batch.inputs))
     return judged(
         name,
         steady and moved,
-        f"{' and '.join(there) or 'no layer with two modes'}: training mode gives "
+        f"{' and '.join(kinds) or 'no layer with two modes'}: training mode gives "
         f"{'other' if moved else 'the same'} scores, evaluation mode gives twice "
         f"{'the same' if steady else 'different ones'}",
         "other scores in training mode, the same twice in evaluation mode",
@@ -188,16 +176,14 @@ def check_evaluation_repeats(model: nn.Module, batch: Batch, scores: Scores) -> 
     first, second = (scores(learner, batch.images) for _ in range(2))
     same = close(first, second)
     training = any(modes)
-    found = "the same scores twice" if same else "other scores the second time"
-    advice = (
-        "call model.eval() before evaluating"
-        if training
-        else "evaluate images as they are: without augmentation or anything else at random"
-    )
+    outcome = "the same scores twice" if same else "other scores the second time"
+    advice = "evaluate images as they are: without augmentation or anything else at random"
+    if training:
+        advice = "call model.eval() before evaluating"
     return judged(
         "evaluation repeats itself",
         same and not training,
-        f"{found}, with the model in {'training' if training else 'evaluation'} mode",
+        f"{outcome}, with the model in {'training' if training else 'evaluation'} mode",
         "the same scores twice, in evaluation mode",
         advice,
     )
@@ -229,21 +215,18 @@ def check_pretrained(model: nn.Module, claimed: bool) -> Finding:
     name = "pretrained weights are there"
     if not claimed:
         return skipped(name, "none were claimed")
-    layers = [
-        each
-        for each in model.modules()
-        if isinstance(each, (BatchNorm, nn.LayerNorm, nn.GroupNorm))
-    ]
-    layers = [each for each in layers if each.weight is not None]
-    if not layers:
+    kinds = (BatchNorm, nn.LayerNorm, nn.GroupNorm)
+    layers = [layer for layer in model.modules() if isinstance(layer, kinds)]
+    weights = [layer.weight for layer in layers if layer.weight is not None]
+    if not weights:
         return skipped(
             name, "no normalisation layer to tell from: compare the weights with the file"
         )
-    fresh = sum(bool((each.weight == 1).all()) for each in layers)
+    fresh = sum(bool((weight == 1).all()) for weight in weights)
     return judged(
         name,
-        fresh < len(layers) / 2,
-        f"{fresh} of {len(layers)} normalisation layers are as at their start",
+        fresh < len(weights) / 2,
+        f"{fresh} of {len(weights)} normalisation layers are as at their start",
         "most layers have moved from their start",
         "load_state_dict(..., strict=False) says nothing of keys that do not fit: print what it returns",
     )
@@ -268,7 +251,7 @@ def close(first: Tensor, second: Tensor) -> bool:
 
 def is_frozen(layer: nn.Module) -> bool:
     """Whether a layer stays in evaluation mode on purpose: `train()` leaves it there, and its weights are fixed."""
-    return not layer.training and not any(each.requires_grad for each in layer.parameters())
+    return not layer.training and not any(p.requires_grad for p in layer.parameters())
 
 
 def finite(values: Tensor) -> bool:

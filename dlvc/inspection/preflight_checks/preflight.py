@@ -15,11 +15,11 @@ from torch.nn.functional import cross_entropy
 from dlvc.checks import check_kind
 from dlvc.data import ImageData, to_float
 from dlvc.inspection.preflight_checks.data_checks import (
-    check_labels,
+    check_label_fit,
     check_no_shared_images,
     check_train_size,
 )
-from dlvc.inspection.preflight_checks.findings import ALARM, Finding, Report, skipped
+from dlvc.inspection.preflight_checks.findings import Finding, PreflightReport, skipped
 from dlvc.inspection.preflight_checks.model_checks import (
     Batch,
     Loss,
@@ -49,8 +49,8 @@ def preflight(
     scores: Scores | None = None,
     train_size: int | None = None,
     pretrained: bool = False,
-) -> Report:
-    """What is wrong with a model before its training, and with the code around it: a `Report`, in seconds.
+) -> PreflightReport:
+    """What is wrong with a model before its training, and with the code around it: a `PreflightReport`, in seconds.
 
     Hand in the parts of your own training code, or what is wrong with them goes unseen: `prepare` makes the model's
     inputs of uint8 images (N, 3, H, W), `loss` gets scores and labels, `scores(model, images)` is the evaluation of
@@ -68,11 +68,11 @@ def preflight(
     device = model_device(model)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
-        return Report(
+        return PreflightReport(
             (
                 check_train_size(data, train_size),
                 check_no_shared_images(data),
-                check_labels(data),
+                check_label_fit(data),
                 *model_findings(model, data, prepare, loss, scores, pretrained),
             )
         )
@@ -94,31 +94,27 @@ def model_findings(
 
     batch = take(data, torch.arange(min(SEEN, len(data.train))), model_device(model), prepare)
     small = take(data, first_of_each_class(data), model_device(model), prepare)
-    found = [check_outputs(model, batch), check_input_range(model, batch)]
-    learning = (check_first_loss, batch), (check_gradients, small), (check_overfit, small)
-    if found[0].outcome == ALARM and evaluated(model, batch.inputs).shape[-1] < batch.classes:
-        found += [skipped(LEARNING[check], "too few scores for a loss") for check, _ in learning]
-    else:
-        found += [check(model, seen, loss) for check, seen in learning]
-    found.append(check_modes(model, small))
+    findings = [check_outputs(model, batch), check_input_range(model, batch)]
+    too_few = evaluated(model, batch.inputs).shape[-1] < batch.classes
+    for name, check, part in (
+        ("first loss", check_first_loss, batch),
+        ("gradients reach every parameter", check_gradients, small),
+        ("a small batch can be overfitted", check_overfit, small),
+    ):
+        skip = skipped(name, "too few scores for a loss")
+        findings.append(skip if too_few else check(model, part, loss))
+    findings.append(check_modes(model, small))
     for check in (check_evaluation_repeats, check_neighbours):
-        found.append(check(model, batch, scores or usual_scores))
-    return [*found, check_pretrained(model, pretrained)]
-
-
-LEARNING = {
-    check_first_loss: "first loss",
-    check_gradients: "gradients reach every parameter",
-    check_overfit: "a small batch can be overfitted",
-}
+        findings.append(check(model, batch, scores or usual_scores))
+    return [*findings, check_pretrained(model, pretrained)]
 
 
 def take(
     data: ImageData, index: Tensor, device: torch.device, prepare: Callable[[Tensor], Tensor]
 ) -> Batch:
     """The training images at `index`, on the model's device."""
-    images, labels = (each[index].to(device) for each in (data.train.images, data.train.labels))
-    return Batch(images, prepare(images), labels, len(data.classes))
+    images = data.train.images[index].to(device)
+    return Batch(images, prepare(images), data.train.labels[index].to(device), len(data.classes))
 
 
 def first_of_each_class(data: ImageData) -> Tensor:

@@ -31,7 +31,7 @@ class Wrong(Exception):
 
 
 def is_blank(answer: Any) -> bool:
-    """Return whether nothing was filled in: None, ..., empty text, or a collection of nothing but these."""
+    """Whether nothing was filled in: None, ..., empty text, or a collection of nothing but these."""
     if answer is None or answer is ...:
         return True
     if isinstance(answer, str):
@@ -42,10 +42,7 @@ def is_blank(answer: Any) -> bool:
 
 
 def read_number(answer: Any) -> float:
-    """Return the finite number that was given, also out of a tensor or an array with a single entry.
-
-    Raises: Wrong, saying what came instead.
-    """
+    """The finite number that was given, also out of a tensor or an array with one entry. Raises Wrong for others."""
     if isinstance(answer, Tensor) or hasattr(answer, "dtype"):
         if math.prod(answer.shape) != 1:
             raise Wrong(f"one number is asked for; this is {brief(answer)}.")
@@ -62,17 +59,14 @@ def read_number(answer: Any) -> float:
 
 
 def read_values(answer: Any) -> tuple[Any, ...] | None:
-    """Return the values of a tuple, a list, or a tensor or array, which unpacks as they do; None for anything else."""
+    """The values of a tuple, a list, or a tensor or array, which unpacks as they do; None for anything else."""
     if isinstance(answer, (Tensor, np.ndarray)) and answer.ndim >= 1 and len(answer) <= MOST_VALUES:
         return tuple(answer)
     return tuple(answer) if isinstance(answer, (tuple, list)) else None
 
 
 def read_shape(answer: Any, *, axes: int) -> tuple[int, ...]:
-    """Return the shape that was given as a tuple of whole numbers.
-
-    Raises: Wrong, saying what came instead; NotAttempted if an entry is still empty.
-    """
+    """The shape that was given as whole numbers. Raises Wrong for others, NotAttempted if an entry is empty."""
     given = read_values(answer)
     if given is None:
         raise Wrong(
@@ -91,20 +85,17 @@ def read_shape(answer: Any, *, axes: int) -> tuple[int, ...]:
 
 
 def read_choice(answer: Any, options: tuple[str, ...]) -> str:
-    """Return the one of `options` that was given; capitals and spaces around it do not matter.
-
-    Raises: Wrong, naming the options.
-    """
-    chosen = answer.strip().lower() if isinstance(answer, str) else None
-    if chosen not in options:
+    """The one of `options` that was given, in whatever capitals. Raises Wrong for others."""
+    option = answer.strip().lower() if isinstance(answer, str) else None
+    if option not in options:
         raise Wrong(f"answer with one of {', '.join(map(repr, options))}; this is {brief(answer)}.")
-    return chosen
+    return option
 
 
 def call(function: Any, *arguments: Any) -> Any:
-    """Return what the learner's function gives for copies of the arguments.
+    """What the learner's function gives for copies of the arguments.
 
-    Raises: Wrong if it is no function or stops with an error, which is named; NotAttempted if it returns nothing.
+    Raises Wrong if it is no function or stops with an error, which is named; NotAttempted if it returns nothing.
     """
     if not callable(function):
         raise Wrong(
@@ -112,7 +103,7 @@ def call(function: Any, *arguments: Any) -> Any:
         )
     # What the function changes must not change what it is compared with, now or at the next answer.
     data = (Tensor, np.ndarray, list, dict)
-    copies = [copy.deepcopy(each) if isinstance(each, data) else each for each in arguments]
+    copies = [copy.deepcopy(value) if isinstance(value, data) else value for value in arguments]
     try:
         result = function(*copies)
     except (Exception, SystemExit) as error:
@@ -127,12 +118,12 @@ def call(function: Any, *arguments: Any) -> Any:
 
 
 def described(arguments: tuple[Any, ...]) -> str:
-    """Return the arguments of a call in words: tensors by their shape."""
-    return ", ".join(brief(each).removeprefix("a value of type ") for each in arguments)
+    """The arguments of a call in words: tensors by their shape."""
+    return ", ".join(brief(value).removeprefix("a value of type ") for value in arguments)
 
 
 def named(error: BaseException) -> str:
-    """Return the type of an error and the first line of its text."""
+    """The type of an error and the first line of its text."""
     try:
         text = str(error)
     except Exception:
@@ -143,14 +134,14 @@ def named(error: BaseException) -> str:
 
 
 def read_truth(value: Any) -> bool | None:
-    """Return True or False, also out of a tensor or an array with a single entry; None for anything else."""
+    """True or False, also out of a tensor or an array with a single entry; None for anything else."""
     if isinstance(value, (Tensor, np.ndarray, np.bool_)) and math.prod(value.shape) == 1:
         value = value.item()
     return value if isinstance(value, bool) else None
 
 
 def as_tensor(value: Any) -> Tensor | None:
-    """Return numbers as a float64 tensor, None for what is no tensor, array or number."""
+    """Numbers as a float64 tensor; None for what is no tensor, array or number."""
     if isinstance(value, Tensor) and not value.is_complex():
         return value.detach().to("cpu", torch.float64)
     if hasattr(value, "dtype") or (isinstance(value, Real) and not isinstance(value, bool)):

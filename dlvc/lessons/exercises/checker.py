@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import html
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from dlvc.checks import check_whole
 from dlvc.lessons.exercises.exercise import RIGHT, Code, Exercise, Note
@@ -26,10 +26,7 @@ class ExerciseCheck:
         return note
 
     def hint(self, number: int | None = None) -> Note:
-        """The next of three hints, or hint `number`, from 1 to 3.
-
-        Raises ValueError for another number.
-        """
+        """The next of three hints, or hint `number`. Raises ValueError for one that is not from 1 to 3."""
         hints = self.exercise.hints
         if number is None:
             number = min(self._hints_seen + 1, len(hints))
@@ -51,32 +48,30 @@ class Check:
 
     def __init__(self, exercises: Sequence[Exercise]) -> None:
         self._notebook = exercises[0].notebook
-        self._checks = {each.name: ExerciseCheck(each) for each in exercises}
+        self._checks = {exercise.name: ExerciseCheck(exercise) for exercise in exercises}
+        vars(self).update(self._checks)
 
-    def __getattr__(self, name: str) -> ExerciseCheck:
-        if name.startswith("_"):  # asked for by Python, IPython and copy, not by a learner
-            raise AttributeError(name)
-        if name not in self._checks:
-            close = difflib.get_close_matches(name, self._checks, n=1)
-            advice = f" Did you mean check.{close[0]}?" if close else ""
-            raise AttributeError(
-                f"{self._notebook} has no exercise {name!r}. "
-                f"It has: {', '.join(self._checks)}.{advice}"
-            )
-        return self._checks[name]
+    def __getattr__(self, name: str) -> NoReturn:  # called for a name that is not there
+        names = [known for known in vars(self) if not known.startswith("_")]
+        close = difflib.get_close_matches(name, names, n=1)
+        advice = f" Did you mean check.{close[0]}?" if close else ""
+        notebook = vars(self).get("_notebook", "this check")
+        raise AttributeError(
+            f"{notebook} has no exercise {name!r}. It has: {', '.join(names)}.{advice}"
+        )
 
     def __dir__(self) -> list[str]:
         return list(self._checks)
 
     def _rows(self) -> list[tuple[str, str, str]]:
         return [
-            (f"check.{name}", each.exercise.rating, "right" if each.done else "open")
-            for name, each in self._checks.items()
+            (f"check.{name}", check.exercise.rating, "right" if check.done else "open")
+            for name, check in self._checks.items()
         ]
 
     def _summary(self) -> str:
-        minutes = sum(each.exercise.minutes for each in self._checks.values())
-        done = sum(each.done for each in self._checks.values())
+        minutes = sum(check.exercise.minutes for check in self._checks.values())
+        done = sum(check.done for check in self._checks.values())
         return f"{len(self._checks)} exercises, {minutes} minutes, {done} right in this session"
 
     def __repr__(self) -> str:

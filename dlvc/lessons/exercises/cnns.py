@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from dlvc.lessons.exercises import cnns_judges as judge
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
 
 cnn_exercise = partial(Exercise, notebook="02_cnns")
@@ -14,10 +13,6 @@ FORGOTTEN_AFTER = """\
 Without normalisation the loss starts many times too high: the logits are huge, and the network is sure of wrong
 answers. Batch normalisation divides each channel by its own standard deviation, so a factor of 255 falls out in the
 first block. In the report's experiment it therefore also repaired a fault of the inputs: its gain mixes two effects."""
-DEPTH_AFTER = """\
-So "simple against deep" cannot tell depth from width. A fairer comparison keeps a block's width and the number of
-parameters, for example 1, 2 or 3 blocks of 16 filters with the hidden layer sized so that the totals agree, each with
-several seeds."""
 
 EXERCISES = (
     cnn_exercise(
@@ -88,10 +83,7 @@ forgotten_255 = "deep-cnn-bn\"""",
 Two 3x3 convolutions follow each other, on one channel, without bias and with nothing between them. Write the function
 that returns the single 5x5 filter that does the same: `conv2d(conv2d(x, first), second)` equals
 `conv2d(x, combined_filter(first, second))` for every image x.""",
-        starter="""\
-def combined_filter(first, second):
-    # two filters (1, 1, 3, 3) -> one filter (1, 1, 5, 5)
-    return ...""",
+        shapes="two filters (1, 1, 3, 3) -> one filter (1, 1, 5, 5)",
         solution="""\
 def combined_filter(first, second):
     pixel = torch.zeros(1, 1, 9, 9)
@@ -138,7 +130,10 @@ only_depth = {
             "What is not part of the model is the same for both.",
         ),
         judge=judge.only_depth,
-        after=DEPTH_AFTER,
+        after="""\
+So "simple against deep" cannot tell depth from width. A fairer comparison keeps a block's width and the number of
+parameters, for example 1, 2 or 3 blocks of 16 filters with the hidden layer sized so that the totals agree, each with
+several seeds.""",
     ),
     cnn_exercise(
         name="stem_parameters",
@@ -164,10 +159,7 @@ only_depth = {
         task="""\
 Write the convolution of one channel without torch's: slide the filter over the image, without padding and with stride
 1, and add up the products.""",
-        starter="""\
-def convolve(image, filter):
-    # image (H, W), filter (k, k) -> (H - k + 1, W - k + 1)
-    return ...""",
+        shapes="image (H, W), filter (k, k) -> (H - k + 1, W - k + 1)",
         solution="""\
 def convolve(image, filter):
     k = len(filter)
@@ -195,10 +187,7 @@ cross-correlation. As filters are learned, it makes no difference.""",
         task="""\
 Write what batch normalisation computes in training mode, with a scale $\\gamma_c$ and a shift $\\beta_c$ for each
 channel, and $\\epsilon$ = 0.00001. The variance is the mean squared distance from the mean.""",
-        starter="""\
-def normalise_batch(x, scale, shift):
-    # x (B, C, H, W), scale (C,), shift (C,) -> (B, C, H, W)
-    return ...""",
+        shapes="x (B, C, H, W), scale (C,), shift (C,) -> (B, C, H, W)",
         solution="""\
 def normalise_batch(x, scale, shift):
     mean = x.mean(dim=(0, 2, 3), keepdim=True)  # (1, C, 1, 1)
@@ -215,4 +204,3 @@ def normalise_batch(x, scale, shift):
 Over other axes the same formula has other names: over (2, 3) it is instance norm, over (1, 2, 3) layer norm.""",
     ),
 )
-check = Check(EXERCISES)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
-from torch.nn.functional import batch_norm, conv2d, instance_norm, layer_norm
+from torch.nn.functional import batch_norm, conv2d
 
 from dlvc.lessons.exercises import judges
 from dlvc.lessons.exercises.judges import random_numbers
@@ -12,28 +14,13 @@ from dlvc.lessons.exercises.judges import random_numbers
 stem_shape = judges.shape(
     (64, 64, 16, 16),
     {
-        (
-            64,
-            3,
-            16,
-            16,
-        ): "the channels of the result are the filters of the layer, not its input's.",
+        (64, 3, 16, 16): "the result's channels are the filters of the layer, not its input's.",
         (64, 64, 14, 14): "the padding lies on both sides: it counts twice.",
         (64, 64, 13, 13): "padding 3 adds 3 pixels on each side, and you left it out.",
-        (
-            64,
-            64,
-            15,
-            15,
-        ): "the last + 1 is missing: a filter that just fits gives one value, not none.",
+        (64, 64, 15, 15): "the last + 1 is missing: a filter that just fits gives one value.",
         (64, 64, 17, 17): "round down: a filter that does not fit wholly is not applied.",
         (64, 64, 32, 32): "with stride 2 the filter moves two pixels at a time.",
-        (
-            64,
-            16,
-            16,
-            64,
-        ): "torch keeps the channels in second place: (images, channels, rows, columns).",
+        (64, 16, 16, 64): "torch keeps the channels in second place, before rows and columns.",
     },
 )
 stem_parameters = judges.number(
@@ -48,39 +35,36 @@ stem_parameters = judges.number(
 )
 single_value = judges.choice(
     "error",
-    {
-        "unchanged": "the mean of a single number is the number itself, and it is taken away.",
-        "shift": "that is what the formula gives, but torch refuses to compute it. Run it and read what it says.",
-    },
+    unchanged="the mean of a single number is the number itself, and it is taken away.",
+    shift="that is what the formula gives, but torch refuses to compute it. Run it and read what it says.",
 )
 forgotten_255 = judges.choice(
     "deep-cnn-bn",
-    {
+    **{
         "simple-cnn": "its layers multiply and add: inputs 255 times as large make logits about as much larger.",
         "deep-cnn": "nothing in it takes the scale away: its first loss is far above ln 10.",
     },
 )
 only_depth = judges.parts(
     {
-        "filters in the first layer": judges.choice("changes", {"same": "it is 6 against 16."}),
-        "padding": judges.choice("changes", {"same": "only one of the two keeps the size."}),
+        "filters in the first layer": judges.choice("changes", same="it is 6 against 16."),
+        "padding": judges.choice("changes", same="only one of the two keeps the size."),
         "number of parameters": judges.choice(
-            "changes", {"same": "it is 62,006 against 289,322, nearly five times as many."}
+            "changes", same="it is 62,006 against 289,322, nearly five times as many."
         ),
         "fully connected layers": judges.choice(
             "changes",
-            {"same": "count the arrows between 400, 120, 84 and 10, and between 1024, 256 and 10."},
+            same="count the arrows between 400, 120, 84 and 10, and between 1024, 256 and 10.",
         ),
         "training images and settings": judges.choice(
-            "same",
-            {"changes": "both learn from the same images with the same optimizer and epochs."},
+            "same", changes="both learn from the same images with the same optimizer and epochs."
         ),
     }
 )
 
 
 def _respond(first: Tensor, second: Tensor) -> Tensor:
-    """Return what two filters make of a single bright pixel."""
+    """What two filters make of a single bright pixel."""
     pixel = torch.zeros(1, 1, 9, 9)
     pixel[0, 0, 4, 4] = 1
     return conv2d(conv2d(pixel, first), second)
@@ -135,67 +119,59 @@ convolve = judges.function(
 )
 
 
-def _normalise_batch(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    return batch_norm(x, None, None, scale, shift, training=True)
-
-
-def _over(
-    x: Tensor, scale: Tensor, shift: Tensor, *, correction: int = 0, power: float = 0.5
+def _normalised(
+    x: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    *,
+    axes: tuple[int, ...] = (0, 2, 3),
+    correction: int = 0,
+    epsilon: float = 1e-5,
+    power: float = 0.5,
+    outside: float = 0.0,
 ) -> Tensor:
-    mean = x.mean((0, 2, 3), keepdim=True)
-    variance = x.var((0, 2, 3), keepdim=True, correction=correction)
-    return scale[:, None, None] * (x - mean) / (variance + 1e-5) ** power + shift[:, None, None]
+    """Batch normalisation, or what it becomes over other axes, of another variance, or with another denominator."""
+    mean, variance = x.mean(axes, keepdim=True), x.var(axes, keepdim=True, correction=correction)
+    y = (x - mean) / ((variance + epsilon) ** power + outside)
+    return scale[:, None, None] * y + shift[:, None, None]
 
 
 normalise_batch = judges.function(
-    _normalise_batch,
+    lambda x, scale, shift: batch_norm(x, None, None, scale, shift, training=True),
     {
         "that is the sample variance, divided by the count less 1. Divide by the count: `correction=0`.": (
-            lambda x, g, b: _over(x, g, b, correction=1)
+            partial(_normalised, correction=1)
         ),
-        "epsilon is missing under the root: a channel that hardly varies would blow up.": lambda x, g, b: (
-            g[:, None, None]
-            * (x - x.mean((0, 2, 3), keepdim=True))
-            / x.std((0, 2, 3), keepdim=True, correction=0)
-            + b[:, None, None]
+        "epsilon is missing under the root: a channel that hardly varies would blow up.": (
+            partial(_normalised, epsilon=0.0)
         ),
-        "epsilon is added to the variance, before the root.": lambda x, g, b: (
-            g[:, None, None]
-            * (x - x.mean((0, 2, 3), keepdim=True))
-            / (x.std((0, 2, 3), keepdim=True, correction=0) + 1e-5)
-            + b[:, None, None]
+        "epsilon is added to the variance, before the root.": (
+            partial(_normalised, epsilon=0.0, outside=1e-5)
         ),
-        "divide by the standard deviation, not by the variance: the root is missing.": lambda x, g, b: (
-            _over(x, g, b, power=1)
+        "divide by the standard deviation, not by the variance: the root is missing.": (
+            partial(_normalised, power=1)
         ),
-        "scale and shift are missing.": lambda x, g, b: batch_norm(x, None, None, training=True),
+        "scale and shift are missing.": lambda x, *_: batch_norm(x, None, None, training=True),
         "you normalised each image by itself (instance norm): the mean goes over the batch, too.": (
-            lambda x, g, b: instance_norm(x, weight=g, bias=b)
+            partial(_normalised, axes=(2, 3))
         ),
         "you took one mean over all channels (of one image: layer norm). Each channel has its own.": (
-            lambda x, g, b: g[:, None, None] * layer_norm(x, x.shape[1:]) + b[:, None, None]
+            partial(_normalised, axes=(1, 2, 3))
         ),
-        "you took one mean over everything. Each channel has its own.": lambda x, g, b: (
-            g[:, None, None] * (x - x.mean()) / (x.var(correction=0) + 1e-5).sqrt()
-            + b[:, None, None]
+        "you took one mean over everything. Each channel has its own.": (
+            partial(_normalised, axes=(0, 1, 2, 3))
         ),
-        "you took the mean over the batch only: it goes over all pixels, too.": lambda x, g, b: (
-            g[:, None, None] * (x - x.mean(0)) / (x.var(0, correction=0) + 1e-5).sqrt()
-            + b[:, None, None]
+        "you took the mean over the batch only: it goes over all pixels, too.": (
+            partial(_normalised, axes=(0,))
         ),
     },
     [
-        (random_numbers(4, 3, 2, 5, seed=1), random_numbers(3, seed=2), random_numbers(3, seed=3)),
         (
-            10 * random_numbers(3, 2, 4, 4, seed=4),
-            random_numbers(2, seed=5),
-            random_numbers(2, seed=6),
-        ),
-        # So faint that epsilon matters.
-        (
-            0.01 * random_numbers(3, 2, 4, 4, seed=7),
-            random_numbers(2, seed=8),
-            random_numbers(2, seed=9),
-        ),
+            factor * random_numbers(*shape, seed=1),
+            random_numbers(shape[1], seed=2),
+            random_numbers(shape[1], seed=3),
+        )
+        # The last images are so faint that epsilon matters.
+        for factor, shape in ((1, (4, 3, 2, 5)), (10, (3, 2, 4, 4)), (0.01, (3, 2, 4, 4)))
     ],
 )

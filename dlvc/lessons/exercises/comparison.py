@@ -5,15 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from dlvc.lessons.exercises import comparison_judges as judge
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
 
 comparison_exercise = partial(Exercise, notebook="05_comparison")
-
-GAINS_AFTER = """\
-Call it with `np.array(runs[key][0].test.confusion)` of the simple and of the deep CNN. Each class has 1,000 test
-images, so at 60 % each of the two accuracies has a half-width of 3 points, and gains of less than 6 points are not
-decided by our rule. And you look at ten classes: the largest of ten noisy numbers is large."""
 
 EXERCISES = (
     comparison_exercise(
@@ -24,12 +18,6 @@ EXERCISES = (
         task="""\
 Model A gets 68.6 % on 10,000 test images, model B 69.2 %, one run each. What are the two half-widths, as shares with
 four decimals? And what do these numbers say: `"B is better"`, `"A is better"` or `"not decided"`?""",
-        starter="""\
-two_accuracies = {
-    "half-width of A": ...,
-    "half-width of B": ...,
-    "verdict": ...,
-}""",
         solution="""\
 two_accuracies = {
     "half-width of A": 1.96 * math.sqrt(0.686 * 0.314 / 10_000),
@@ -55,12 +43,6 @@ that only one of them gets right.""",
 On 10,000 images both models are right on 8,900, only A on 60, only B on 30. What are the two accuracies? And suppose
 that someone told you only that exactly one of the two is right on 90 images: how large could the difference of their
 accuracies be at most?""",
-        starter="""\
-four_boxes = {
-    "accuracy of A": ...,
-    "accuracy of B": ...,
-    "largest difference": ...,
-}""",
         solution="""\
 four_boxes = {
     "accuracy of A": (8_900 + 60) / 10_000,
@@ -84,12 +66,6 @@ four_boxes = {
 The report's validation column is a mean over all epochs. Is it `"possible"` or `"impossible"` that this mean lies above
 the numbers below? And which of its models has a mean closest to its best epoch: `"deep-cnn"`, `"deep-vit"` or
 `"resnet18"`?""",
-        starter="""\
-epoch_mean = {
-    "above the test accuracy of the best epoch": ...,
-    "above the validation accuracy of the best epoch": ...,
-    "closest to its best epoch": ...,
-}""",
         solution="""\
 epoch_mean = {
     "above the test accuracy of the best epoch": "possible",
@@ -114,10 +90,7 @@ The mean is close to the best if the model learned at once or never. The report'
         task="""\
 Write the count behind "Image by image": of two arrays that say for each test image whether a model is right, return
 $b$, on how many images only the first is right, and $c$, on how many only the second.""",
-        starter="""\
-def only_one_right(first, second):
-    # two arrays of True and False, one entry an image -> b, c
-    return ...""",
+        shapes="two arrays of True and False, one entry an image -> b, c",
         solution="""\
 def only_one_right(first, second):
     return (first & ~second).sum(), (~first & second).sum()""",
@@ -142,10 +115,7 @@ $$\\frac{a + z^2 / 2n}{1 + z^2 / n}, \\qquad
 \\frac{z}{1 + z^2 / n} \\sqrt{\\frac{a (1 - a)}{n} + \\frac{z^2}{4 n^2}}.$$
 
 Return its two ends.""",
-        starter="""\
-def wilson(right, images):
-    # right of images -> (low, high), two shares
-    return ...""",
+        shapes="right of images -> (low, high), two shares",
         solution="""\
 def wilson(right, images):
     z, share = 1.96, right / images
@@ -171,10 +141,7 @@ def wilson(right, images):
 If two models are equally good, each image that only one of them gets right goes to either like a tossed coin. Write
 McNemar's exact test: with $n = b + c$ tosses, the probability of a result at least as uneven as $b$ against $c$, in
 either direction, but never more than 1. For $n = 0$ it is 1.""",
-        starter="""\
-def mcnemar(b, c):
-    # two whole numbers -> the probability p
-    return ...""",
+        shapes="two whole numbers -> the probability p",
         solution="""\
 def mcnemar(b, c):
     tosses = b + c
@@ -198,10 +165,7 @@ of 50 images can mean much or nothing.""",
         task="""\
 From one model to the other, which class gains most? Write the function that returns the gain of each class in
 percentage points, from the two confusion matrices (a row for each true class).""",
-        starter="""\
-def class_gains(before, after):
-    # two arrays (C, C) of counts -> (C,), percentage points
-    return ...""",
+        shapes="two arrays (C, C) of counts -> (C,), percentage points",
         solution="""\
 def class_gains(before, after):
     shares = [counts.diagonal() / counts.sum(axis=1) for counts in (before, after)]
@@ -212,7 +176,9 @@ def class_gains(before, after):
             "After minus before, times 100.",
         ),
         judge=judge.class_gains,
-        after=GAINS_AFTER,
+        after="""\
+Call it with `np.array(runs[key][0].test.confusion)` of the simple and of the deep CNN. Each class has 1,000 test
+images, so at 60 % each of the two accuracies has a half-width of 3 points, and gains of less than 6 points are not
+decided by our rule. And you look at ten classes: the largest of ten noisy numbers is large.""",
     ),
 )
-check = Check(EXERCISES)

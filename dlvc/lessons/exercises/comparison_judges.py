@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy import stats
 
 from dlvc.lessons.exercises import judges
 from dlvc.lessons.exercises.answers import Judge
+from dlvc.statistics import mcnemar_p, wilson_interval
 
 Array = np.ndarray
 
@@ -34,7 +35,7 @@ two_accuracies = judges.parts(
         "half-width of B": _judge_half_width(0.692),
         "verdict": judges.choice(
             "not decided",
-            {
+            **{
                 "b is better": "the difference of 0.006 is smaller than either half-width.",
                 "a is better": "A has the smaller number; and the difference is smaller than either half-width.",
             },
@@ -76,16 +77,14 @@ epoch_mean = judges.parts(
     {
         "above the test accuracy of the best epoch": judges.choice(
             "possible",
-            {
-                "impossible": "the test images are others, and may be harder; then it can, if the model learns fast."
-            },
+            impossible="the test images are others, and may be harder; then it can, if the model learns fast.",
         ),
         "above the validation accuracy of the best epoch": judges.choice(
-            "impossible", {"possible": "a mean is never larger than the largest of its terms."}
+            "impossible", possible="a mean is never larger than the largest of its terms."
         ),
         "closest to its best epoch": judges.choice(
             "deep-vit",
-            {
+            **{
                 "deep-cnn": "it learns over several epochs, so its early ones pull the mean down.",
                 "resnet18": "it learns over several epochs, so its early ones pull the mean down.",
             },
@@ -121,48 +120,36 @@ only_one_right = judges.function(
 )
 
 
-def _wilson(right: int, images: int) -> tuple[float, float]:
-    interval = stats.binomtest(right, images).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def _wrong_wilson(
-    middle: Callable[[float, float], float], half: Callable[[float, int, float], float]
-) -> Callable[[int, int], tuple[float, float]]:
-    """Return an interval from two formulas; the last argument of each is z squared, divided by the images."""
-
-    def interval(right: int, images: int) -> tuple[float, float]:
-        share, q = right / images, 1.96**2 / images
-        return middle(share, q) - half(share, images, q), middle(share, q) + half(share, images, q)
-
-    return interval
-
-
-def _wilson_half(a: float, n: int, q: float) -> float:
-    return 1.96 / (1 + q) * math.sqrt(a * (1 - a) / n + q / (4 * n))
+def _wilson(
+    right: int,
+    images: int,
+    *,
+    shift: int = 1,
+    middle: int = 1,
+    half: int = 1,
+    root: int = 1,
+    z: float = 1.96,
+) -> tuple[float, float]:
+    """Wilson's interval, or what it becomes without (0) the middle's shift, a divisor, or the root's second term."""
+    share, q = right / images, 1.96**2 / images
+    centre = (share + shift * q / 2) / (1 + middle * q)
+    width = z / (1 + half * q) * math.sqrt((share * (1 - share) + root * q / 4) / images)
+    return centre - width, centre + width
 
 
 wilson = judges.function(
-    _wilson,
+    lambda right, images: tuple(wilson_interval(right, images)[1:]),
     {
-        "that is the simple interval, which has no width for 50 of 50.": _wrong_wilson(
-            lambda a, q: a, lambda a, n, q: _half_width(a, n)
+        "that is the simple interval, which has no width for 50 of 50.": (
+            partial(_wilson, shift=0, middle=0, half=0, root=0)
         ),
-        "the middle is moved a little towards one half: it is not a itself.": _wrong_wilson(
-            lambda a, q: a, _wilson_half
+        "the middle is moved a little towards one half: it is not a itself.": (
+            partial(_wilson, shift=0, middle=0)
         ),
-        "the middle is divided by 1 + z²/n, too.": _wrong_wilson(
-            lambda a, q: a + q / 2, _wilson_half
-        ),
-        "the half-width is divided by 1 + z²/n, too.": _wrong_wilson(
-            lambda a, q: (a + q / 2) / (1 + q), lambda a, n, q: (1 + q) * _wilson_half(a, n, q)
-        ),
-        "z²/4n² is missing under the root.": _wrong_wilson(
-            lambda a, q: (a + q / 2) / (1 + q), lambda a, n, q: _half_width(a, n) / (1 + q)
-        ),
-        "the factor z of the half-width is missing.": _wrong_wilson(
-            lambda a, q: (a + q / 2) / (1 + q), lambda a, n, q: _wilson_half(a, n, q) / 1.96
-        ),
+        "the middle is divided by 1 + z²/n, too.": partial(_wilson, middle=0),
+        "the half-width is divided by 1 + z²/n, too.": partial(_wilson, half=0),
+        "z²/4n² is missing under the root.": partial(_wilson, root=0),
+        "the factor z of the half-width is missing.": partial(_wilson, z=1.0),
         "return the two ends: middle minus and middle plus half-width.": lambda k, n: (
             sum(_wilson(k, n)) / 2,
             (_wilson(k, n)[1] - _wilson(k, n)[0]) / 2,
@@ -170,10 +157,6 @@ wilson = judges.function(
     },
     [(50, 50), (3, 20), (700, 1_000)],
 )
-
-
-def _mcnemar(b: int, c: int) -> float:
-    return float(stats.binomtest(b, b + c, 0.5).pvalue) if b + c else 1.0
 
 
 def _tail(b: int, c: int) -> float:
@@ -185,7 +168,7 @@ def _chi_square(b: int, c: int, *, corrected: int) -> float:
 
 
 mcnemar = judges.function(
-    _mcnemar,
+    mcnemar_p,
     {
         "that is one direction only: c against b would be as uneven.": _tail,
         "a probability is never more than 1: cut it, for b = c.": lambda b, c: 2 * _tail(b, c),
@@ -195,13 +178,13 @@ mcnemar = judges.function(
         "leave out none: results as uneven as this one count, too.": lambda b, c: min(
             1.0, 2 * float(stats.binom.cdf(min(b, c) - 1, b + c, 0.5))
         ),
-        "that is the approximation with chi square: count the tosses exactly.": lambda b, c: (
-            _chi_square(b, c, corrected=0)
+        "that is the approximation with chi square: count the tosses exactly.": (
+            partial(_chi_square, corrected=0)
         ),
-        "that is the approximation with chi square and a correction: count the tosses exactly.": lambda b, c: (
-            _chi_square(b, c, corrected=1)
+        "that is the approximation with chi square and a correction: count the tosses exactly.": (
+            partial(_chi_square, corrected=1)
         ),
-        "that is the probability of the opposite, 1 - p.": lambda b, c: 1 - _mcnemar(b, c),
+        "that is the probability of the opposite, 1 - p.": lambda b, c: 1 - mcnemar_p(b, c),
     },
     [(5, 0), (3, 9), (12, 10), (4, 4), (0, 0)],
 )

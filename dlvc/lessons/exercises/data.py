@@ -5,20 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from dlvc.lessons.exercises import data_judges as judge
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
 
 data_exercise = partial(Exercise, notebook="01_data")
-
-DUPLICATES_TASK = """\
-The fingerprints found only exact copies. Near-duplicates need a distance. Shrink each picture from 32 x 32 to 8 x 8
-pixels, each the mean of a 4 x 4 block (`torch.nn.functional.avg_pool2d(images, 4)`), and compare the 192 numbers: for
-each test picture, return the number of the training picture with the smallest Euclidean distance. Both arguments are
-float pictures (N, 3, 32, 32)."""
-DUPLICATES_AFTER = """\
-Try it on `to_float(data.test.first(500).images)` and `to_float(data.train.first(2_000).images)`, and draw the closest
-pairs with `show_images`. Sketch-10 has no twins: each drawing is made anew. CIFAR-10 has some, the same photograph
-cut or coloured a little differently, next to pairs that are alike for no reason: a person has to judge each one."""
 
 EXERCISES = (
     data_exercise(
@@ -29,10 +18,7 @@ EXERCISES = (
         task="""\
 A colleague hands you pictures of shape `(N, 32, 32, 3)` (pictures, rows, columns, colours) and type `float64` with
 values from 0 to 255. Write the function that makes of them what a model of this workbook wants.""",
-        starter="""\
-def repair(pictures):
-    # (N, rows, columns, 3) from 0 to 255 -> (N, 3, rows, columns), float32, from 0 to 1
-    return ...""",
+        shapes="(N, rows, columns, 3) from 0 to 255 -> (N, 3, rows, columns), float32, from 0 to 1",
         solution="""\
 def repair(pictures):
     return pictures.permute(0, 3, 1, 2).float() / 255""",
@@ -55,13 +41,6 @@ raises no error.""",
 `"train"`, `"validation"` or `"test"`: which part do you use to choose between two learning rates, to count the classes
 for the majority model, to state in your report how good the final model is, and to find out why it confuses cats and
 dogs, so that you can improve it?""",
-        starter="""\
-which_part = {
-    "choose the learning rate": ...,
-    "count for the majority model": ...,
-    "state the result": ...,
-    "study the errors": ...,
-}""",
         solution="""\
 which_part = {
     "choose the learning rate": "validation",
@@ -87,13 +66,6 @@ Whoever studies the errors on the test part and then changes the model has used 
 In a test set 95 % of the X-ray pictures show a healthy lung, 5 % an ill one. Model 1 always answers "healthy". What are
 its accuracy and its mean per-class accuracy? Model 2 looks at no picture either, but gives "healthy" the probability
 0.95 each time. What is its cross-entropy, and what is that of guessing with one half each? Three decimals.""",
-        starter="""\
-doctor = {
-    "accuracy": ...,
-    "mean per-class accuracy": ...,
-    "cross-entropy": ...,
-    "cross-entropy of guessing": ...,
-}""",
         solution="""\
 doctor = {
     "accuracy": 0.95,
@@ -119,13 +91,6 @@ best constant answer first.""",
         task="""\
 Which mirrorings are a fair augmentation for each task: `"left-right"` only, `"both"` (left-right and upside-down), or
 `"neither"`?""",
-        starter="""\
-may_mirror = {
-    "the ten classes of CIFAR-10": ...,
-    "house numbers": ...,
-    "left shoes and right shoes": ...,
-    "cells under a microscope": ...,
-}""",
         solution="""\
 may_mirror = {
     "the ten classes of CIFAR-10": "left-right",
@@ -150,10 +115,7 @@ Shoes could be mirrored if the label were exchanged with them. An augmentation i
         task="""\
 Write it down in torch. `counts[i, j]` is the number of pictures of class i that were called class j; each class has at
 least one picture. Return one number.""",
-        starter="""\
-def class_mean(counts):
-    # counts (C, C): a row for each true class, a column for each answer
-    return ...""",
+        shapes="counts (C, C): a row for each true class, a column for each answer",
         solution="""\
 def class_mean(counts):
     right = counts.diagonal()  # (C,)
@@ -172,11 +134,12 @@ def class_mean(counts):
         title="Find near-duplicates",
         difficulty="hard",
         minutes=12,
-        task=DUPLICATES_TASK,
-        starter="""\
-def nearest(test, train):
-    # (M, 3, 32, 32), (N, 3, 32, 32) -> (M,): for each test picture a number from 0 to N - 1
-    return ...""",
+        task="""\
+The fingerprints found only exact copies. Near-duplicates need a distance. Shrink each picture from 32 x 32 to 8 x 8
+pixels, each the mean of a 4 x 4 block (`torch.nn.functional.avg_pool2d(images, 4)`), and compare the 192 numbers: for
+each test picture, return the number of the training picture with the smallest Euclidean distance. Both arguments are
+float pictures (N, 3, 32, 32).""",
+        shapes="(M, 3, 32, 32), (N, 3, 32, 32) -> (M,): for each test picture a number from 0 to N - 1",
         solution="""\
 def nearest(test, train):
     small_test = torch.nn.functional.avg_pool2d(test, 4).flatten(1)  # (M, 192)
@@ -188,7 +151,9 @@ def nearest(test, train):
             "The place of the smallest distance in row i is the answer for test picture i: `argmin` along dim 1.",
         ),
         judge=judge.nearest,
-        after=DUPLICATES_AFTER,
+        after="""\
+Try it on `to_float(data.test.first(500).images)` and `to_float(data.train.first(2_000).images)`, and draw the closest
+pairs with `show_images`. Sketch-10 has no twins: each drawing is made anew. CIFAR-10 has some, the same photograph
+cut or coloured a little differently, next to pairs that are alike for no reason: a person has to judge each one.""",
     ),
 )
-check = Check(EXERCISES)

@@ -59,8 +59,8 @@ def repair(answer: Any) -> str | None:
     return None
 
 
-def _class_mean(counts: Tensor) -> Tensor:
-    return (counts.diagonal() / counts.sum(dim=1)).mean()
+def _shares(counts: Tensor, dim: int = 1) -> Tensor:
+    return counts.diagonal() / counts.sum(dim=dim)
 
 
 def _small(images: Tensor) -> Tensor:
@@ -75,31 +75,23 @@ which_part = judges.parts(
     {
         "choose the learning rate": judges.choice(
             "validation",
-            {
-                "train": "the training part favours the rate that learns it by heart.",
-                "test": "then the test part has helped to choose, and its number is too good.",
-            },
+            train="the training part favours the rate that learns it by heart.",
+            test="then the test part has helped to choose, and its number is too good.",
         ),
         "count for the majority model": judges.choice(
             "train",
-            {
-                "validation": "the majority model is trained like any other.",
-                "test": "the majority model is trained like any other, and never sees the test part.",
-            },
+            validation="the majority model is trained like any other.",
+            test="the majority model is trained like any other, and never sees the test part.",
         ),
         "state the result": judges.choice(
             "test",
-            {
-                "train": "that measures how much was learned by heart.",
-                "validation": "the epoch was chosen by this number, so it is slightly too good.",
-            },
+            train="that measures how much was learned by heart.",
+            validation="the epoch was chosen by this number, so it is slightly too good.",
         ),
         "study the errors": judges.choice(
             "validation",
-            {
-                "train": "there are few errors left to study on pictures it was trained on.",
-                "test": "if you then change the model, the test part has been used to choose.",
-            },
+            train="there are few errors left to study on pictures it was trained on.",
+            test="if you then change the model, the test part has been used to choose.",
         ),
     }
 )
@@ -143,28 +135,23 @@ may_mirror = judges.parts(
     {
         "the ten classes of CIFAR-10": judges.choice(
             "left-right",
-            {
-                "both": "the label would stay, but the test part has no trucks on their roofs.",
-                "neither": "a horse that looks to the left is as good as one that looks to the right.",
-            },
+            both="the label would stay, but the test part has no trucks on their roofs.",
+            neither="a horse that looks to the left is as good as one that looks to the right.",
         ),
         "house numbers": judges.choice(
             "neither",
-            {
-                "left-right": "a mirrored 2 is no digit.",
-                "both": "a mirrored 2 is no digit.",
-            },
+            **dict.fromkeys(("left-right", "both"), "a mirrored 2 is no digit."),
         ),
         "left shoes and right shoes": judges.choice(
             "neither",
-            {
-                "left-right": "a mirrored left shoe is a right shoe, and its label is wrong.",
-                "both": "a mirrored left shoe is a right shoe, and its label is wrong.",
-            },
+            **dict.fromkeys(
+                ("left-right", "both"),
+                "a mirrored left shoe is a right shoe, and its label is wrong.",
+            ),
         ),
         "cells under a microscope": judges.choice(
             "both",
-            {
+            **{
                 "left-right": "nothing in the picture says where up is.",
                 "neither": "nothing in the picture says where up or left is.",
             },
@@ -172,27 +159,22 @@ may_mirror = judges.parts(
     }
 )
 class_mean = judges.function(
-    _class_mean,
+    lambda n: _shares(n).mean(),
     {
         "that is the accuracy: it weighs each picture equally, not each class.": lambda n: (
             n.diagonal().sum() / n.sum()
         ),
         "you divided by the columns: how often each answer was given (this is called precision). "
-        "Row i holds the pictures of class i.": lambda n: (n.diagonal() / n.sum(dim=0)).mean(),
-        "return the mean of the shares, not one share for each class.": lambda n: (
-            n.diagonal() / n.sum(dim=1)
-        ),
-        "divide by the number of classes as well: the mean of the shares, not their sum.": lambda n: (
-            (n.diagonal() / n.sum(dim=1)).sum()
+        "Row i holds the pictures of class i.": lambda n: _shares(n, dim=0).mean(),
+        "return the mean of the shares, not one share for each class.": _shares,
+        "divide by the number of classes as well: the mean of the shares, not their sum.": (
+            lambda n: _shares(n).sum()
         ),
         "divide by the pictures of the class, not by all pictures.": lambda n: (
             n.diagonal() / n.sum()
         ).mean(),
     },
-    [
-        (torch.tensor([[72, 18, 0], [1, 8, 0], [0, 0, 1]]),),
-        (torch.tensor([[3, 1], [4, 5]]),),
-    ],
+    [(torch.tensor([[72, 18, 0], [1, 8, 0], [0, 0, 1]]),), (torch.tensor([[3, 1], [4, 5]]),)],
 )
 nearest = judges.function(
     _nearest,

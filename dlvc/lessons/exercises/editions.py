@@ -16,30 +16,27 @@ from dlvc.lessons.notebooks import NOTEBOOKS, NotebookError, find_notebooks, wri
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-LIST_CELL = "exercises-list"  # its source imports `check` and shows it
+LIST_CELL = "exercises-list"  # its source shows `check`
 ROLES = ("task", "starter", "check")
 
 
 def exercise_cells(
     exercises: Sequence[Exercise], *, solved: bool = False
 ) -> list[tuple[str, str, str]]:
-    """Return identifier, cell type and source of each exercise cell, three for each exercise."""
+    """Identifier, cell type and source of each exercise cell, three for each exercise."""
     cells = []
-    for number, each in enumerate(exercises, start=1):
-        task = f"**{number}. {each.title}** ({each.rating})\n\n{each.task}"
+    for number, exercise in enumerate(exercises, start=1):
+        name, solution = exercise.name, exercise.solution
+        task = f"**{number}. {exercise.title}** ({exercise.rating})\n\n{exercise.task}"
         fold = (
             "<details><summary>Solution</summary>\n\n"
-            f"```python\n{each.solution}\n```\n\n{each.after}\n\n</details>"
+            f"```python\n{solution}\n```\n\n{exercise.after}\n\n</details>"
         )
-        sources = (
-            task if solved else f"{task}\n\n{fold}",
-            each.solution if solved else each.starter,
-            f"check.{each.name}({each.name})",
-        )
-        kinds = ("markdown", "code", "code")
+        identifier = f"exercise-{name}-".replace("_", "-")
         cells += [
-            (f"exercise-{each.name}-{role}".replace("_", "-"), kind, source)
-            for role, kind, source in zip(ROLES, kinds, sources, strict=True)
+            (f"{identifier}task", "markdown", task if solved else f"{task}\n\n{fold}"),
+            (f"{identifier}starter", "code", solution if solved else exercise.starter),
+            (f"{identifier}check", "code", f"check.{name}({name})"),
         ]
     return cells
 
@@ -47,34 +44,34 @@ def exercise_cells(
 def with_exercises(
     notebook: NotebookNode, exercises: Sequence[Exercise], *, solved: bool = False
 ) -> NotebookNode:
-    """Return the notebook, changed in place, with the cells of `exercises` and no other exercise cells.
+    """The notebook, changed in place, with the cells of `exercises` and no other exercise cells.
 
     A cell that says the same as before keeps its outputs.
-    Raises: NotebookError if the cell is missing after which they stand.
+    Raises NotebookError if the cell is missing after which they stand.
     """
     from nbformat.v4 import new_code_cell, new_markdown_cell
 
     new_cell = {"code": new_code_cell, "markdown": new_markdown_cell}
     before = {(cell.get("id"), cell.cell_type, cell.source): cell for cell in notebook.cells}
-    kept = [cell for cell in notebook.cells if not _is_exercise_cell(cell.get("id", ""))]
-    places = [number for number, cell in enumerate(kept, 1) if cell.get("id") == LIST_CELL]
+    others = [cell for cell in notebook.cells if not _is_exercise_cell(cell.get("id", ""))]
+    places = [number for number, cell in enumerate(others, 1) if cell.get("id") == LIST_CELL]
     if len(places) != 1:
         raise NotebookError(
             f"{exercises[0].notebook} has {len(places)} cells with the id {LIST_CELL}, and needs one, after "
-            "which its exercises stand. Add a code cell with this id that imports and shows `check`."
+            "which its exercises stand. Add a code cell with this id that shows `check`."
         )
     made = [
         before.get(wanted) or new_cell[wanted[1]](wanted[2], id=wanted[0])
         for wanted in exercise_cells(exercises, solved=solved)
     ]
-    notebook.cells = [*kept[: places[0]], *made, *kept[places[0] :]]
+    notebook.cells = [*others[: places[0]], *made, *others[places[0] :]]
     return notebook
 
 
 def solve_starters(notebook: NotebookNode, exercises: Sequence[Exercise]) -> NotebookNode:
-    """Return the notebook, changed in place: solutions for starters, and no output of a check from before."""
-    solutions = {each.starter: each.solution for each in exercises}
-    checks = {f"check.{each.name}({each.name})" for each in exercises}
+    """The notebook, changed in place: solutions for starters, and no output of a check from before."""
+    solutions = {exercise.starter: exercise.solution for exercise in exercises}
+    checks = {f"check.{exercise.name}({exercise.name})" for exercise in exercises}
     for cell in notebook.cells:
         if cell.cell_type == "code" and cell.source in checks | set(solutions):
             cell.source = solutions.get(cell.source, cell.source)
@@ -83,17 +80,17 @@ def solve_starters(notebook: NotebookNode, exercises: Sequence[Exercise]) -> Not
 
 
 def _is_exercise_cell(identifier: str) -> bool:
-    """Return whether a cell belongs to an exercise, perhaps one that no longer exists."""
+    """Whether a cell belongs to an exercise, perhaps one that no longer exists."""
     return identifier.startswith("exercise-") and identifier.rpartition("-")[2] in ROLES
 
 
 def sync_notebooks(
     names: Iterable[str] | None = None, *, folder: Path = NOTEBOOKS, solved_into: Path | None = None
 ) -> list[Path]:
-    """Return the notebooks that were written with the cells that their exercises say.
+    """Write the notebooks with the cells that their exercises say: their paths.
 
     In place without `solved_into`; else the solved edition in that folder, and the notebooks stay as they are.
-    Raises: NotebookError for a name that means no notebook or several, or for a folder that holds the notebooks.
+    Raises NotebookError for a name that means no notebook or several, or for a folder that holds the notebooks.
     """
     import nbformat
 

@@ -49,13 +49,21 @@ class Code:
         return f"<pre><code>{html.escape(self.text)}</code></pre>"
 
 
+def left_blank(solution: str, shapes: str) -> str:
+    """What of a solution a learner is given: the keys of its dictionary, or the head of its function."""
+    if shapes:
+        return f"{solution.splitlines()[0]}\n    # {shapes}\n    return ..."
+    return re.sub(r'^(    ".*?": ).*,$', r"\1...,", solution, flags=re.MULTILINE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
     """An exercise of a notebook. Blank and solved edition, checks and hints are all made from it.
 
-    `starter` and `solution` both give a value to the variable called `name`, which is the answer. `task` and `after`
-    (what follows from the right answer) are Markdown; `after` is also shown as plain text.
-    `hints` go from a nudge to nearly the solution.
+    `starter` and `solution` both give a value to the variable called `name`, which is the answer. Without a `starter`
+    it is the solution's dictionary without its values, or the head of its function, where `shapes` says in a comment
+    what goes in and comes out. `task` and `after` (what follows from the right answer) are Markdown; `after` is also
+    shown as plain text. `hints` go from a nudge to nearly the solution.
     Raises ValueError for a wrong name, rating or number of hints.
     """
 
@@ -65,7 +73,8 @@ class Exercise:
     difficulty: str
     minutes: int
     task: str
-    starter: str
+    starter: str = ""
+    shapes: str = ""
     solution: str
     hints: tuple[str, str, str]
     judge: Judge
@@ -82,6 +91,8 @@ class Exercise:
             raise ValueError(
                 f"hints must be three texts; got {len(self.hints)}. Go from a nudge to nearly the solution."
             )
+        if not self.starter:
+            object.__setattr__(self, "starter", left_blank(self.solution, self.shapes))
 
     @property
     def rating(self) -> str:

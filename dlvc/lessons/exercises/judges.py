@@ -32,7 +32,7 @@ TOLERANCE = 1e-4  # of a function's result: float32 in another order of steps, a
 
 
 def number(right: float, mistakes: Mapping[float, str], *, within: float = 0.0) -> Judge:
-    """Return the judge of one number that may be off by `within`; `mistakes` names wrong numbers' reasons."""
+    """The judge of one number that may be off by `within`; `mistakes` names wrong numbers' reasons."""
 
     def judge(answer: Any) -> str | None:
         given = read_number(answer)
@@ -51,7 +51,7 @@ def number(right: float, mistakes: Mapping[float, str], *, within: float = 0.0) 
 
 
 def shape(right: tuple[int, ...], mistakes: Mapping[tuple[int, ...], str]) -> Judge:
-    """Return the judge of a shape; `mistakes` names wrong shapes' reasons."""
+    """The judge of a shape; `mistakes` names wrong shapes' reasons."""
 
     def judge(answer: Any) -> str | None:
         given = read_shape(answer, axes=len(right))
@@ -66,14 +66,14 @@ def shape(right: tuple[int, ...], mistakes: Mapping[tuple[int, ...], str]) -> Ju
     return judge
 
 
-def choice(right: str, others: Mapping[str, str]) -> Judge:
-    """Return the judge of a choice between `right` and the keys of `others`, whose values say why not."""
+def choice(right: str, /, **others: str) -> Judge:
+    """The judge of a choice between `right` and the names of `others`, whose texts say why not."""
     options = tuple(sorted([right, *others]))
     return lambda answer: others.get(read_choice(answer, options))
 
 
 def parts(judges: Mapping[str, Judge]) -> Judge:
-    """Return the judge of a dictionary with an answer for each key of `judges`; the first wrong one is named."""
+    """The judge of a dictionary with an answer for each key of `judges`; the first wrong one is named."""
 
     def judge(answer: Any) -> str | None:
         if not isinstance(answer, dict) or set(answer) != set(judges):
@@ -99,7 +99,7 @@ def function(
     mistakes: Mapping[str, Callable[..., Any]],
     cases: Sequence[tuple[Any, ...]],
 ) -> Judge:
-    """Return the judge of a function, which must agree with `right` for the arguments of all `cases`.
+    """The judge of a function, which must agree with `right` for the arguments of all `cases`.
 
     `mistakes` maps a reason to the function of somebody who made that mistake. A mistake is named if it explains
     the results of all cases.
@@ -121,7 +121,7 @@ def function(
 
 
 def agree(result: Any, wanted: Any) -> bool:
-    """Return whether two results are equal: collections entry by entry, numbers up to rounding."""
+    """Whether two results are equal: collections entry by entry, numbers up to rounding."""
     if isinstance(wanted, bool):
         return read_truth(result) is wanted
     if isinstance(wanted, (tuple, list)):
@@ -137,7 +137,7 @@ def agree(result: Any, wanted: Any) -> bool:
 
 
 def difference(result: Any, wanted: Any) -> str:
-    """Return in words how a result of a function differs from the one that is wanted."""
+    """How a result of a function differs from the one that is wanted, in words."""
     if isinstance(wanted, (tuple, list)):
         values = read_values(result)
         if values is None or len(values) != len(wanted):
@@ -166,5 +166,5 @@ def difference(result: Any, wanted: Any) -> str:
 
 
 def random_numbers(*shape: int, seed: int = 0) -> Tensor:
-    """Return float32 numbers from 0 to 1, the same ones at each call: arguments to try a function with."""
+    """Float32 numbers from 0 to 1, the same ones at each call: arguments to try a function with."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))

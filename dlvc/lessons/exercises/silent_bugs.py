@@ -9,17 +9,14 @@ import torch
 from torch import Tensor
 
 from dlvc.lessons.exercises import judges
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
-from dlvc.lessons.exercises.silent_cases import CASES
 
 silent_exercise = partial(Exercise, notebook="06_silent_bugs")
 
 
 def honest_row(validation: list[float], test: list[float]) -> tuple[int, float, float]:
     """Epoch (from 1), validation and test accuracy of the epoch that is best on validation."""
-    best = validation.index(max(validation))
-    return best + 1, validation[best], test[best]
+    return row_of(validation.index(max(validation)), validation, test)
 
 
 def row_of(place: int, validation: list[float], test: list[float]) -> tuple[int, float, float]:
@@ -27,29 +24,31 @@ def row_of(place: int, validation: list[float], test: list[float]) -> tuple[int,
     return place + 1, validation[place], test[place]
 
 
-def independent(scores: Callable[[Tensor], Tensor], images: Tensor) -> bool:
+def independent(
+    scores: Callable[[Tensor], Tensor], images: Tensor, *, tolerance: float = 1e-5
+) -> bool:
     """Whether the first image alone has the scores that it has in the batch."""
-    return torch.allclose(scores(images)[:1], scores(images[:1]), atol=1e-5)
+    return torch.allclose(scores(images)[:1], scores(images[:1]), atol=tolerance)
 
 
-def each_alone(images: Tensor) -> Tensor:
+def lone_scores(images: Tensor) -> Tensor:
     """Scores of a model that looks at each image alone."""
     return images.flatten(1)[:, :3]
 
 
-def mixed(images: Tensor) -> Tensor:
+def mixed_scores(images: Tensor) -> Tensor:
     """Scores of a model that compares each image with the mean of its batch."""
-    return images.flatten(1)[:, :3] - images.flatten(1)[:, :3].mean(dim=0)
+    return lone_scores(images) - lone_scores(images).mean(dim=0)
 
 
-def rounded(images: Tensor) -> Tensor:
-    """The same, with a rounding error that depends on the number of images, as real models have."""
-    return each_alone(images) + 1e-6 * len(images)
+def imprecise_scores(images: Tensor) -> Tensor:
+    """Lone scores with a rounding error that depends on the number of images, as real models have."""
+    return lone_scores(images) + 1e-6 * len(images)
 
 
-def leaking(images: Tensor) -> Tensor:
+def leaking_scores(images: Tensor) -> Tensor:
     """Scores of a model that lets a little of the others through."""
-    return each_alone(images) + 0.01 * mixed(images)
+    return lone_scores(images) + 0.01 * mixed_scores(images)
 
 
 BATCH = torch.linspace(0, 1, 4 * 3 * 2 * 2).view(4, 3, 2, 2) ** 2
@@ -169,26 +168,19 @@ def honest_row(validation, test):
             honest_row,
             {
                 "you choose by the test accuracies: then they are no test any more.": (
-                    lambda validation, test: row_of(test.index(max(test)), validation, test)
+                    lambda v, t: row_of(t.index(max(t)), v, t)
                 ),
                 "you take the last epoch, not the best one.": (
-                    lambda validation, test: row_of(len(test) - 1, validation, test)
+                    lambda v, t: row_of(len(t) - 1, v, t)
                 ),
                 "your epochs count from 0.": (
-                    lambda validation, test: (
-                        validation.index(max(validation)),
-                        *honest_row(validation, test)[1:],
-                    )
+                    lambda v, t: (v.index(max(v)), *honest_row(v, t)[1:])
                 ),
                 "your validation accuracy is the mean over epochs, the report's mistake.": (
-                    lambda validation, test: (
-                        honest_row(validation, test)[0],
-                        sum(validation) / len(validation),
-                        honest_row(validation, test)[2],
-                    )
+                    lambda v, t: (honest_row(v, t)[0], sum(v) / len(v), honest_row(v, t)[2])
                 ),
                 "your test accuracy is the best of all epochs, not that of the chosen one.": (
-                    lambda validation, test: (*honest_row(validation, test)[:2], max(test))
+                    lambda v, t: (*honest_row(v, t)[:2], max(t))
                 ),
             },
             CURVES,
@@ -232,12 +224,13 @@ def independent(scores, images):
                     lambda scores, images: torch.equal(scores(images)[:1], scores(images[:1]))
                 ),
                 "it overlooks small differences: anything above 0.00001 counts.": (
-                    lambda scores, images: torch.allclose(
-                        scores(images)[:1], scores(images[:1]), atol=0.05
-                    )
+                    partial(independent, tolerance=0.05)
                 ),
             },
-            ((each_alone, BATCH), (mixed, BATCH), (rounded, BATCH), (leaking, BATCH)),
+            [
+                (scores, BATCH)
+                for scores in (lone_scores, mixed_scores, imprecise_scores, leaking_scores)
+            ],
         ),
         after="Two lines that would have caught attention over the batch before the first step.",
     ),
@@ -249,13 +242,6 @@ def independent(scores, images):
         task=f"""\
 For each fault, name what can find it first: "{DATA}" (before there is a model), "{MODEL}" (before training), or
 "{NONE}".""",
-        starter="""\
-who_sees_it = {
-    "shuffled labels": ...,
-    "softmax twice": ...,
-    "chosen on the test set": ...,
-    "mean over epochs": ...,
-}""",
         solution=f"""\
 who_sees_it = {{
     "shuffled labels": "{DATA}",
@@ -272,28 +258,28 @@ who_sees_it = {{
             {
                 "shuffled labels": judges.choice(
                     DATA,
-                    {
+                    **{
                         MODEL: "a model learns shuffled labels by heart without complaint. Test the data.",
                         NONE: "you need not train to see it: do images of one class have anything in common?",
                     },
                 ),
                 "softmax twice": judges.choice(
                     MODEL,
-                    {
+                    **{
                         DATA: "the data are right. It is the loss that gets the wrong thing.",
                         NONE: "before training, a few images that cannot be learned by heart betray it.",
                     },
                 ),
                 "chosen on the test set": judges.choice(
                     NONE,
-                    {
+                    **{
                         DATA: "the data are right. They are used at the wrong moment.",
                         MODEL: "model and loss are right. The choice comes after the epochs.",
                     },
                 ),
                 "mean over epochs": judges.choice(
                     NONE,
-                    {
+                    **{
                         DATA: "the data are right. It is the table that is wrong.",
                         MODEL: "the model is right. No test of it looks at the table.",
                     },
@@ -303,4 +289,3 @@ who_sees_it = {{
         after="A pre-flight check ends where the epochs begin. For the rest, read the code that makes the table.",
     ),
 )
-check = Check((*CASES, *EXERCISES))

@@ -38,12 +38,12 @@ def case(letter: str, fault: str, look: str, hints: tuple[str, str, str], after:
         starter=f"{name} = ...  # a text from the list of suspects",
         solution=f'{name} = "{fault}"',
         hints=hints,
-        judge=judges.choice(fault, others),
+        judge=judges.choice(fault, **others),
         after=after,
     )
 
 
-CASES = (
+CASE_EXERCISES = (
     case(
         "A",
         "shuffled labels",

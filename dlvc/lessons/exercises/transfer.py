@@ -5,19 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from dlvc.lessons.exercises import transfer_judges as judge
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
 
 transfer_exercise = partial(Exercise, notebook="04_resnet18_transfer")
-
-LOADED_AFTER = """\
-The proof is in `answer`, which nobody looked at: `answer.missing_keys` names every weight of the model, and
-`answer.unexpected_keys` all 120 names of the dictionary. Better: `strict=True` (the default), the head taken out of
-the dictionary by hand, and a comparison with the file."""
-GAP_AFTER = """\
-Without augmentation the network soon knows each picture by heart, and validation does not follow. With it, each
-epoch shows the pictures in another way, so training is harder and the gap is smaller. Whether the validation accuracy
-is better as well takes more pictures and more runs to tell."""
 
 EXERCISES = (
     transfer_exercise(
@@ -28,12 +18,6 @@ EXERCISES = (
         task="""\
 Your target task has 37 breeds of cats and dogs. How many parameters has the new head on the 512 features? You freeze
 the backbone: how many numbers does the optimizer change? And how many rows has `layer4` for pictures of 96 pixels?""",
-        starter="""\
-new_head = {
-    "parameters of the head": ...,
-    "changed by the optimizer": ...,
-    "rows of layer4": ...,
-}""",
         solution="""\
 new_head = {
     "parameters of the head": 512 * 37 + 37,
@@ -57,10 +41,7 @@ new_head = {
 A frozen backbone gives the same features for a picture in every epoch, as long as nothing is augmented. So compute them
 once, and train a linear layer on the table of features: a **linear probe**. Write the training; 100 epochs of all rows
 at once are enough. Return the predicted class of each new row.""",
-        starter="""\
-def linear_probe(features, labels, new_features):
-    # (N, D), (N,) with classes from 0 to 9, (M, D) -> (M,) classes
-    return ...""",
+        shapes="(N, D), (N,) with classes from 0 to 9, (M, D) -> (M,) classes",
         solution="""\
 def linear_probe(features, labels, new_features):
     head = torch.nn.Linear(features.shape[1], 10)
@@ -103,7 +84,10 @@ answer = model.load_state_dict(weights, strict=False)                           
             "The names of the dictionary begin with `backbone.`; not one name of torchvision's model does.",
         ),
         judge=judge.tensors_loaded,
-        after=LOADED_AFTER,
+        after="""\
+The proof is in `answer`, which nobody looked at: `answer.missing_keys` names every weight of the model, and
+`answer.unexpected_keys` all 120 names of the dictionary. Better: `strict=True` (the default), the head taken out of
+the dictionary by hand, and a comparison with the file.""",
     ),
     transfer_exercise(
         name="larger_gap",
@@ -122,7 +106,10 @@ end trains both.""",
             "Learning by heart lifts the training accuracy and leaves the validation accuracy where it is.",
         ),
         judge=judge.larger_gap,
-        after=GAP_AFTER,
+        after="""\
+Without augmentation the network soon knows each picture by heart, and validation does not follow. With it, each
+epoch shows the pictures in another way, so training is harder and the gap is smaller. Whether the validation accuracy
+is better as well takes more pictures and more runs to tell.""",
     ),
     transfer_exercise(
         name="not_loaded",
@@ -133,10 +120,7 @@ end trains both.""",
 Write the proof that the colleague needed. Of two dictionaries of tensors, the file's and the model's
 (`model.state_dict()`, after loading), return the names of the model's tensors that do not equal the file's, in the
 order of the model. A name that the file does not have counts, too.""",
-        starter="""\
-def not_loaded(in_file, in_model):
-    # two dictionaries: name -> tensor. A list of names.
-    return ...""",
+        shapes="two dictionaries: name -> tensor. A list of names.",
         solution="""\
 def not_loaded(in_file, in_model):
     return [
@@ -161,10 +145,7 @@ def not_loaded(in_file, in_model):
 Write the function that prepares a model for training its head alone. `model.backbone` has convolutions and batch
 normalisation, `model.head` has dropout and a linear layer. Afterwards training must change nothing in the backbone,
 statistics included, and the head must train as usual. Return the model.""",
-        starter="""\
-def freeze(model):
-    # the same model, ready for training its head
-    return ...""",
+        shapes="the same model, ready for training its head",
         solution="""\
 def freeze(model):
     model.train()
@@ -189,11 +170,6 @@ The next `model.train()` undoes half of it: the library's `ResNet18(frozen=True)
 Ten layers $x \\leftarrow f(x)$ stand in a row, on single numbers, and each $f$ has the derivative 0.1. By which factor
 does the derivative of the last output with respect to the input of the first layer differ from 1? And by which, if each
 layer is a residual one, $x \\leftarrow x + f(x)$?""",
-        starter="""\
-gradient_factors = {
-    "plain": ...,
-    "residual": ...,
-}""",
         solution="""\
 gradient_factors = {
     "plain": 0.1**10,
@@ -209,4 +185,3 @@ gradient_factors = {
 One ten-billionth against 2.6: with the plus sign the signal gets through, however little each layer does.""",
     ),
 )
-check = Check(EXERCISES)

@@ -27,12 +27,8 @@ new_head = judges.parts(
         "rows of layer4": judges.number(
             3,
             {
-                96
-                // 2
-                ** 4: "the side is halved once more: twice in the stem, then in `layer2` to `layer4`.",
-                96
-                // 2
-                ** 3: "the side is halved five times: twice in the stem, then in `layer2` to `layer4`.",
+                6: "the side is halved once more: twice in the stem, then in `layer2` to `layer4`.",
+                12: "the side is halved five times: twice in the stem, then in `layer2` to `layer4`.",
                 1: "that is the side for pictures of 32 pixels.",
                 9: "that is the number of places, 3 x 3.",
             },
@@ -41,9 +37,7 @@ new_head = judges.parts(
 )
 larger_gap = judges.choice(
     "resnet18-plain",
-    {
-        "resnet18": "crops and mirror images make its training harder, so its training accuracy is lower."
-    },
+    resnet18="crops and mirror images make its training harder, so its training accuracy is lower.",
 )
 tensors_loaded = judges.number(
     0,
@@ -163,8 +157,8 @@ def freeze(answer: Any) -> str | None:
     model = nn.Sequential(OrderedDict(backbone=backbone, head=head)).eval()
     if call(answer, model) is not model:
         return "return the model that you were given."
-    learning = sum(each.requires_grad for each in backbone.parameters())
-    if not all(each.requires_grad for each in head.parameters()):
+    learning = sum(weight.requires_grad for weight in backbone.parameters())
+    if not all(weight.requires_grad for weight in head.parameters()):
         return "the head is frozen, too, so nothing learns."
     if learning:
         return (

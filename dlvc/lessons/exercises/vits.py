@@ -5,16 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from dlvc.lessons.exercises import vits_judges as judge
-from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import Exercise
 
 vit_exercise = partial(Exercise, notebook="03_vits")
-
-GRADIENTS_AFTER = """\
-Now call it with `plain_model` and with `model`, on `many` and `data.test.labels[:32]`. Do gradients vanish on their
-way back? No: the values of block 1, farthest from the loss, get about as large a gradient as those of block 6. What
-vanishes in the plain model is the gradient of queries and keys, from block 3 on, nearer to the loss, down to rounding
-error. That is the collapse of the tokens. In the residual model all six blocks get gradients of similar size."""
 
 EXERCISES = (
     vit_exercise(
@@ -25,12 +18,6 @@ EXERCISES = (
         task="""\
 Our ViT gets patches of 8 x 8 pixels instead of 4 x 4. How many tokens has an image of 32 x 32 pixels, how many weights
 has one head for it, and how many parameters has the model more than before ($D = 128$)?""",
-        starter="""\
-larger_patches = {
-    "tokens": ...,
-    "weights of a head": ...,
-    "parameters more": ...,
-}""",
         solution="""\
 larger_patches = {
     "tokens": (32 // 8) ** 2,
@@ -55,12 +42,6 @@ agrees.""",
         task="""\
 "Attention does not care about the order of its tokens," says a colleague. Shuffle the tokens (or the patches) that go
 in. Is what comes out the `"same"`, the same but `"shuffled"` alike, or something `"different"`?""",
-        starter="""\
-token_order = {
-    "attention": ...,
-    "attention, then the mean over tokens": ...,
-    "positions added after shuffling, then attention and mean": ...,
-}""",
         solution="""\
 token_order = {
     "attention": "shuffled",
@@ -86,11 +67,6 @@ break it on purpose.""",
 A model attends over the batch instead of over the tokens, as the report's did. It classifies a single image. How large
 is the attention weight that a token gives to itself? And on what does the test accuracy depend, besides the model and
 the test images: on `"nothing"`, on the `"batch size"`, on the `"order"` of the images, or on `"both"`?""",
-        starter="""\
-batch_trap = {
-    "weight for a single image": ...,
-    "test accuracy depends on": ...,
-}""",
         solution="""\
 batch_trap = {
     "weight for a single image": 1.0,
@@ -116,10 +92,7 @@ Do queries and keys of the later plain blocks get a gradient? Write the measurem
 the model on these images, go back once, and return for each block the norm of the gradient of
 `block.attention.query_key_value.weight`, first of its upper two thirds of rows (queries and keys), then of the rest
 (values).""",
-        starter="""\
-def qkv_gradients(model, images, labels):
-    # a list with a pair of numbers for each of model.blocks: (queries and keys, values)
-    return ...""",
+        shapes="a list with a pair of numbers for each of model.blocks: (queries and keys, values)",
         solution="""\
 def qkv_gradients(model, images, labels):
     model.requires_grad_(True).zero_grad()
@@ -136,7 +109,11 @@ def qkv_gradients(model, images, labels):
             "The weight has 3 D rows: `gradient[: 2 * len(gradient) // 3].norm().item()` is the first of a pair.",
         ),
         judge=judge.qkv_gradients,
-        after=GRADIENTS_AFTER,
+        after="""\
+Now call it with `plain_model` and with `model`, on `many` and `data.test.labels[:32]`. Do gradients vanish on their
+way back? No: the values of block 1, farthest from the loss, get about as large a gradient as those of block 6. What
+vanishes in the plain model is the gradient of queries and keys, from block 3 on, nearer to the loss, down to rounding
+error. That is the collapse of the tokens. In the residual model all six blocks get gradients of similar size.""",
     ),
     vit_exercise(
         name="patchify",
@@ -146,10 +123,7 @@ def qkv_gradients(model, images, labels):
         task="""\
 Cut a batch of images into patches without a loop over patches. Patches come row by row, and each is written as one
 list: all of its red numbers row by row, then green, then blue, as under "Patches become tokens".""",
-        starter="""\
-def patchify(images, size):
-    # (B, C, H, W) -> (B, N, C * size * size), N = (H / size) * (W / size)
-    return ...""",
+        shapes="(B, C, H, W) -> (B, N, C * size * size), N = (H / size) * (W / size)",
         solution="""\
 def patchify(images, size):
     batch, channels, height, width = images.shape
@@ -171,10 +145,7 @@ def patchify(images, size):
         minutes=8,
         task="""\
 Write attention for one head, from the formula. There may be more keys than queries.""",
-        starter="""\
-def attend(query, key, value):
-    # query (M, d), key (N, d), value (N, d) -> (M, d)
-    return ...""",
+        shapes="query (M, d), key (N, d), value (N, d) -> (M, d)",
         solution="""\
 def attend(query, key, value):
     scores = query @ key.T / query.shape[-1] ** 0.5  # (M, N)
@@ -215,4 +186,3 @@ mixed = (weights @ v).transpose(1, 2).flatten(2)             # line 4: (B, N, D)
 `reshape(B, N, H, d).transpose(1, 2)`.""",
     ),
 )
-check = Check(EXERCISES)

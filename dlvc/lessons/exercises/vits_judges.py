@@ -29,9 +29,7 @@ larger_patches = judges.parts(
                 16: "each token has a weight for each token.",
                 64 * 64: "that is the number for patches of 4 x 4.",
                 1024: "that is all four heads.",
-                3
-                * 128
-                * 32: "the weights of attention are meant, softmax's results, not parameters.",
+                12_288: "the weights of attention are meant, softmax's results, not parameters.",
             },
         ),
         "parameters more": judges.number(
@@ -51,24 +49,18 @@ token_order = judges.parts(
     {
         "attention": judges.choice(
             "shuffled",
-            {
-                "same": "each token takes its output along to its new place.",
-                "different": "each token still sees the same set of tokens, in another order.",
-            },
+            same="each token takes its output along to its new place.",
+            different="each token still sees the same set of tokens, in another order.",
         ),
         "attention, then the mean over tokens": judges.choice(
             "same",
-            {
-                "shuffled": "after the mean there is only one list of numbers left to shuffle.",
-                "different": "a mean does not depend on the order of its terms.",
-            },
+            shuffled="after the mean there is only one list of numbers left to shuffle.",
+            different="a mean does not depend on the order of its terms.",
         ),
         "positions added after shuffling, then attention and mean": judges.choice(
             "different",
-            {
-                "same": "a patch that moves gets another position code, so the tokens are others.",
-                "shuffled": "a patch that moves gets another position code, so the tokens are others.",
-            },
+            same="a patch that moves gets another position code, so the tokens are others.",
+            shuffled="a patch that moves gets another position code, so the tokens are others.",
         ),
     }
 )
@@ -84,7 +76,7 @@ batch_trap = judges.parts(
         ),
         "test accuracy depends on": judges.choice(
             "both",
-            {
+            **{
                 "nothing": "the scores of an image depend on the others in its batch.",
                 "batch size": "which images are neighbours matters as well, not only how many.",
                 "order": "how many neighbours there are matters as well.",
@@ -97,11 +89,11 @@ batch_trap = judges.parts(
 def _gradient_pairs(
     model: VisionTransformer, images: Tensor, labels: Tensor
 ) -> list[tuple[float, float]]:
-    """Return the norms of the gradient of queries and keys and of values, block by block."""
+    """The norms of the gradient of queries and keys and of values, block by block."""
     model.zero_grad()
     cross_entropy(model(images), labels).backward()
     gradients = [block.attention.query_key_value.weight.grad for block in model.blocks]
-    thirds = [each.chunk(3) for each in gradients]
+    thirds = [gradient.chunk(3) for gradient in gradients]
     return [(torch.cat((q, k)).norm().item(), v.norm().item()) for q, k, v in thirds]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from dlvc.lessons.guesses.store import SURE, Prediction, calibration
+from dlvc.lessons.guesses.store import SURE, Prediction, guess_calibration
 from dlvc.plots import GREEN, PURPLE, VERMILLION, Picture, new_picture, set_description, styled
 
 GUESS = "your guess"
@@ -68,9 +68,9 @@ def mark_guess(picture: Picture, prediction: Prediction, *, axis: str, label: st
     axes = picture.axes[0]
     if prediction.choices:
         ruler = axes.xaxis if axis == "x" else axes.yaxis
-        texts = [each.get_text() for each in ruler.get_ticklabels()]
+        texts = [tick.get_text() for tick in ruler.get_ticklabels()]
         wanted = label or prediction.guess
-        if not any(each.startswith(wanted) for each in texts):
+        if not any(text.startswith(wanted) for text in texts):
             raise ValueError(
                 f"no tick of {axis} begins with {wanted!r}; they are {', '.join(texts)}."
             )
@@ -79,7 +79,7 @@ def mark_guess(picture: Picture, prediction: Prediction, *, axis: str, label: st
             if axis == "x"
             else f" \N{BLACK RIGHT-POINTING TRIANGLE} {GUESS}"
         )
-        marked = [each + sign if each.startswith(wanted) else each for each in texts]
+        marked = [text + sign if text.startswith(wanted) else text for text in texts]
         ruler.set_ticks(ruler.get_ticklocs(), marked)
     else:
         span = axes.axvspan if axis == "x" else axes.axhspan
@@ -98,28 +98,29 @@ def mark_guess(picture: Picture, prediction: Prediction, *, axis: str, label: st
 def calibration_figure(predictions: Sequence[Prediction]) -> Picture | None:
     """Every resolved guess as right or not, and the share that is right beside what was stated; None without any."""
     kinds = {"ranges": False, "choices": True}
-    found = {name: calibration(predictions, choices=flag) for name, flag in kinds.items()}
-    found = {name: each for name, each in found.items() if each}
-    if not found:
+    results = {name: guess_calibration(predictions, choices=flag) for name, flag in kinds.items()}
+    results = {name: result for name, result in results.items() if result}
+    if not results:
         return None
-    picture = new_picture(8, 1.5 + 0.75 * len(found), title="How good were your guesses?")
+    picture = new_picture(8, 1.5 + 0.75 * len(results), title="How good were your guesses?")
     axes = picture.subplots()
     sentences = []
-    for place, (name, each) in enumerate(found.items()):
-        share, (low, high) = each.right / each.count, each.interval
+    for place, (name, result) in enumerate(results.items()):
+        share, (low, high) = result.right / result.count, result.interval
         errors = [[share - low], [high - share]]
         axes.errorbar(
             share, place, xerr=errors, fmt="o", color=GREEN, capsize=4, label="right" * (not place)
         )
         axes.plot(
-            each.stated, place, "D", color=VERMILLION, markersize=8, label="stated" * (not place)
+            result.stated, place, "D", color=VERMILLION, markersize=8, label="stated" * (not place)
         )
         sentences.append(
-            f"{each.right} of {each.count} {name} were right ({share:.0%}, interval {low:.0%} to {high:.0%}), "
-            f"{each.stated:.0%} should be: {each.verdict}; Brier score {each.brier:.2f}."
+            f"{result.right} of {result.count} {name} were right ({share:.0%}, interval {low:.0%} to {high:.0%}), "
+            f"{result.stated:.0%} should be: {result.verdict}; Brier score {result.brier:.2f}."
         )
-    axes.set_yticks(range(len(found)), [f"{name} ({each.count})" for name, each in found.items()])
-    axes.set(xlim=(0, 1.02), ylim=(len(found) - 0.4, -0.6), xlabel="share of the guesses")
+    labels = [f"{name} ({result.count})" for name, result in results.items()]
+    axes.set_yticks(range(len(results)), labels)
+    axes.set(xlim=(0, 1.02), ylim=(len(results) - 0.4, -0.6), xlabel="share of the guesses")
     axes.grid(visible=False, axis="y")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return set_description(picture, " ".join(sentences))

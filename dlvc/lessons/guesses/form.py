@@ -28,9 +28,9 @@ def guess_first(
         notebook=notebook, name=name, question=question, unit=unit, choices=tuple(choices)
     )
     stored = load_predictions()
-    kept = stored.predictions.get(asked.key)
-    same = kept is not None and (kept.question, kept.choices) == (question, asked.choices)
-    return PredictionForm(kept if same else asked, note=stored.note)
+    earlier = stored.predictions.get(asked.key)
+    same = earlier is not None and (earlier.question, earlier.choices) == (question, asked.choices)
+    return PredictionForm(earlier if same else asked, note=stored.note)
 
 
 class PredictionForm:
@@ -99,8 +99,8 @@ class PredictionForm:
     def _say(self, note: str = "") -> None:
         """Show where the prediction is: what may be done, what is committed, what came out."""
         now = self.prediction
-        for each in (*self.fields, self.commit):
-            each.disabled = now.resolved
+        for field in (*self.fields, self.commit):
+            field.disabled = now.resolved
         if now.resolved:
             outcome = value_in_words(now.measured, now.unit)
             text = f"You said {guess_in_words(now)}; the result was {outcome}."
@@ -111,7 +111,7 @@ class PredictionForm:
         else:
             text = f"Enter a range that you are {SURE:.0%} sure of, and commit. Or go on without a guess."
         self.commit.description = "Commit" if now.guess is None else "Change"
-        self.status.value = "<br>".join(html.escape(each) for each in (note, text) if each)
+        self.status.value = "<br>".join(html.escape(line) for line in (note, text) if line)
 
     def _question(self) -> str:
         unit = f" (in {self.prediction.unit})" if self.prediction.unit else ""

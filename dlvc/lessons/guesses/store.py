@@ -16,14 +16,11 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
-from scipy.stats import binomtest
 
 from dlvc.checks import brief, check_choice
-from dlvc.experiments import RUNS
-from dlvc.files import said_in_words, write_whole
+from dlvc.files import explained_write, runs_folder, write_whole
+from dlvc.statistics import wilson_interval
 
-# In a folder of its own, so that it is not taken for the record of a run.
-PREDICTIONS = RUNS / "predictions" / "predictions.json"
 FORMAT_VERSION = 1
 SURE = 0.8  # how often a range should hold the number
 MOST_BYTES = 1_000_000
@@ -123,9 +120,14 @@ class Stored:
     note: str = ""
 
 
+def predictions_path() -> Path:
+    """The file of the learner's predictions, in a folder of its own: it is not taken for the record of a run."""
+    return runs_folder() / "predictions" / "predictions.json"
+
+
 def load_predictions(path: Path | None = None) -> Stored:
     """All predictions by their keys. Nothing in a damaged file is believed: its `note` says what is wrong."""
-    path = path or PREDICTIONS
+    path = path or predictions_path()
     if not path.exists():
         return Stored({})
     where = f"{path.name} in {path.parent.name}/"
@@ -151,8 +153,8 @@ def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
 
     A file that could not be read is set aside, not lost.
     """
-    path = path or PREDICTIONS
-    with said_in_words(path):
+    path = path or predictions_path()
+    with explained_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):  # two notebooks may be open
         stored = load_predictions(path)
@@ -167,7 +169,7 @@ def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class GuessCalibration:
     """How many guesses of one kind were right, beside how many should be.
 
     stated: the mean confidence. interval: Wilson's, 95 %, for the share that is right. brier: mean squared distance of
@@ -189,22 +191,24 @@ class Calibration:
         return "too cautious" if low > self.stated else "not told apart from well calibrated"
 
 
-def calibration(predictions: Iterable[Prediction], *, choices: bool) -> Calibration | None:
+def guess_calibration(
+    predictions: Iterable[Prediction], *, choices: bool
+) -> GuessCalibration | None:
     """The calibration of the resolved ranges, or of the resolved choices; None if there is none.
 
-    Source: the score is Brier 1950; the interval Wilson 1927, as scipy computes it.
+    Source: the score is Brier 1950.
     """
-    chosen = [each for each in predictions if each.resolved and bool(each.choices) == choices]
-    if not chosen:
+    resolved = [guess for guess in predictions if guess.resolved and bool(guess.choices) == choices]
+    if not resolved:
         return None
-    right = np.array([each.right for each in chosen], dtype=float)
-    sure = np.array([each.confidence if choices else SURE for each in chosen])
+    right = np.array([guess.right for guess in resolved], dtype=float)
+    sure = np.array([guess.confidence if choices else SURE for guess in resolved])
     hits = int(right.sum())
-    bounds = binomtest(hits, len(chosen)).proportion_ci(0.95, method="wilson")
-    return Calibration(
-        count=len(chosen),
+    share = wilson_interval(hits, len(resolved))
+    return GuessCalibration(
+        count=len(resolved),
         right=hits,
         stated=float(sure.mean()),
-        interval=(float(bounds.low), float(bounds.high)),
+        interval=(share.low, share.high),
         brier=float(np.square(sure - right).mean()),
     )

@@ -7,30 +7,29 @@ import pandas as pd
 from dlvc.checks import check_choice
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
-from dlvc.inspection import Report, preflight
+from dlvc.inspection import PreflightReport, preflight
 from dlvc.lessons.silent_bugs.clues import clues
 from dlvc.lessons.silent_bugs.correct import PlainTraining, PretrainedTraining
 from dlvc.lessons.silent_bugs.faults import FAULTS
 from dlvc.lessons.silent_bugs.minimal_tests import make_code
 from dlvc.lessons.silent_bugs.traces import Trace, load_trace
 
-ORDER = (
-    "shuffled labels",
-    "last batch's loss",
-    "unscaled pixels",
-    "eval() forgotten",
-    "mean over epochs",
-    "softmax twice",
-    "first file only",
-    "attention over the batch",
-    "best score never updated",
-    "no weights loaded",
-    "augmented validation",
-    "decaying learning rate",
-    "four patches",
-    "chosen on the test set",
-)
-CASES = dict(zip("ABCDEFGHIJKLMN", ORDER, strict=True))
+CASES = {
+    "A": "shuffled labels",
+    "B": "last batch's loss",
+    "C": "unscaled pixels",
+    "D": "eval() forgotten",
+    "E": "mean over epochs",
+    "F": "softmax twice",
+    "G": "first file only",
+    "H": "attention over the batch",
+    "I": "best score never updated",
+    "J": "no weights loaded",
+    "K": "augmented validation",
+    "L": "decaying learning rate",
+    "M": "four patches",
+    "N": "chosen on the test set",
+}
 IMAGES = 300  # of each split, for a pre-flight check of a fault
 
 
@@ -44,7 +43,7 @@ def load_case(letter: str) -> tuple[Trace, Trace]:
     return load_trace(fault.__name__), load_trace(fault.__base__.__name__)
 
 
-def preflight_of(code: PlainTraining) -> Report:
+def preflight_of(code: PlainTraining) -> PreflightReport:
     """The pre-flight check of a training before its `run()`, with the claims of its text."""
     return preflight(
         code.model,

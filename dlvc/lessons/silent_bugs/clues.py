@@ -51,7 +51,7 @@ CLUES: dict[str, Callable[[Trace], bool]] = {
     "an answer changes when asked again": lambda trace: answers_differ(trace, 0, 1),
     "answers are given in training mode": lambda trace: trace.answered_in_training_mode,
     "the table's validation accuracy is that of no epoch": lambda trace: (
-        min(abs(trace.validation_column - each) for each in trace.validation_accuracy) > 1e-4
+        min(abs(trace.validation_column - share) for share in trace.validation_accuracy) > 1e-4
     ),
     "the kept epoch is not the best on validation": lambda trace: (
         trace.validation_accuracy[trace.kept_epoch - 1] < max(trace.validation_accuracy)
@@ -65,4 +65,4 @@ CLUES: dict[str, Callable[[Trace], bool]] = {
 
 def clues(trace: Trace) -> tuple[str, ...]:
     """What the trace gives away; nothing for correct code."""
-    return tuple(clue for clue, found in CLUES.items() if found(trace))
+    return tuple(clue for clue, is_seen in CLUES.items() if is_seen(trace))

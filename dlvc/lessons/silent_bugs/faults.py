@@ -136,8 +136,8 @@ class ChosenOnTest(PlainTraining):
 
 
 FAULTS: dict[str, type[PlainTraining]] = {
-    each.case: each
-    for each in (
+    fault.case: fault
+    for fault in (
         FirstFileOnly,
         UnscaledPixels,
         AttentionOverBatch,
@@ -166,7 +166,7 @@ def side_by_side(fault: type[PlainTraining]) -> str:
     """The source of the fault's method, below the source of the right one."""
     name = changed_method(fault)
     right, wrong = (
-        textwrap.dedent(inspect.getsource(getattr(each, name))).rstrip()
-        for each in (fault.__base__, fault)
+        textwrap.dedent(inspect.getsource(getattr(code, name))).rstrip()
+        for code in (fault.__base__, fault)
     )
     return f"# right\n{right}\n\n# wrong\n{wrong}"

@@ -1,5 +1,7 @@
 """Figure of one training's log: what it reported, epoch by epoch and step by step."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -17,7 +19,7 @@ HIGH_LOSS = 5.0  # beyond it a linear axis would flatten everything else
 
 @styled
 def training_trace(trace: Trace, title: str, *, reference: Trace | None = None) -> Picture:
-    """Return loss (left) and accuracy (right) as a training reported them.
+    """Loss (left) and accuracy (right) as a training reported them.
 
     `reference` is the trace of correct code with the same model; its validation is drawn in grey.
     """
@@ -31,11 +33,8 @@ def training_trace(trace: Trace, title: str, *, reference: Trace | None = None) 
     loss.plot(steps, trace.step_losses, color="#BBBBBB", linewidth=0.8, label="each step")
     loss.axhline(math.log(10), color=INK, linestyle=":", linewidth=1.2, label="ln 10: guessing")
     if reference:
-        grey = {
-            "color": "#CFCFCF",
-            "linewidth": 6,
-            "solid_capstyle": "round",
-        }  # seen below a line on top
+        # So wide that it is seen below a line on top.
+        grey = {"color": "#CFCFCF", "linewidth": 6, "solid_capstyle": "round"}
         label = "validation, correct code"
         loss.plot(epochs, reference.validation_loss, **grey, label=label)
         accuracy.plot(epochs, percent(reference.validation_accuracy), **grey, label=label)
@@ -73,7 +72,7 @@ def training_trace(trace: Trace, title: str, *, reference: Trace | None = None) 
 
 
 def percent(shares: list[float]) -> np.ndarray:
-    """Return shares as percentages."""
+    """Shares as percentages."""
     return 100 * np.array(shares)
 
 

@@ -1,6 +1,6 @@
 """The smallest test for each fault: a few lines that fail on the fault and pass on correct code, without a training.
 
-Each takes a training before its `run()` and returns whether it passes. `SMALLEST` has one for each fault.
+A test takes a training before its `run()` and says whether it passes. `SMALLEST` has one for each fault.
 """
 
 from __future__ import annotations
@@ -92,28 +92,22 @@ def the_choice_leaves_the_test_set_shut(code: PlainTraining) -> bool:
     return code.test_openings == 0
 
 
-SMALLEST: dict[str, Callable[[PlainTraining], bool]] = dict(
-    zip(
-        FAULTS,
-        (
-            all_images_are_read,
-            pixels_become_shares,
-            an_image_alone_scores_as_in_a_batch,
-            the_table_has_the_kept_epoch,
-            a_worse_epoch_is_not_kept,
-            the_epoch_loss_is_a_mean,
-            the_file_is_in_the_model,
-            there_are_patches_to_attend_to,
-            a_sure_right_answer_costs_nothing,
-            the_rate_is_fixed,
-            images_keep_their_labels,
-            evaluation_ends_training_mode,
-            the_same_question_has_the_same_answer,
-            the_choice_leaves_the_test_set_shut,
-        ),
-        strict=True,
-    )
-)
+SMALLEST: dict[str, Callable[[PlainTraining], bool]] = {
+    "first file only": all_images_are_read,
+    "unscaled pixels": pixels_become_shares,
+    "attention over the batch": an_image_alone_scores_as_in_a_batch,
+    "mean over epochs": the_table_has_the_kept_epoch,
+    "best score never updated": a_worse_epoch_is_not_kept,
+    "last batch's loss": the_epoch_loss_is_a_mean,
+    "no weights loaded": the_file_is_in_the_model,
+    "four patches": there_are_patches_to_attend_to,
+    "softmax twice": a_sure_right_answer_costs_nothing,
+    "decaying learning rate": the_rate_is_fixed,
+    "shuffled labels": images_keep_their_labels,
+    "eval() forgotten": evaluation_ends_training_mode,
+    "augmented validation": the_same_question_has_the_same_answer,
+    "chosen on the test set": the_choice_leaves_the_test_set_shut,
+}
 
 
 def make_code(code: type[PlainTraining], data: ImageData, config: TrainConfig) -> PlainTraining:
@@ -137,5 +131,5 @@ def try_smallest(name: str, data: ImageData) -> str:
         "correct code": test(make_code(fault.__base__, data, config)),
         name: test(make_code(fault, data, config)),
     }
-    said = [f"{what}: {'green' if green else 'RED'}" for what, green in passed.items()]
-    return "\n".join([inspect.getsource(test), *said])
+    verdicts = [f"{what}: {'green' if green else 'RED'}" for what, green in passed.items()]
+    return "\n".join([inspect.getsource(test), *verdicts])

@@ -1,6 +1,6 @@
 """What one training shows of itself, in a file: its log, its row of the table and a few of its answers.
 
-A trace holds numbers as the training code reported them, right or wrong. Read `silent_bugs` next.
+A trace holds numbers as the training code reported them, right or wrong. Read `correct` next.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def load_trace(name: str, folder: Path = FOLDER) -> Trace:
         raise ValueError(f"{path.name} is not a trace: {error}. Record it again.") from error
 
 
-def describe(trace: Trace) -> str:
+def describe_trace(trace: Trace) -> str:
     """What the log of the training says, as lines of text; the name of the case is not among them."""
     numbered = range(1, trace.epochs + 1)
     columns = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -11,6 +11,8 @@ import traitlets
 
 from dlvc.plots import SCREEN_DPI, Picture, hide_axes, new_picture, set_description, styled
 from dlvc.widgets.display import inline_svg, widget_bundle
+
+WIDE = {"width": "330px"}  # of a control with its label
 
 
 class Explorer:
@@ -41,9 +43,9 @@ class Explorer:
         self._places = [axes.get_position(original=True) for axes in first.axes]
         # A fixed height: the page below stays where it is while the drawing changes.
         height = f"{self._size[1] * SCREEN_DPI:.0f}px"
-        self.drawing = ipywidgets.HTML(layout=ipywidgets.Layout(min_height=height))
-        wrapped = ipywidgets.Layout(flex_flow="row wrap")
-        rows = ipywidgets.Box(arrange(list(self.controls.values())), layout=wrapped)
+        self.drawing = ipywidgets.HTML(layout={"min_height": height})
+        parts = arrange(list(self.controls.values()))
+        rows = ipywidgets.Box(parts, layout={"flex_flow": "row wrap"})
         self.widget = ipywidgets.VBox([rows, self.drawing])
         self._redraw()
 
@@ -115,17 +117,16 @@ def in_words(sentence: str, width: float, height: float) -> Picture:
     return set_description(picture, sentence if sentence.endswith(".") else f"{sentence}.")
 
 
-def slider(
-    label: str, value: int, low: int, high: int, *, step: int = 1, **options: Any
-) -> ipywidgets.IntSlider:
+def slider(label: str, value: int, low: int, high: int) -> ipywidgets.IntSlider:
     """A slider for whole numbers, wide enough for its label."""
-    layout = ipywidgets.Layout(width="330px")
-    return ipywidgets.IntSlider(
-        value=value, min=low, max=high, step=step, description=label, layout=layout, **options
-    )
+    return ipywidgets.IntSlider(value, min=low, max=high, description=label, layout=WIDE)
 
 
 def choice(label: str, options: Any, value: Any) -> ipywidgets.Dropdown:
     """A list of which one entry is chosen."""
-    layout = ipywidgets.Layout(width="330px")
-    return ipywidgets.Dropdown(options=options, value=value, description=label, layout=layout)
+    return ipywidgets.Dropdown(options=options, value=value, description=label, layout=WIDE)
+
+
+def steps(label: str, options: Sequence[int], value: int) -> ipywidgets.SelectionSlider:
+    """A slider that stops at the `options` only."""
+    return ipywidgets.SelectionSlider(options=options, value=value, description=label, layout=WIDE)

@@ -42,18 +42,18 @@ def draw_step(
     if not (np.abs(weights) <= LARGEST).all():
         raise ValueError(
             f"The filter's numbers must be between -{LARGEST:g} and {LARGEST:g}; got "
-            f"{', '.join(f'{each:g}' for each in weights.flat if not abs(each) <= LARGEST)}. Type a smaller one."
+            f"{', '.join(f'{number:g}' for number in weights.flat if not abs(number) <= LARGEST)}. Type a smaller one."
         )
     rows, columns = (side - 2 for side in pixels.shape)
     check_whole("position", position, low=1, high=rows * columns, hint="Choose an earlier one.")
     row, column = divmod(position - 1, columns)
     window = pixels[row : row + 3, column : column + 3]
-    rows_in_words = "; ".join(" ".join(f"{each:.3g}" for each in line) for line in weights)
+    filter_text = "; ".join(" ".join(f"{number:.3g}" for number in line) for line in weights)
     picture = convolution_step(pixels, weights, row=row, column=column)
     return set_description(
         picture,
         f"Step {position} of {rows * columns}: the window at row {row}, column {column} times the filter "
-        f"({kernel}: {rows_in_words}) adds up to {(window * weights).sum():.3g}.",
+        f"({kernel}: {filter_text}) adds up to {(window * weights).sum():.3g}.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -25,110 +26,124 @@ from dlvc.widgets.explorers.explorer import Explorer, choice, slider
 KINDS = ("convolution", "max-pooling")
 
 
-@dataclass(frozen=True)
-class LayerSize:
-    """The numbers of one layer on square images; `unused` rows below and columns at the right no window reaches."""
-
-    size: int
-    channels: int
-    parameters: int
-    multiply_adds: int
-    unused: int
-
-
-def layer_size(
-    *, kind: str, size: int, channels: int, filters: int, kernel: int, stride: int, padding: int
-) -> LayerSize:
-    """The layer's output for `channels` channels of size x size pixels; `filters` means nothing to a pooling.
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer on `channels` channels of size x size pixels, and the sizes that follow; a pooling has no `filters`.
 
     Multiply-adds are of one image, without biases. Raises ValueError, in words, for a layer that cannot be.
     """
-    check_choice("kind", kind, KINDS)
-    numbers = {
-        "size": size,
-        "channels": channels,
-        "filters": filters,
-        "kernel": kernel,
-        "stride": stride,
-    }
-    for name, value in numbers.items():
-        check_whole(name, value, low=1, hint="Try 1.")
-    check_whole("padding", padding, low=0, hint="Try 0.")
-    padded = size + 2 * padding
-    if kernel > padded:
-        raise ValueError(
-            f"The window of {kernel} x {kernel} is larger than the padded image of {padded} x {padded} "
-            f"({size} + 2 · {padding}): it fits nowhere. Make the window smaller or the padding larger."
-        )
-    pooling = kind == KINDS[1]
-    if pooling and padding > kernel / 2:
-        raise ValueError(
-            f"A padding of {padding} is more than half of the pooling window of {kernel}: some windows would hold "
-            f"nothing but padding, which has no largest value. Use at most {kernel // 2}."
-        )
-    output, unused = (padded - kernel) // stride + 1, (padded - kernel) % stride
-    weights = 0 if pooling else kernel * kernel * channels * filters
-    return LayerSize(
-        size=output,
-        channels=channels if pooling else filters,
-        parameters=0 if pooling else weights + filters,
-        multiply_adds=weights * output * output,
-        unused=unused,
-    )
+
+    kind: str
+    size: int
+    channels: int
+    filters: int
+    kernel: int
+    stride: int
+    padding: int
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, KINDS)
+        for name in ("size", "channels", "filters", "kernel", "stride"):
+            check_whole(name, getattr(self, name), low=1, hint="Try 1.")
+        check_whole("padding", self.padding, low=0, hint="Try 0.")
+        if self.kernel > self.padded:
+            raise ValueError(
+                f"The window of {self.kernel} x {self.kernel} is larger than the padded image of "
+                f"{self.padded} x {self.padded} ({self.size} + 2 · {self.padding}): it fits nowhere. "
+                "Make the window smaller or the padding larger."
+            )
+        if self.is_pooling and self.padding > self.kernel / 2:
+            raise ValueError(
+                f"A padding of {self.padding} is more than half of the pooling window of {self.kernel}: some windows "
+                f"would hold nothing but padding, which has no largest value. Use at most {self.kernel // 2}."
+            )
+
+    @property
+    def is_pooling(self) -> bool:
+        """Whether it compares instead of multiplying."""
+        return self.kind == KINDS[1]
+
+    @property
+    def padded(self) -> int:
+        """The side of the padded image."""
+        return self.size + 2 * self.padding
+
+    @property
+    def output(self) -> int:
+        """The side of the output."""
+        return (self.padded - self.kernel) // self.stride + 1
+
+    @property
+    def output_channels(self) -> int:
+        """The channels of the output."""
+        return self.channels if self.is_pooling else self.filters
+
+    @property
+    def unused(self) -> int:
+        """The rows below, and the columns at the right, that no window reaches."""
+        return (self.padded - self.kernel) % self.stride
+
+    @property
+    def last(self) -> int:
+        """Where the last window begins."""
+        return self.padded - self.kernel - self.unused
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return 0 if self.is_pooling else (self.kernel**2 * self.channels + 1) * self.filters
+
+    @property
+    def multiply_adds(self) -> int:
+        """The products that are summed up."""
+        weights = 0 if self.is_pooling else self.kernel**2 * self.channels * self.filters
+        return weights * self.output**2
 
 
 @styled
-def draw_layer(
-    *, kind: str, size: int, channels: int, filters: int, kernel: int, stride: int, padding: int
-) -> Picture:
-    """The padded image with its first, second and last window, the output beside it, and the numbers."""
-    made = layer_size(
-        kind=kind,
-        size=size,
-        channels=channels,
-        filters=filters,
-        kernel=kernel,
-        stride=stride,
-        padding=padding,
-    )
-    padded = size + 2 * padding
-    picture = new_picture(9.2, 4.4, title=f"{kind.capitalize()} on {channels} x {size} x {size}")
+def draw_layer(**settings: Any) -> Picture:
+    """The padded image with its first, second and last window, the output beside it, and the numbers of a `Layer`."""
+    layer = Layer(**settings)
+    size, kernel, stride, padding = layer.size, layer.kernel, layer.stride, layer.padding
+    channels, filters, padded = layer.channels, layer.filters, layer.padded
+    name = layer.kind.capitalize()
+    picture = new_picture(9.2, 4.4, title=f"{name} on {channels} x {size} x {size}")
     left, right = picture.subplots(1, 2, width_ratios=(1, 1.4))
     for axes in (left, right):
         hide_axes(axes)
     left.set(
         xlim=(-0.02 * padded, 1.02 * padded), ylim=(1.02 * padded, -0.02 * padded), aspect="equal"
     )
-    _draw_windows(left, made, size=size, kernel=kernel, stride=stride, padding=padding)
-    last = padded - kernel - made.unused
+    _draw_windows(left, layer)
+    shape = f"{layer.output_channels} x {layer.output} x {layer.output}"
     lines = [
-        f"side:  floor(({size} + 2 · {padding} \N{MINUS SIGN} {kernel}) / {stride}) + 1 = {made.size}",
-        f"output:  {made.channels} x {made.size} x {made.size} = {made.channels * made.size**2:,} numbers",
+        f"side:  floor(({size} + 2 · {padding} \N{MINUS SIGN} {kernel}) / {stride}) + 1 = {layer.output}",
+        f"output:  {shape} = {layer.output_channels * layer.output**2:,} numbers",
     ]
-    if kind == KINDS[0]:
+    if not layer.is_pooling:
         weights = f"{kernel} · {kernel} · {channels}"
         lines += [
-            f"parameters:  ({weights} + 1) · {filters} = {made.parameters:,}",
-            f"multiply-adds:  {weights} · {filters} · {made.size} · {made.size} = {made.multiply_adds:,}",
+            f"parameters:  ({weights} + 1) · {filters} = {layer.parameters:,}",
+            f"multiply-adds:  {weights} · {filters} · {layer.output} · {layer.output} = {layer.multiply_adds:,}",
         ]
     else:
         lines.append("parameters and multiply-adds:  none, it only compares")
-    lines.append(f"windows begin at:  {_starts(stride, last)}")
+    lines.append(f"windows begin at:  {_starts(stride, layer.last)}")
     edge = "every pixel is used"
-    if made.unused:
+    if layer.unused:
         edge = (
-            f"not used:  the last {made.unused} of {padded} rows and columns, as\n"
+            f"not used:  the last {layer.unused} of {padded} rows and columns, as\n"
             f"{stride} does not divide {padded} \N{MINUS SIGN} {kernel} = {padded - kernel}"
         )
-    elif stride > kernel and made.size > 1:
+    elif stride > kernel and layer.output > 1:
         edge = f"not used:  the {stride - kernel} between two windows"
     right.text(0, 1, "\n".join([*lines, edge]), va="top", fontsize=11, linespacing=1.9)
     return set_description(
         picture,
-        f"{kind.capitalize()} with windows of {kernel} x {kernel}, stride {stride} and padding {padding} turns "
-        f"{channels} x {size} x {size} into {made.channels} x {made.size} x {made.size}: "
-        f"{made.parameters:,} parameters, {made.multiply_adds:,} multiply-adds, "
-        f"{made.unused} rows and columns at the edge not used.",
+        f"{name} with windows of {kernel} x {kernel}, stride {stride} and padding {padding} turns "
+        f"{channels} x {size} x {size} into {shape}: "
+        f"{layer.parameters:,} parameters, {layer.multiply_adds:,} multiply-adds, "
+        f"{layer.unused} rows and columns at the edge not used.",
     )
 
 
@@ -138,38 +153,28 @@ def _starts(stride: int, last: int) -> str:
     return ", ".join(map(str, shown))
 
 
-def _draw_windows(
-    axes: Axes, made: LayerSize, *, size: int, kernel: int, stride: int, padding: int
-) -> None:
+def _draw_windows(axes: Axes, layer: Layer) -> None:
     """Draw the image in its padding, the first, the second and the last window, and what is left over."""
-    padded = size + 2 * padding
-    last = padded - kernel - made.unused
+    padded, kernel = layer.padded, layer.kernel
 
-    def square(corner: float, side: float, **look: object) -> None:
-        axes.add_patch(Rectangle((corner, corner), side, side, **look))
+    def frame(
+        corner: tuple[float, float], side: float, color: str, label: str, **look: Any
+    ) -> None:
+        look = {"fill": False, "edgecolor": color, "linewidth": 2.5, "label": label, **look}
+        axes.add_patch(Rectangle(corner, side, side, **look))
 
-    square(
-        0, padded, fill=False, edgecolor=MUTED, linestyle=":", linewidth=1.5, label="padded image"
-    )
-    square(padding, size, facecolor=MUTED, alpha=0.25, label="image")
-    if made.unused:
-        reach = padded - made.unused
+    frame((0, 0), padded, MUTED, "padded image", linestyle=":", linewidth=1.5)
+    start, image = (layer.padding, layer.padding), {"facecolor": MUTED, "alpha": 0.25}
+    axes.add_patch(Rectangle(start, layer.size, layer.size, label="image", **image))
+    if layer.unused:
+        reach = padded - layer.unused
         look = {"fill": False, "hatch": "xx", "edgecolor": VERMILLION, "linewidth": 0}
-        axes.add_patch(Rectangle((reach, 0), made.unused, padded, **look, label="not used"))
-        axes.add_patch(Rectangle((0, reach), reach, made.unused, **look))
-    if made.size > 1:
-        second = {"fill": False, "edgecolor": BLUE, "linewidth": 1.5, "linestyle": "--"}
-        axes.add_patch(Rectangle((stride, 0), kernel, kernel, **second, label="second window"))
-        square(
-            last,
-            kernel,
-            fill=False,
-            edgecolor=GREEN,
-            linewidth=2.5,
-            linestyle="-.",
-            label="last window",
-        )
-    square(0, kernel, fill=False, edgecolor=BLUE, linewidth=2.5, label="first window")
+        axes.add_patch(Rectangle((reach, 0), layer.unused, padded, **look, label="not used"))
+        axes.add_patch(Rectangle((0, reach), reach, layer.unused, **look))
+    if layer.output > 1:
+        frame((layer.stride, 0), kernel, BLUE, "second window", linestyle="--", linewidth=1.5)
+        frame((layer.last, layer.last), kernel, GREEN, "last window", linestyle="-.")
+    frame((0, 0), kernel, BLUE, "first window")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, labelcolor=INK, fontsize=8.5)
 
 

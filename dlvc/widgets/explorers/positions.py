@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipywidgets
 import torch
 from torch import Tensor
 
 from dlvc.checks import check_whole
 from dlvc.models import sinusoidal_positions
 from dlvc.plots import Picture, as_array, new_picture, set_description, styled
-from dlvc.widgets.explorers.explorer import Explorer, slider
+from dlvc.widgets.explorers.explorer import Explorer, slider, steps
 
 
 def code_similarity(codes: Tensor, position: int) -> Tensor:
@@ -30,10 +29,7 @@ def draw_positions(*, side: int, embed_dim: int, base: float, position: int) -> 
     colors = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1}
     left.imshow(as_array(codes), aspect="auto", **colors)
     left.axhline(position, color="black", linewidth=1, linestyle="--")
-    left.set(
-        xlabel="place in the code",
-        ylabel="number of the patch",
-    )
+    left.set(xlabel="place in the code", ylabel="number of the patch")
     # With a fixed height matplotlib need not measure each tick's label to place the title.
     left.set_title("codes (dashed: the chosen patch)", y=1)
     drawn = right.imshow(as_array(similarity.view(side, side)), **colors)
@@ -70,16 +66,10 @@ def _in_words(similarity: Tensor, position: int, side: int) -> str:
 
 def position_explorer() -> Explorer:
     """Size of the grid of patches, numbers in a code, base of the waves and a chosen patch, above the codes."""
-    wide = ipywidgets.Layout(width="330px")
     controls = {
         "side": slider("Patches in a row", 8, 2, 16),
         "embed_dim": slider("Numbers in a code", 128, 2, 256),
-        "base": ipywidgets.SelectionSlider(
-            value=10_000,
-            options=[2, 10, 100, 1_000, 10_000, 100_000],
-            description="Base",
-            layout=wide,
-        ),
+        "base": steps("Base", [2, 10, 100, 1_000, 10_000, 100_000], 10_000),
         "position": slider("Chosen patch", 27, 0, 255),
     }
     return Explorer("Position explorer", controls, draw_positions)

@@ -22,16 +22,15 @@ from dlvc.training import check_sizes, pick_device
 # Adam moves each weight by about the learning rate in each step, and first weights are about as large as this.
 LARGE_RATE = 0.05
 FEW_TOKENS = 4
-THOUSANDS = re.compile(
-    r"\d{1,3}(,\d{3})+"
-)  # as in 40,000; any other comma may stand for a decimal point
+# As in 40,000; any other comma may stand for a decimal point.
+THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 
 
-def read_setting(about: Field, text: str) -> Any:
-    """The value that `text` says for the setting `about`. Raises ValueError in the words of the setting's help."""
+def read_setting(setting: Field, text: str) -> Any:
+    """The value that `text` says for `setting`. Raises ValueError in the words of the setting's help."""
     value: Any = text.strip()
-    if not about.metadata["choices"]:
-        grouped = isinstance(about.default, int) and THOUSANDS.fullmatch(value)
+    if not setting.metadata["choices"]:
+        grouped = isinstance(setting.default, int) and THOUSANDS.fullmatch(value)
         plain = value.replace(",", "") if grouped else value
         for kind in (int, float):
             try:
@@ -39,7 +38,7 @@ def read_setting(about: Field, text: str) -> Any:
                 break
             except ValueError:
                 continue
-    check_setting(about, value)
+    check_setting(setting, value)
     return value
 
 
@@ -50,7 +49,7 @@ def find_problems(
 
     `options` are all that the model has. Builds its outline, which takes milliseconds and draws no random numbers.
     """
-    found: dict[str, str] = {}
+    problems: dict[str, str] = {}
     known = {*TrainConfig.__dataclass_fields__, *options}
     checks = (
         lambda: check_sizes(data, config, splits=("train", "validation", "test")),
@@ -62,15 +61,15 @@ def find_problems(
             check()
         except ValueError as error:
             named = str(error).partition(" ")[0]  # sentences begin with what they are about
-            found.setdefault(named if named in known else "", str(error))
-    return {**wasteful(config, options), **found}
+            problems.setdefault(named if named in known else "", str(error))
+    return {**wasteful(config, options), **problems}
 
 
 def check_batch(model: nn.Module, config: TrainConfig) -> None:
     """Raise ValueError for batches of one image if `model` normalises over the batch: one has no spread."""
     # The base class of all batch norms; it has no public name. A frozen one is in evaluation.
     norms = [m for m in model.train().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if config.batch_size == 1 and any(each.training for each in norms):
+    if config.batch_size == 1 and any(norm.training for norm in norms):
         raise ValueError(
             "batch_size 1 is too small: batch normalisation needs the mean and the spread of a batch, and one image "
             "has no spread. Try 64."
@@ -118,7 +117,7 @@ def why_off(problems: Mapping[str, str]) -> list[str]:
     return [f"Run is off{see}.", problems.get("", "")] if problems else []
 
 
-def said_in_words(error: BaseException) -> str:
+def failure_sentence(error: BaseException) -> str:
     """Why a training failed, and what to do, for the panel."""
     text = str(error) or type(error).__name__
     if isinstance(error, MemoryError) or "out of memory" in text.lower():

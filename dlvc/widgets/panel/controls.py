@@ -28,12 +28,9 @@ class PanelControls:
         )
         self.reset = ipywidgets.Button(description="Reset", icon="undo")
         self.as_code = ipywidgets.ToggleButton(description="Copy as code", icon="code")
-        self.code = ipywidgets.Textarea(
-            description="Code",
-            rows=12,
-            style={"description_width": "44px"},
-            layout={"width": "98%", "display": "none"},
-        )
+        hidden = {"width": "98%", "display": "none"}
+        narrow = {"description_width": "44px"}
+        self.code = ipywidgets.Textarea(description="Code", rows=12, style=narrow, layout=hidden)
         self.run = ipywidgets.Button(description="Run", button_style="primary", icon="play")
         self.stop = ipywidgets.Button(description="Stop", icon="stop")
         self.fresh = ipywidgets.Checkbox(
@@ -96,17 +93,11 @@ class PanelControls:
 
     def draw(self, progress: RunProgress | None) -> None:
         """Show how far the training is: a bar, a line of numbers, the curves; or that there is none yet."""
-        if progress is None:
-            curve, epochs, position, share, text = (
-                Curve("validation", ()),
-                1,
-                None,
-                0.0,
-                "no run yet",
-            )
-        else:
-            curve, epochs = Curve("validation", progress.records), progress.config.epochs
+        records, epochs, position, share, text = (), 1, None, 0.0, "no run yet"
+        if progress is not None:
+            records, epochs = progress.records, progress.config.epochs
             position, share, text = progress.position, progress.fraction, progress.text()
+        curve = Curve("validation", records)
         self._live.value = (
             f'<p><progress max="1" value="{share:.4f}" aria-label="share of the training that is done">{share:.0%}'
             f"</progress> {html.escape(text)}</p>"

@@ -20,6 +20,7 @@ from dlvc.experiments import (
 from dlvc.files import CannotWriteError, write_whole
 from dlvc.training import AlreadyRunningError
 from dlvc.widgets.panel.live_curves import Curve, curves_svg, legend
+from dlvc.widgets.panel.worker import training_goes_on
 
 MOST_OVERLAID = 8
 EXPORT = "epochs.csv"
@@ -30,35 +31,25 @@ def run_label(record: RunRecord) -> str:
     end = f"test {record.test.accuracy:.1%}" if record.test else "stopped"
     when = record.started[:16].replace("T", " ")
     epochs = f"{len(record.epochs)} epoch{'s' * (len(record.epochs) != 1)}"
-    about = f"{record.protocol}, {record.profile}, seed {record.seed}"
-    return f"{when} · {record.title} · {about} · {epochs} · {end}"
+    settings = f"{record.protocol}, {record.profile}, seed {record.seed}"
+    return f"{when} · {record.title} · {settings} · {epochs} · {end}"
 
 
 class RunHistory:
     """The runs in `folder` with those that `add` brings, as a list to choose from; a widget.
 
-    `on_delete` is called after runs have been put away. `is_busy` says whether a training is going on, during which no
-    run is renamed or put away.
+    `on_delete` is called after runs have been put away. While a training goes on, no run is renamed or put away.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        on_delete: Callable[[], None] = lambda: None,
-        *,
-        is_busy: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.folder, self._on_delete, self._is_busy = folder, on_delete, is_busy
+    def __init__(self, folder: Path, on_delete: Callable[[], None] = lambda: None) -> None:
+        self.folder, self._on_delete = folder, on_delete
         self.records: dict[str, RunRecord] = {}  # by path, or by number for those without a file
         self._unsaved: dict[str, RunRecord] = {}
-        self.list = ipywidgets.SelectMultiple(
-            description="Runs", rows=6, style={"description_width": "44px"}
-        )
+        narrow = {"description_width": "44px"}
+        self.list = ipywidgets.SelectMultiple(description="Runs", rows=6, style=narrow)
         self.list.layout.width = "98%"
-        self.title = ipywidgets.Text(
-            description="Title", placeholder="new title of the chosen run", continuous_update=True
-        )
-        self.title.style.description_width = "44px"
+        hint = "new title of the chosen run"
+        self.title = ipywidgets.Text(description="Title", placeholder=hint, style=narrow)
         self.rename = ipywidgets.Button(description="Rename")
         self.delete = ipywidgets.Button(description="Delete…")
         self.yes = ipywidgets.Button(description="Yes, put away", button_style="danger")
@@ -70,31 +61,24 @@ class RunHistory:
         self._asking = ipywidgets.HBox([self.yes, self.no], layout={"display": "none"})
         for button, action in (
             (self.rename, self._rename), (self.delete, self._ask), (self.yes, self._delete), (self.no, self._keep),
-            (self.export, self._export), (self.refresh, lambda: self.load()),
+            (self.export, self._export), (self.refresh, self.load),
         ):  # fmt: skip
             button.on_click(lambda _, action=action: action())
             button.layout.width = "auto"
         self.list.observe(lambda change: self._show(), "value")
         self.title.observe(lambda change: self._enable(), "value")
         buttons = [self.title, self.rename, self.delete, self.export, self.refresh]
-        self.widget = ipywidgets.VBox(
-            [
-                self.list,
-                ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"}),
-                self._asking,
-                self.message,
-                self.view,
-            ]
-        )
+        row = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
+        self.widget = ipywidgets.VBox([self.list, row, self._asking, self.message, self.view])
         self._show()
 
     def load(self) -> None:
         """Look into the folder again."""
-        found, problems = find_runs(self.folder)
-        chosen = self.list.value
-        self.records = {**self._unsaved, **{str(path): each for path, each in found.items()}}
-        self.list.options = [(run_label(each), name) for name, each in self.records.items()]
-        self.list.value = tuple(name for name in chosen if name in self.records)
+        runs, problems = find_runs(self.folder)
+        selected = self.list.value
+        self.records = {**self._unsaved, **{str(path): record for path, record in runs.items()}}
+        self.list.options = [(run_label(record), name) for name, record in self.records.items()]
+        self.list.value = tuple(name for name in selected if name in self.records)
         self._show()
         self._say(" ".join(problems))
 
@@ -105,7 +89,7 @@ class RunHistory:
         self.load()
 
     @property
-    def chosen(self) -> list[RunRecord]:
+    def selected(self) -> list[RunRecord]:
         """The records of the chosen runs, in the list's order."""
         return [self.records[name] for name in self.records if name in self.list.value]
 
@@ -115,20 +99,20 @@ class RunHistory:
 
     def _show(self) -> None:
         """Curves of what is chosen, and the settings in which they differ."""
-        records = self.chosen
+        records = self.selected
         self._keep()
         if not records:
-            where = "Choose a run to see its curves; with Ctrl or Shift several, to compare them."
-            self.view.value = f'<p class="dlvc-help">{where if self.records else "No run yet."}</p>'
+            how = "Choose a run to see its curves; with Ctrl or Shift several, to compare them."
+            self.view.value = _help(how if self.records else "No run yet.")
             return
         shown = records[:MOST_OVERLAID]
         curves = [
-            Curve(f"{number}: {run_label(each)}", each.epochs)
-            for number, each in enumerate(shown, start=1)
+            Curve(f"{number}: {run_label(record)}", record.epochs)
+            for number, record in enumerate(shown, start=1)
         ]
         parts = [curves_svg(curves, epochs=1), legend(curves)]
         if len(records) > len(shown):
-            parts.append(f'<p class="dlvc-help">The first {len(shown)} of {len(records)}.</p>')
+            parts.append(_help(f"The first {len(shown)} of {len(records)}."))
         if len(shown) > 1:
             parts.append(self._differences(shown))
         self.view.value = "".join(parts)
@@ -137,7 +121,7 @@ class RunHistory:
     def _differences(records: list[RunRecord]) -> str:
         table = differing_settings(records)
         if table.empty:
-            return '<p class="dlvc-help">Their settings are the same in everything.</p>'
+            return _help("Their settings are the same in everything.")
         head = "".join(f'<th scope="col">run {column}</th>' for column in table.columns)
         rows = "".join(
             f'<tr><th scope="row">{html.escape(str(name))}</th>'
@@ -154,12 +138,13 @@ class RunHistory:
         files = self._files()
         self.rename.disabled = len(files) != 1 or not self.title.value.strip()
         self.delete.disabled = not files
-        self.export.disabled = not any(each.epochs for each in self.chosen)
+        self.export.disabled = not any(record.epochs for record in self.selected)
 
     def _refused(self) -> bool:
-        if self._is_busy():
+        busy = training_goes_on()
+        if busy:
             self._say("Not while a training is going on: it may need these files. Stop it first.")
-        return self._is_busy()
+        return busy
 
     def _rename(self) -> None:
         if self._refused():
@@ -203,16 +188,19 @@ class RunHistory:
     def _export(self) -> None:
         path = self.folder / EXPORT
         try:
-            write_whole(path, epochs_table(self.chosen).to_csv(index=False).encode())
+            write_whole(path, epochs_table(self.selected).to_csv(index=False).encode())
         except CannotWriteError as error:
             self._say(str(error))
             return
-        self._say(
-            f"{_runs(len(self.chosen))} written to {self.folder.name}/{EXPORT}, a row for each epoch."
-        )
+        runs = _runs(len(self.selected))
+        self._say(f"{runs} written to {self.folder.name}/{EXPORT}, a row for each epoch.")
 
     def _say(self, text: str) -> None:
         self.message.value = f'<span role="status">{html.escape(text)}</span>'
+
+
+def _help(text: str) -> str:
+    return f'<p class="dlvc-help">{text}</p>'
 
 
 def _runs(count: int) -> str:

@@ -13,11 +13,12 @@ from torch import nn
 
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData
-from dlvc.experiments import RUNS, Run, get_experiment, run_experiment
+from dlvc.experiments import Run, get_experiment, run_experiment
+from dlvc.files import runs_folder
 from dlvc.plots import Picture, learning_curves
 from dlvc.training import EpochRecord, told_to
-from dlvc.widgets.page import figure
-from dlvc.widgets.panel.advice import find_problems, said_in_words, why_off
+from dlvc.widgets.display import picture_bundle, widget_view
+from dlvc.widgets.panel.advice import failure_sentence, find_problems, why_off
 from dlvc.widgets.panel.controls import PanelControls
 from dlvc.widgets.panel.cost import CostEstimate, cost_text
 from dlvc.widgets.panel.form import TrainingForm
@@ -32,10 +33,10 @@ from dlvc.widgets.panel.worker import (
     STOPPING,
     BusyError,
     TrainingWorker,
-    training_goes_on,
 )
 
-Asked = tuple[TrainConfig, dict[str, Any], dict[str, str]]  # config, options, protocol and profile
+# Config, options, protocol and profile.
+Asked = tuple[TrainConfig, dict[str, Any], dict[str, str]]
 NO_RUN = "no run of this panel has ended yet. Press Run, then wait for its end or press Stop."
 
 
@@ -71,18 +72,18 @@ class TrainingPanel:
     ) -> None:
         profile = current_profile(profile).name
         self.experiment, self.data = get_experiment(key), data
-        self.folder, self._weights = Path(folder or RUNS), weights
+        self.folder, self._weights = Path(folder or runs_folder()), weights
         self._settings = TrainingSettings(key, data, settings, options or {})
         preset = self._settings.preset(protocol, profile)
         self.run: Run | None = None  # the newest that has ended
         self._begun: Asked | None = None  # by the newest run
-        self._told: Asked | None = None  # by the form, when it was last read
+        self._wanted: Asked | None = None  # by the form, when it was last read
         self._problems: dict[str, str] = {}
         self._progress: RunProgress | None = None
         self._notices: list[str] = []
         self._seen = False
         self._loop: asyncio.AbstractEventLoop | None = None  # of the thread in which cells run
-        self._place: Any = None  # where the newest run's figure is displayed
+        self._figure: Any = None  # where the newest run's figure is displayed
         self._lock = threading.RLock()  # the form and a training both change what is shown
         self._worker = TrainingWorker(self._state_changed)
 
@@ -90,8 +91,8 @@ class TrainingPanel:
         self.controls = PanelControls(title, protocol=protocol, profile=profile)
         groups, fixed = self._settings.groups, self._settings.fixed
         self.form = TrainingForm(groups, preset, self._changed, fixed=fixed)
-        self.history = RunHistory(self.folder, self._show_state, is_busy=training_goes_on)
-        self._cost = CostEstimate(key, data, self.controls.show_cost, is_busy=training_goes_on)
+        self.history = RunHistory(self.folder, self._show_state)
+        self._cost = CostEstimate(key, data, self.controls.show_cost)
         self.widget = self.controls.put_together(self.form.widget, self.history.widget)
         for choice in (self.controls.profile, self.controls.protocol):
             choice.observe(lambda change: self._use_preset(), "value")
@@ -116,9 +117,9 @@ class TrainingPanel:
     def code(self) -> str:
         """Python that trains what the form says. Raises ValueError as `config` does."""
         config, options = self._read()
-        more = {**self._chosen(), "weights": self._weights}
-        options = self.experiment.changed_options(more["protocol"], options)
-        return as_code(self.experiment.key, config, options, **more)
+        names = {**self._preset_names(), "weights": self._weights}
+        options = self.experiment.changed_options(names["protocol"], options)
+        return as_code(self.experiment.key, config, options, **names)
 
     @property
     def state(self) -> str:
@@ -144,16 +145,9 @@ class TrainingPanel:
         config, options = self._read()
         if self._problems:
             raise ValueError(" ".join(self._problems.values()))
-        chosen, fresh = self._chosen(), self.controls.fresh.value
-        progress, notices = RunProgress(config), []
-
-        def work(stop: threading.Event) -> bool:
-            # Only now is it certain that no other training of this panel is going on.
-            self._progress, self._notices = progress, notices
-            self._begun = (config, options, chosen)
-            return self._train(config, options, chosen, fresh, stop)
-
-        self._worker.start(work)
+        asked = (config, options, self._preset_names())
+        fresh = self.controls.fresh.value
+        self._worker.start(lambda stop: self._train(asked, fresh, stop))
 
     def stop(self) -> None:
         """Ask the training to stop at its next step; its model and what it has learned are kept."""
@@ -173,24 +167,17 @@ class TrainingPanel:
 
         with suppress(RuntimeError):  # outside a notebook
             self._loop = asyncio.get_running_loop()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        data = {
-            "application/vnd.jupyter.widget-view+json": view,
-            "text/html": self._table(),
-            "text/plain": repr(self),
-        }
-        display(data, raw=True)
-        waiting = {
-            "text/plain": "The curves of a run from this panel appear here when it has ended."
-        }
-        self._place = display(waiting, raw=True, display_id=True)
+        still = {"text/html": self._table(), "text/plain": repr(self)}
+        display({**widget_view(self.widget), **still}, raw=True)
+        waiting = "The curves of a run from this panel appear here when it has ended."
+        self._figure = display({"text/plain": waiting}, raw=True, display_id=True)
 
     def _ended_run(self) -> Run:
         if self.run is None:
             raise ValueError(NO_RUN)
         return self.run
 
-    def _chosen(self) -> dict[str, str]:
+    def _preset_names(self) -> dict[str, str]:
         return {"protocol": self.controls.protocol.value, "profile": self.controls.profile.value}
 
     def _read(self) -> tuple[TrainConfig, dict[str, Any]]:
@@ -207,7 +194,7 @@ class TrainingPanel:
             values, unreadable = self.form.read()
             # What cannot be read counts as the preset here, so that the other rows go on being checked.
             config, options = self._settings.run(self.form.preset, values)
-            self._told = (config, options, self._chosen())
+            self._wanted = (config, options, self._preset_names())
             problems = find_problems(self.experiment.key, self.data, config, options)
             self._problems = problems = {**problems, **unreadable}
             self.form.show_problems(problems)
@@ -227,7 +214,9 @@ class TrainingPanel:
 
     def _use_preset(self, *, keep_edits: bool = True) -> None:
         with self._lock:
-            self.form.use_preset(self._settings.preset(**self._chosen()), keep_edits=keep_edits)
+            self.form.use_preset(
+                self._settings.preset(**self._preset_names()), keep_edits=keep_edits
+            )
             self._changed()
 
     def _pressed_run(self) -> None:
@@ -253,7 +242,7 @@ class TrainingPanel:
         if not possible or (self.run.path and not self.run.path.is_file()):  # put away meanwhile
             return False
         # Not the form itself: at this moment, the learner may be typing in another thread.
-        return self._begun == self._told
+        return self._begun == self._wanted
 
     def _sentences(self) -> list[str]:
         """What there is to say of the newest run, and of the form."""
@@ -263,33 +252,30 @@ class TrainingPanel:
             return ["Stopping at the next step."]
         form = why_off(self._problems)
         if self.state == FAILED:
-            return ["The training failed.", said_in_words(self.error), *form]
+            return ["The training failed.", failure_sentence(self.error), *form]
         if self.run is None:
             return form or ["Ready."]
         ended = result_sentences(self.run.record, can_go_on=self._can_go_on())
         return [*ended, *self._notices, *form]
 
-    def _train(
-        self,
-        config: TrainConfig,
-        options: Mapping[str, Any],
-        chosen: Mapping[str, str],
-        fresh: bool,
-        stop: threading.Event,
-    ) -> bool:
+    def _train(self, asked: Asked, fresh: bool, stop: threading.Event) -> bool:
         """Run the experiment, in the training's thread; whether it got to its end."""
-        progress = self._progress
+        config, options, names = self._begun = asked
+        progress = self._progress = RunProgress(config)
+        self._notices = []
         self.controls.draw(progress)
+
+        def draw_if_due() -> None:
+            if progress.due():
+                self.controls.draw(progress)
 
         def on_step(epoch: int, done: int, steps: int) -> None:
             progress.step(epoch, done, steps)
-            if progress.due():
-                self.controls.draw(progress)
+            draw_if_due()
 
         def on_epoch(record: EpochRecord) -> None:
-            progress.end_epoch(record)
-            if progress.due():
-                self.controls.draw(progress)
+            progress.records.append(record)
+            draw_if_due()
 
         def listen(line: str) -> None:
             self._notices.append(f"{line[:1].upper()}{line[1:]}".rstrip(".") + ".")
@@ -300,7 +286,7 @@ class TrainingPanel:
                 self.experiment.key,
                 self.data,
                 config,
-                **chosen,
+                **names,
                 options=options,
                 weights=self._weights,
                 folder=self.folder,
@@ -321,7 +307,7 @@ class TrainingPanel:
             self._progress.ended = True
         self.controls.draw(self._progress)
         if self._seen and not self._problems:
-            self._cost.ask(*self._told[:2])
+            self._cost.ask(*self._wanted[:2])
         if self.state != FAILED:
             self.history.add(self.run.record, self.run.path)
             with suppress(RuntimeError):  # the notebook is being shut down
@@ -330,12 +316,10 @@ class TrainingPanel:
 
     def _show_picture(self) -> None:
         """Show the run's figure below the panel, in the thread of cells: matplotlib's style is not for two threads."""
-        if self._place is not None and self.run.record.epochs:
+        if self._figure is not None and self.run.record.epochs:
             picture = self.picture()
-            png, look = picture._repr_png_()
-            shown = figure(png, picture.description, width=look["width"])  # with alternative text
-            data = {"text/html": shown, "image/png": png, "text/plain": repr(picture)}
-            self._place.update(data, raw=True, metadata={"image/png": look})
+            data, metadata = picture_bundle(picture, repr(picture))
+            self._figure.update(data, raw=True, metadata=metadata)
 
     def _table(self) -> str:
         """The form as it stands, for pages without a kernel."""

@@ -18,7 +18,7 @@ class RunProgress:
         self, config: TrainConfig, *, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.config, self.clock = config, clock
-        self.records: list[EpochRecord] = []
+        self.records: list[EpochRecord] = []  # of the epochs that are done
         self.epoch, self.done, self.steps = 1, 0, 0
         self.images_per_second = 0.0
         self._begun: tuple[float, int] | None = None  # when and where this part of the run began
@@ -37,10 +37,6 @@ class RunProgress:
         seconds, images = now - self._epoch_begun[0], (done - self._epoch_begun[2])
         if seconds > 0:
             self.images_per_second = images * self.config.batch_size / seconds
-
-    def end_epoch(self, record: EpochRecord) -> None:
-        """Take down a finished epoch."""
-        self.records.append(record)
 
     def due(self) -> bool:
         """Whether it is time to show this: at most four times a second."""
@@ -80,14 +76,10 @@ class RunProgress:
         if not self.steps:
             if not self.ended:
                 return "preparing"
-            before = (
-                f"{len(self.records)} of {self.config.epochs} epochs · " if self.records else ""
-            )
-            return f"{before}no step done now"
-        parts = [
-            f"epoch {self.epoch} of {self.config.epochs}",
-            f"batch {self.done} of {self.steps}",
-        ]
+            epochs = f"{len(self.records)} of {self.config.epochs} epochs · "
+            return f"{epochs if self.records else ''}no step done now"
+        epoch = f"epoch {self.epoch} of {self.config.epochs}"
+        parts = [epoch, f"batch {self.done} of {self.steps}"]
         if self.ended and self.fraction < 1:
             return " · ".join([*parts, "not running"])  # no speed, and no time left
         if self.images_per_second:

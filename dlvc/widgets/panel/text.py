@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import Field, fields
+from dataclasses import Field
 from typing import Any
 
 from dlvc.config import TrainConfig
@@ -24,11 +24,10 @@ def as_code(
     """Python that trains the same, naming only what is not a default; `data` is a name that it expects."""
     default = TrainConfig()
     settings = [
-        f"{each.name}={getattr(config, each.name)!r}"
-        for each in fields(config)
-        if getattr(config, each.name) != getattr(default, each.name)
+        f"    {name}={value!r},\n"
+        for name, value in config.as_dict().items()
+        if value != getattr(default, name)
     ]
-    wrapped = "".join(f"    {each},\n" for each in settings)
     arguments = [repr(key), "data", "config"]
     arguments += [f"protocol={protocol!r}"] if protocol != "report" else []
     arguments += [f"profile={profile!r}"]
@@ -36,8 +35,12 @@ def as_code(
     file = None if weights is None else str(weights)
     arguments += [f"weights={file!r}"] if weights != "auto" else []
     return (
-        "from dlvc.config import TrainConfig\nfrom dlvc.experiments.running import run_experiment\n\n"
-        + (f"config = TrainConfig(\n{wrapped})\n" if settings else "config = TrainConfig()\n")
+        "from dlvc.config import TrainConfig\nfrom dlvc.experiments import run_experiment\n\n"
+        + (
+            f"config = TrainConfig(\n{''.join(settings)})\n"
+            if settings
+            else "config = TrainConfig()\n"
+        )
         + f"run = run_experiment({', '.join(arguments)})\n"
     )
 
@@ -52,12 +55,10 @@ def settings_table(
             rows.append(
                 f'<tr><th colspan="3" style="text-align:left">{html.escape(heading)}</th></tr>'
             )
-        for name, about in group.items():
-            cells = (about.metadata["label"], as_text(values[name]), help_text(about))
-            shown = "".join(
-                f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in cells
-            )
-            rows.append(f"<tr>{shown}</tr>")
+        for name, setting in group.items():
+            texts = (setting.metadata["label"], as_text(values[name]), help_text(setting))
+            cells = [f'<td style="text-align:left">{html.escape(text)}</td>' for text in texts]
+            rows.append(f"<tr>{''.join(cells)}</tr>")
     return (
         f'<table><caption style="text-align:left"><b>{html.escape(title)}</b>: the settings that this notebook was run '
         f"with. Run the cell to change them. {html.escape(cost)}</caption>"
@@ -68,18 +69,14 @@ def settings_table(
 def result_sentences(record: RunRecord, *, can_go_on: bool) -> list[str]:
     """How a run ended, and what the panel's model is now."""
     epochs = f"{len(record.epochs)} of {record.config['epochs']} epochs"
-    kept = "No epoch was finished: panel.model has its latest weights."
+    model = "No epoch was finished: panel.model has its latest weights."
     if record.best_epoch:
-        kept = (
+        model = (
             f"panel.model has the weights of epoch {record.best_epoch}, with validation accuracy "
             f"{record.best.validation_accuracy:.1%}."
         )
     if record.test is None:
         trained = len(record.epochs) == record.config["epochs"]
-        where = "in its test, " if trained else ""
-        return [
-            f"Stopped {where}after {epochs}.",
-            kept,
-            "Go on takes it up there." if can_go_on else "",
-        ]
-    return [f"Finished: {epochs}, test accuracy {record.test.accuracy:.1%}.", kept]
+        stopped = f"Stopped {'in its test, ' if trained else ''}after {epochs}."
+        return [stopped, model, "Go on takes it up there." if can_go_on else ""]
+    return [f"Finished: {epochs}, test accuracy {record.test.accuracy:.1%}.", model]

@@ -91,13 +91,13 @@ def _with_made_up_weights(model: nn.Module, device: torch.device) -> nn.Module:
     generator = torch.Generator(device).manual_seed(0)
     model.to_empty(device=device)
     with torch.no_grad():
-        for each in model.parameters():
-            each.normal_(0.0, 0.02, generator=generator)
-        for each in model.buffers():
-            each.fill_(0.5 if each.is_floating_point() else 0)
-    for each in model.modules():
-        if isinstance(each, nn.Dropout):
-            each.p = 0.0
+        for parameter in model.parameters():
+            parameter.normal_(0.0, 0.02, generator=generator)
+        for buffer in model.buffers():
+            buffer.fill_(0.5 if buffer.is_floating_point() else 0)
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
     return model.train()
 
 

@@ -1,5 +1,5 @@
-// The numbers of the attention viewer as they arrive (attention_payload.py), and the sentences about them, which are those
-// of attention_reading.py. Nothing here knows of a page.
+// The numbers of the attention viewer as they arrive (payload.py), and the sentences about them, which are those
+// of reading.py. Nothing here knows of a page.
 
 export function decodeBytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -146,7 +146,7 @@ export function place(spot, classes) {
   return [classes ? `relevance for class ${classes[spot.class]}` : "relevance"];
 }
 
-/** The same sentences as `describe` of attention_reading.py. */
+/** The same sentences as `describe_spot` of reading.py. */
 export function describe(payload, spot, patch) {
   const { frame, series } = spot;
   const columns = payload.grid[1];

@@ -1,6 +1,6 @@
 // The attention-head viewer, as one module with two hosts: anywidget (traits in a live notebook) and a page of its own
 // (page.py), which needs neither kernel nor network. A host hands over `model` with get, set, save_changes and on;
-// "payload" holds the numbers (written by attention_payload.py), "state" is what is shown. All text reaches the page as text.
+// "payload" holds the numbers (written by payload.py), "state" is what is shown. All text reaches the page as text.
 // Counting is from 0 in here and from 1 in everything a reader sees. page.py joins this file and those it imports to one.
 
 import { Drawing } from "./attention_drawing.js";

@@ -20,8 +20,8 @@ from dlvc.plots import ATTENTION_COLORS, DIFFERENCE_COLORS
 
 
 def encode(values: np.ndarray) -> str:
-    """The bytes of an array, little-endian, as base64 text: binary messages do not arrive everywhere."""
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
+    """The bytes of an array as base64 text: binary messages do not arrive everywhere."""
+    return base64.b64encode(values.tobytes()).decode("ascii")
 
 
 def pack_rows(values: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -48,8 +48,7 @@ def packed(values: Any) -> dict[str, Any]:
 
 def color_table(name: str) -> str:
     """256 colours of a matplotlib colour map, red, green, blue, as base64 text."""
-    colors = matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3]
-    return encode(colors)
+    return encode(matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3])
 
 
 def image_address(image: np.ndarray) -> str:
@@ -101,7 +100,7 @@ def viewer_payload(
         "series": [
             {
                 "name": name,
-                "frames": [frame_payload(moment, each) for moment, each in frames.items()],
+                "frames": [frame_payload(*frame) for frame in frames.items()],
             }
             for name, frames in series.items()
         ],

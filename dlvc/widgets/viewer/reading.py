@@ -1,7 +1,7 @@
 """What the attention viewer shows at one spot: rows and columns of its maps, the scale, and the sentences.
 
-All is read from the numbers as they arrive in the viewer (`attention_payload.pack_rows`), so that picture and sentences
-say the same as the page; `describe` has the words of the function of that name in attention_viewer.js.
+All is read from the numbers as they arrive in the viewer (`payload.pack_rows`), so that picture and sentences say the
+same as the page; `describe_spot` has the words of `describe` in attention_numbers.js.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def map_rows(
 
 def percent(value: float) -> str:
     """A share as text with one decimal, halves rounded up as JavaScript does it; number and unit stay on one line."""
-    rounded = Decimal(100 * float(value)).quantize(Decimal("0.1"), ROUND_HALF_UP)
-    return f"{rounded}\N{NO-BREAK SPACE}%"
+    number = Decimal(100 * float(value)).quantize(Decimal("0.1"), ROUND_HALF_UP)
+    return f"{number}\N{NO-BREAK SPACE}%"
 
 
 def strongest(values: Sequence[float], count: int) -> list[int]:
@@ -66,7 +66,7 @@ def patch_name(token: int, prefix: int, columns: int) -> str:
     return f"row {row + 1}, column {column + 1}"
 
 
-def place(recording: AttentionRecording, spot: Spot, classes: Sequence[str]) -> str:
+def map_name(recording: AttentionRecording, spot: Spot, classes: Sequence[str]) -> str:
     """Which map of a model a spot is, in words."""
     layers, heads = recording.weights.shape[1:3]
     layer = f"layer {spot.layer + 1} of {layers}"
@@ -78,7 +78,7 @@ def place(recording: AttentionRecording, spot: Spot, classes: Sequence[str]) -> 
     }[spot.view]
 
 
-def describe(
+def describe_spot(
     recording: AttentionRecording, spot: Spot, patch: int, *, title: str, classes: Sequence[str]
 ) -> str:
     """What the viewer shows at one spot, in sentences: where, the five strongest both ways, the prediction."""
@@ -92,7 +92,7 @@ def describe(
             for token in strongest(values, 5)
         )
 
-    where = place(recording, spot, classes)
+    where = map_name(recording, spot, classes)
     given, taken = map_rows(recording, spot, patch)
     if spot.view == "relevance":
         sentences = [f"Its largest shares: {listed(given)}."]
@@ -105,9 +105,9 @@ def describe(
         if taken is not None:
             sentences.append(f"It is attended to most by: {listed(taken)}.")
         sentences.append(f"Equal attention would be {percent(1 / tokens)}.")
-    said = recording.probabilities[spot.image]
-    best = strongest(said, 1)[0]
-    prediction = f"The model says {classes[best]} ({percent(said[best])})"
+    probabilities = recording.probabilities[spot.image]
+    best = strongest(probabilities, 1)[0]
+    prediction = f"The model says {classes[best]} ({percent(probabilities[best])})"
     if spot.view == "head":
         without = recording.silenced[spot.image, spot.layer, spot.head, best]
         prediction += f"; with this head silenced {percent(without)}"

@@ -9,7 +9,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlvc.checks import brief
+from dlvc.checks import check_choice, check_kind, check_share
 from dlvc.inspection import AttentionRecording
 
 VIEWS = ("head", "mean", "rollout", "relevance")
@@ -41,37 +41,34 @@ class Choices:
     ) -> None:
         self.models = list(series)
         self.epochs = [list(frames) for frames in series.values()]
-        shapes = [each.weights.shape for frames in series.values() for each in frames.values()]
-        self.layers = max(shape[1] for shape in shapes)
-        self.heads = max(shape[2] for shape in shapes)
+        recordings = [recording for frames in series.values() for recording in frames.values()]
+        self.layers = max(recording.weights.shape[1] for recording in recordings)
+        self.heads = max(recording.weights.shape[2] for recording in recordings)
         self.images, self.classes = len(images), list(classes)
-        first = next(iter(next(iter(series.values())).values()))
-        self.grid = first.patch_grid
+        self.grid = recordings[0].patch_grid
 
     def change(self, state: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         """`state` after `changes` in a user's words; see `AttentionViewer.show`."""
         for name in changes:
             if name not in CHANGES:
                 raise TypeError(f"the viewer shows no {name!r}; it knows {', '.join(CHANGES)}.")
-        new = dict(state)
-        if "model" in changes:
-            new["model"] = self._place("model", changes["model"], self.models)
-            new["epoch"] = len(self.epochs[new["model"]]) - 1
-        if "epoch" in changes:
-            new["epoch"] = self._epoch(changes["epoch"], new["model"])
-        new.update(self._numbers(changes))
+        new = {**state, **self._where(changes, state["model"])}
         if "patch" in changes:
             new["patch"] = self._patch(changes["patch"])
         if "class_name" in changes:
-            new["class"] = self._place("class_name", changes["class_name"], self.classes)
+            new["class"] = self._index("class_name", changes["class_name"], self.classes)
             new["view"] = "relevance"
         for name, allowed in (("view", VIEWS), ("scale", SCALES)):
             if name in changes:
-                new[name] = allowed[self._place(name, changes[name], allowed)]
+                check_choice(name, changes[name], allowed)
+                new[name] = changes[name]
         if "opacity" in changes:
-            new["opacity"] = self._opacity(changes["opacity"])
+            hint = "0 is the image, 1 the map alone."
+            check_share("opacity", changes["opacity"], hint=hint)
+            new["opacity"] = float(changes["opacity"])
         if "table" in changes:
-            new["table"] = self._switch("table", changes["table"])
+            check_kind("table", changes["table"], bool, "Give True or False.")
+            new["table"] = changes["table"]
         if "other" in changes:
             new.update(self._other(new, changes["other"]))
         return new
@@ -103,38 +100,32 @@ class Choices:
             return {"compare": False}
         if not isinstance(other, Mapping) or not set(other) <= set(OTHER):
             raise ValueError(f"other must be a dict of {', '.join(OTHER)}, or None; got {other!r}.")
-        new = {"compare": True, "layer2": SAME, "head2": SAME}
-        new |= {f"{name}2": state[name] for name in ("image", "model", "epoch")}
-        if "model" in other:
-            new["model2"] = self._place("model", other["model"], self.models)
-            new["epoch2"] = len(self.epochs[new["model2"]]) - 1
-        if "epoch" in other:
-            new["epoch2"] = self._epoch(other["epoch"], new["model2"])
-        return new | {f"{name}2": value for name, value in self._numbers(other).items()}
+        start = {name: state[name] for name in ("image", "model", "epoch")}
+        start |= {"layer": SAME, "head": SAME, **self._where(other, state["model"])}
+        return {"compare": True, **{f"{name}2": value for name, value in start.items()}}
 
-    def _numbers(self, given: Mapping[str, Any]) -> dict[str, int]:
+    def _where(self, named: Mapping[str, Any], model: int) -> dict[str, int]:
+        """The image, model, epoch, layer and head that are `named`; an epoch alone is one of `model`."""
+        place = {}
+        if "model" in named:
+            place["model"] = model = self._index("model", named["model"], self.models)
+            place["epoch"] = len(self.epochs[model]) - 1
+        if "epoch" in named:
+            place["epoch"] = self._epoch(named["epoch"], model)
         counts = {"image": self.images, "layer": self.layers, "head": self.heads}
-        return {
-            name: self._number(name, given[name], count)
-            for name, count in counts.items()
-            if name in given
-        }
+        for name, count in counts.items():
+            if name in named:
+                number = whole_number(named[name])
+                if number is None or not 1 <= number <= count:
+                    raise ValueError(
+                        f"{name} must be a number from 1 to {count}; got {named[name]!r}."
+                    )
+                place[name] = number - 1
+        return place
 
-    def _switch(self, name: str, value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be True or False; got {brief(value)}.")
-        return value
-
-    def _number(self, name: str, value: Any, count: int) -> int:
-        number = whole_number(value)
-        if number is None or not 1 <= number <= count:
-            raise ValueError(f"{name} must be a number from 1 to {count}; got {value!r}.")
-        return number - 1
-
-    def _place(self, name: str, value: Any, allowed: Sequence[str]) -> int:
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
-        return list(allowed).index(value)
+    def _index(self, name: str, value: Any, allowed: Sequence[str]) -> int:
+        check_choice(name, value, tuple(allowed))
+        return allowed.index(value)
 
     def _epoch(self, value: Any, model: int) -> int:
         names = self.epochs[model]
@@ -160,13 +151,6 @@ class Choices:
                 f"patch must be a row from 1 to {rows} and a column from 1 to {columns}; got {value!r}."
             )
         return (row - 1) * columns + column - 1
-
-    def _opacity(self, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(
-                f"opacity must be from 0, the image, to 1, the map alone; got {value!r}."
-            )
-        return float(value)
 
 
 def whole_number(value: Any) -> int | None:

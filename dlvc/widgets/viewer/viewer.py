@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -17,11 +17,28 @@ from dlvc.models import VisionTransformer
 from dlvc.plots import Pane, Picture, as_array, as_pictures, attention_view
 from dlvc.widgets import page
 from dlvc.widgets.viewer.payload import viewer_payload
-from dlvc.widgets.viewer.reading import Spot, describe, largest, map_rows, place, small_spots
+from dlvc.widgets.viewer.reading import (
+    Spot,
+    describe_spot,
+    largest,
+    map_name,
+    map_rows,
+    small_spots,
+)
 from dlvc.widgets.viewer.state import START, Choices, epoch_name
 
 Recordable = VisionTransformer | AttentionRecording
+TITLE = "Attention viewer"
 HEIGHT = 660  # pixels a frame starts with; its page then makes it fit
+
+
+class Shown(NamedTuple):
+    """What one pane shows: the name of a model and moment, all recordings of the model, the moment's, and the spot."""
+
+    name: str
+    frames: list[AttentionRecording]
+    recording: AttentionRecording
+    spot: Spot
 
 
 class AttentionViewer:
@@ -31,7 +48,7 @@ class AttentionViewer:
     saved, opened without a kernel, or exported. `live()` is the same viewer tied to this object instead.
 
     models: one model or recording, or several by name; instead of one of them, several moments of a training, by epoch:
-    `{"Deep ViT": {0: recording, 1: recording}}`, with recordings from `dlvc.inspection.attention.record_attention`.
+    `{"Deep ViT": {0: recording, 1: recording}}`, with recordings from `dlvc.inspection.record_attention`.
     images: (B, 3, H, W), uint8 or floats in [0, 1], the ones that were recorded; a handful.
     labels: their true classes, as numbers. shown: where to start, as for `show`.
 
@@ -55,16 +72,15 @@ class AttentionViewer:
         self.classes = tuple(map(str, classes))
         self.labels = None if labels is None else as_array(labels).tolist()
         _check(self.series, len(self.pictures), self.labels, self.classes)
-        self.names = [
-            f"image {number}"
-            + (f", {self.classes[self.labels[number - 1]]}" if labels is not None else "")
-            for number in range(1, len(self.pictures) + 1)
-        ]
+        self.names = [f"image {number + 1}" for number in range(len(self.pictures))]
+        if self.labels is not None:
+            pairs = zip(self.names, self.labels, strict=True)
+            self.names = [f"{name}, {self.classes[label]}" for name, label in pairs]
         self._choices = Choices(self.series, self.names, self.classes)
         self._live: Any = None
-        last = len(next(iter(self.series.values()))) - 1
-        said = int(self._recording(0, last).probabilities[0].argmax())
-        self._state = {**START, "epoch": last, "class": said}
+        frames = list(next(iter(self.series.values())).values())
+        predicted = int(frames[-1].probabilities[0].argmax())
+        self._state = {**START, "epoch": len(frames) - 1, "class": predicted}
         self.show(**shown)
 
     def show(self, **changes: Any) -> AttentionViewer:
@@ -85,17 +101,16 @@ class AttentionViewer:
 
     def describe(self) -> str:
         """What is shown, in sentences: where, the five strongest weights both ways, the prediction."""
-        text = " Compared with ".join(
-            describe(
-                self._recording(*at),
-                spot,
+        return " Compared with ".join(
+            describe_spot(
+                shown.recording,
+                shown.spot,
                 self._state["patch"],
-                title=f"{self._model_name(at)}, {self.names[spot.image]}",
+                title=f"{shown.name}, {self.names[shown.spot.image]}",
                 classes=self.classes,
             )
-            for at, spot in self._spots()
+            for shown in self._shown()
         )
-        return text
 
     def live(self) -> Any:
         """The viewer as a widget of the running notebook: what is chosen in it is what this object shows.
@@ -117,10 +132,7 @@ class AttentionViewer:
         path = Path(path)
         png, look = self.picture()._repr_png_()
         still = page.figure(png, self.describe(), width=look["width"])
-        document = page.page(
-            "attention_viewer", self.payload, self._state, title="Attention viewer", picture=still
-        )
-        write_whole(path, document.encode())
+        write_whole(path, self._page(still).encode())
         return path
 
     def save_png(self, path: Path | str) -> Path:
@@ -131,31 +143,30 @@ class AttentionViewer:
 
     def picture(self) -> Picture:
         """What is shown as a figure, with the sentences of `describe` as its caption and alternative text."""
-        spots, patch = self._spots(), self._state["patch"]
+        all_shown, patch = self._shown(), self._state["patch"]
         panes, values = [], []
-        for at, spot in spots:
-            maps = map_rows(self._recording(*at), spot, patch)
-            values += [each for each in maps if each is not None]
-            title = (
-                f"Relevance for {self.classes[spot.number]}"
-                if spot.view == "relevance"
-                else "Attends to"
-            )
-            given, taken = (None if each is None else self._on_patches(each) for each in maps)
-            name = self.names[spot.image]
-            panes.append(
-                Pane(self.pictures[spot.image], name, self._place(at, spot), given, taken, title)
-            )
-        thumbs, tops = self._thumbs(*spots[0])
-        spot, heads = spots[0][1], thumbs.shape[1] - 2
-        chosen = {"head": spot.head, "mean": heads, "rollout": heads + 1}.get(spot.view)
+        for name, _, recording, spot in all_shown:
+            given, taken = map_rows(recording, spot, patch)
+            values.append(given)
+            title = "Attends to"
+            if spot.view == "relevance":
+                title = f"Relevance for {self.classes[spot.number]}"
+            if taken is not None:
+                values.append(taken)
+                taken = self._on_patches(taken)
+            image, image_name = self.pictures[spot.image], self.names[spot.image]
+            place = f"{name}, {map_name(recording, spot, self.classes)}"
+            panes.append(Pane(image, image_name, place, self._on_patches(given), taken, title))
+        thumbs, tops = self._thumbs(all_shown[0])
+        spot, heads = all_shown[0].spot, thumbs.shape[1] - 2
+        column = {"head": spot.head, "mean": heads, "rollout": heads + 1}.get(spot.view)
         return attention_view(
             panes,
-            self._top(spots, values),
+            self._top(all_shown, values),
             patch=None if patch < 0 else divmod(patch, self._choices.grid[1]),
             thumbs=thumbs,
             thumb_tops=tops,
-            chosen=None if chosen is None else (spot.layer, chosen),
+            chosen=None if column is None else (spot.layer, column),
             columns=[*(str(head) for head in range(1, heads + 1)), "mean", "roll"],
             opacity=self._state["opacity"],
             description=self.describe(),
@@ -172,7 +183,7 @@ class AttentionViewer:
         return page.json_for_script(self.payload)
 
     def __repr__(self) -> str:
-        recording = self._recording(0, 0)
+        recording = next(iter(next(iter(self.series.values())).values()))
         layers, heads = recording.weights.shape[1:3]
         rows, columns = recording.patch_grid
         return (
@@ -183,67 +194,53 @@ class AttentionViewer:
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The page in a frame, and a still picture for pages that may not run it."""
         (png, look), text = self.picture()._repr_png_(), self.describe()
-        width = look["width"]
-        document = page.page(
-            "attention_viewer", self.payload, self._state, title="Attention viewer"
-        )
-        still = page.figure(png, text, width=width)
-        shown = page.frame(document, still, title="Attention viewer", height=HEIGHT)
+        still = page.figure(png, text, width=look["width"])
+        shown = page.frame(self._page(), still, title=TITLE, height=HEIGHT)
         data = {"text/html": shown, "image/png": png, "text/plain": repr(self)}
-        return data, {"image/png": {"width": width, "alt": text}}
+        return data, {"image/png": {"width": look["width"], "alt": text}}
 
-    def _spots(self) -> list[tuple[tuple[int, int], Spot]]:
-        """Model and epoch, and the spot, of each pane that is shown."""
-        state = self._state
-        spots = []
+    def _page(self, picture: str = "") -> str:
+        """The page as it starts with what is shown; `picture` is for readers without scripts."""
+        module = "attention_viewer"
+        return page.page(module, self.payload, self._state, title=TITLE, picture=picture)
+
+    def _shown(self) -> list[Shown]:
+        """What each pane shows."""
+        state, panes = self._state, []
         for suffix in ("", "2") if state["compare"] else ("",):
-            model = state[f"model{suffix}"]
-            epoch = min(state[f"epoch{suffix}"], len(self._choices.epochs[model]) - 1)
-            layers, heads = self._recording(model, epoch).weights.shape[1:3]
+            name, moments = list(self.series.items())[state[f"model{suffix}"]]
+            frames = list(moments.values())
+            epoch = min(state[f"epoch{suffix}"], len(frames) - 1)
+            if len(frames) > 1:
+                name = f"{name}, {list(moments)[epoch]}"
+            layers, heads = frames[epoch].weights.shape[1:3]
             layer, head = (
                 state[name] if not suffix or state[f"{name}2"] < 0 else state[f"{name}2"]
                 for name in ("layer", "head")
             )
             layer, head = min(layer, layers - 1), min(head, heads - 1)
             spot = Spot(state["view"], state[f"image{suffix}"], layer, head, state["class"])
-            spots.append(((model, epoch), spot))
-        return spots
+            panes.append(Shown(name, frames, frames[epoch], spot))
+        return panes
 
-    def _recording(self, model: int, epoch: int) -> AttentionRecording:
-        return list(list(self.series.values())[model].values())[epoch]
-
-    def _place(self, at: tuple[int, int], spot: Spot) -> str:
-        """Which map of which model a pane shows."""
-        return f"{self._model_name(at)}, {place(self._recording(*at), spot, self.classes)}"
-
-    def _model_name(self, at: tuple[int, int]) -> str:
-        """A model, with its epoch if there are several."""
-        model, epoch = at
-        epochs = self._choices.epochs[model]
-        return f"{self._choices.models[model]}{f', {epochs[epoch]}' if len(epochs) > 1 else ''}"
-
-    def _top(self, spots: list[tuple[tuple[int, int], Spot]], values: list[np.ndarray]) -> float:
+    def _top(self, panes: list[Shown], values: list[np.ndarray]) -> float:
         """The end of the colour scale: the panes share it."""
         scale = self._state["scale"]
         if scale == "patch":
-            return max(float(each.max()) for each in values) or 1.0
-        series = list(self.series.values())
+            return max(float(value.max()) for value in values) or 1.0
+        scopes = [(shown.frames, shown.spot) for shown in panes]
         if scale == "all":
-            return max(largest(frames.values(), spots[0][1], scale) for frames in series) or 1.0
-        return (
-            max(largest(series[model].values(), spot, scale) for (model, _), spot in spots) or 1.0
-        )
+            scopes = [(frames.values(), panes[0].spot) for frames in self.series.values()]
+        return max(largest(frames, spot, scale) for frames, spot in scopes) or 1.0
 
-    def _thumbs(self, at: tuple[int, int], spot: Spot) -> tuple[np.ndarray, np.ndarray]:
+    def _thumbs(self, shown: Shown) -> tuple[np.ndarray, np.ndarray]:
         """The small maps (layers, heads + 2, rows, columns) and the ends of their scales (layers, heads + 2)."""
-        recording, patch = self._recording(*at), self._state["patch"]
         maps, tops = [], []
-        for row in small_spots(recording, spot):
-            values = [map_rows(recording, each, patch)[0] for each in row]
-            maps.append([self._on_patches(each) for each in values])
-            tops.append(
-                [self._top([(at, each)], [value]) for each, value in zip(row, values, strict=True)]
-            )
+        for row in small_spots(shown.recording, shown.spot):
+            values = [map_rows(shown.recording, spot, self._state["patch"])[0] for spot in row]
+            maps.append([self._on_patches(value) for value in values])
+            pairs = zip(row, values, strict=True)
+            tops.append([self._top([shown._replace(spot=spot)], [value]) for spot, value in pairs])
         return np.array(maps), np.array(tops)
 
     def _on_patches(self, values: np.ndarray) -> np.ndarray:
@@ -261,8 +258,8 @@ def _recordings(
     if not models:
         raise ValueError("the viewer needs at least one model; got an empty dict.")
 
-    def recorded(each: Recordable) -> AttentionRecording:
-        return each if isinstance(each, AttentionRecording) else record_attention(each, images)
+    def recorded(model: Recordable) -> AttentionRecording:
+        return model if isinstance(model, AttentionRecording) else record_attention(model, images)
 
     series = {}
     for name, moments in models.items():
@@ -270,7 +267,7 @@ def _recordings(
             moments = {"": moments}
         if not moments:
             raise ValueError(f"{name} has no epoch; give at least one recording.")
-        series[str(name)] = {epoch_name(epoch): recorded(each) for epoch, each in moments.items()}
+        series[str(name)] = {epoch_name(epoch): recorded(model) for epoch, model in moments.items()}
         if len(series[str(name)]) < len(moments):
             raise ValueError(f"two epochs of {name} have the same name; got {list(moments)}.")
     if len(series) < len(models):
@@ -285,31 +282,30 @@ def _check(
     classes: Sequence[str],
 ) -> None:
     """Raise ValueError unless all recordings are of these images and cut them into the same patches."""
-    recordings = [each for frames in series.values() for each in frames.values()]
-    for each in recordings:
-        if len(each.weights) != images:
+    recordings = [recording for frames in series.values() for recording in frames.values()]
+    for recording in recordings:
+        if len(recording.weights) != images:
             raise ValueError(
-                f"a recording is of {len(each.weights)} images; got {images}. Pass those that were recorded."
+                f"a recording is of {len(recording.weights)} images; got {images}. Pass those that were recorded."
             )
-        if not each.probabilities.isfinite().all():
+        if not recording.probabilities.isfinite().all():
             raise ValueError(
                 "a model's probabilities must be finite; got NaN: its training has diverged. Leave it out."
             )
-        if each.patch_grid != recordings[0].patch_grid:
-            grids = " and ".join(
-                f"{rows} x {columns}"
-                for rows, columns in (recordings[0].patch_grid, each.patch_grid)
-            )
+        first, grid = recordings[0].patch_grid, recording.patch_grid
+        if grid != first:
             raise ValueError(
-                f"models in one viewer must cut images into the same patches; got {grids}. Use two viewers."
+                "models in one viewer must cut images into the same patches; "
+                f"got {first[0]} x {first[1]} and {grid[0]} x {grid[1]}. Use two viewers."
             )
-        if each.probabilities.shape[1] != len(classes):
+        count = recording.probabilities.shape[1]
+        if count != len(classes):
             raise ValueError(
-                f"the models tell {each.probabilities.shape[1]} classes apart; got {len(classes)} names of classes."
+                f"the models tell {count} classes apart; got {len(classes)} names of classes."
             )
-    if labels is not None and len(labels) != images:
+    if labels is None:
+        return
+    if len(labels) != images:
         raise ValueError(f"labels must be one for each of {images} images; got {len(labels)}.")
-    if labels is not None and not all(
-        isinstance(label, int) and 0 <= label < len(classes) for label in labels
-    ):
+    if not all(isinstance(label, int) and 0 <= label < len(classes) for label in labels):
         raise ValueError(f"labels must be numbers from 0 to {len(classes) - 1}; got {labels}.")

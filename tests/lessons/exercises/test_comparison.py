@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
-from wrong_answers import Table, assert_said, assert_three_reasons_each, rows
+from wrong_answers import Table, both_tests, right_answer
 
-from dlvc.lessons.exercises.comparison import EXERCISES, check
+from dlvc.lessons.exercises.comparison import EXERCISES
 
-TWO = {"half-width of A": 0.0091, "half-width of B": 0.0090, "verdict": "not decided"}
-BOXES = {"accuracy of A": 0.896, "accuracy of B": 0.893, "largest difference": 0.009}
-MEAN = {
-    "above the test accuracy of the best epoch": "possible",
-    "above the validation accuracy of the best epoch": "impossible",
-    "closest to its best epoch": "deep-vit",
-}
 Z = 1.96
 
 
@@ -48,25 +40,26 @@ def shares(counts: np.ndarray, axis: int = 1) -> np.ndarray:
     return counts.diagonal() / counts.sum(axis=axis)
 
 
+NAMED = {exercise.name: exercise for exercise in EXERCISES}
 WRONG: Table = {
     "two_accuracies": [
-        (TWO | {"half-width of A": 0.00464}, "one standard deviation"),
-        (TWO | {"half-width of A": 0.0182}, "the whole width"),
-        (TWO | {"half-width of A": 0.91}, "per cent"),
-        (TWO | {"half-width of B": 0.0163}, "the factor 1 - a"),
-        (TWO | {"verdict": "B is better"}, "smaller than either half-width"),
+        ({"half-width of A": 0.00464}, "one standard deviation"),
+        ({"half-width of A": 0.0182}, "the whole width"),
+        ({"half-width of A": 0.91}, "per cent"),
+        ({"half-width of B": 0.0163}, "the factor 1 - a"),
+        ({"verdict": "B is better"}, "smaller than either half-width"),
     ],
     "four_boxes": [
-        (BOXES | {"accuracy of A": 0.006}, "both get right, too"),
-        (BOXES | {"accuracy of A": 0.893}, "that is B"),
-        (BOXES | {"accuracy of B": 89.3}, "per cent"),
-        (BOXES | {"largest difference": 0.003}, "it could be more"),
-        (BOXES | {"largest difference": 90}, "divide by the number"),
+        ({"accuracy of A": 0.006}, "both get right, too"),
+        ({"accuracy of A": 0.893}, "that is B"),
+        ({"accuracy of B": 89.3}, "per cent"),
+        ({"largest difference": 0.003}, "it could be more"),
+        ({"largest difference": 90}, "divide by the number"),
     ],
     "epoch_mean": [
-        (MEAN | {"above the test accuracy of the best epoch": "impossible"}, "may be harder"),
-        (MEAN | {"above the validation accuracy of the best epoch": "possible"}, "of its terms"),
-        (MEAN | {"closest to its best epoch": "resnet18"}, "pull the mean down"),
+        ({"above the test accuracy of the best epoch": "impossible"}, "may be harder"),
+        ({"above the validation accuracy of the best epoch": "possible"}, "of its terms"),
+        ({"closest to its best epoch": "resnet18"}, "pull the mean down"),
     ],
     "only_one_right": [
         (lambda x, y: ((~x & y).sum(), (x & ~y).sum()), "exchanged"),
@@ -106,18 +99,13 @@ WRONG: Table = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer", "said"), rows(WRONG))
-def test_a_typical_mistake_is_named(name: str, answer: Any, said: str) -> None:
-    assert_said(check, name, answer, said)
-
-
-def test_every_exercise_has_three_typical_mistakes() -> None:
-    assert_three_reasons_each(WRONG, EXERCISES)
+test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
+    EXERCISES, WRONG
+)
 
 
 def test_the_numbers_told_after_mcnemars_test_are_those_of_the_test() -> None:
-    names: dict[str, Any] = {"math": math}
-    exec(check.mcnemar.exercise.solution, names)
-    assert names["mcnemar"](5, 0) == pytest.approx(0.0625)
-    assert names["mcnemar"](50, 0) < 1e-6
-    assert names["mcnemar"](1_000, 1_050) == pytest.approx(0.28, abs=0.005)
+    mcnemar = right_answer(NAMED["mcnemar"])
+    assert mcnemar(5, 0) == pytest.approx(0.0625)
+    assert mcnemar(50, 0) < 1e-6
+    assert mcnemar(1_000, 1_050) == pytest.approx(0.28, abs=0.005)

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import pytest
 import torch
 from torch.nn.functional import avg_pool2d
-from wrong_answers import Table, assert_said, assert_three_reasons_each, rows
+from wrong_answers import Table, both_tests
 
-from dlvc.lessons.exercises.data import EXERCISES, check
+from dlvc.lessons.exercises.data import EXERCISES
 
-PARTS = {
-    "choose the learning rate": "validation",
-    "count for the majority model": "train",
-    "state the result": "test",
-    "study the errors": "validation",
-}
 LOSS = -0.95 * math.log(0.95) - 0.05 * math.log(0.05)
-DOCTOR = {
-    "accuracy": 0.95,
-    "mean per-class accuracy": 0.5,
-    "cross-entropy": LOSS,
-    "cross-entropy of guessing": 0.693,
-}
-MIRROR = {
-    "the ten classes of CIFAR-10": "left-right",
-    "house numbers": "neither",
-    "left shoes and right shoes": "neither",
-    "cells under a microscope": "both",
-}
 
 
 def small(images: torch.Tensor, size: int = 4) -> torch.Tensor:
@@ -49,25 +29,25 @@ WRONG: Table = {
         (lambda x: x.permute(0, 3, 1, 2).long() // 255, "of the numbers are not"),
     ],
     "which_part": [
-        (PARTS | {"choose the learning rate": "test"}, "has helped to choose"),
-        (PARTS | {"count for the majority model": "Validation"}, "trained like any other"),
-        (PARTS | {"state the result": "validation"}, "slightly too good"),
-        (PARTS | {"study the errors": "test"}, "study the errors: if you then change"),
-        (PARTS | {"study the errors": "none"}, "answer with one of 'test', 'train', 'validation'"),
+        ({"choose the learning rate": "test"}, "has helped to choose"),
+        ({"count for the majority model": "Validation"}, "trained like any other"),
+        ({"state the result": "validation"}, "slightly too good"),
+        ({"study the errors": "test"}, "study the errors: if you then change"),
+        ({"study the errors": "none"}, "answer with one of 'test', 'train', 'validation'"),
     ],
     "doctor": [
-        (DOCTOR | {"accuracy": 95}, "per cent"),
-        (DOCTOR | {"mean per-class accuracy": 0.95}, "share within each class first"),
-        (DOCTOR | {"cross-entropy": 0.051}, "left out the ill ones"),
-        (DOCTOR | {"cross-entropy": -LOSS}, "the sign"),
-        (DOCTOR | {"cross-entropy": LOSS / math.log(2)}, "to the base 2"),
-        (DOCTOR | {"cross-entropy of guessing": math.log(10)}, "two classes here"),
+        ({"accuracy": 95}, "per cent"),
+        ({"mean per-class accuracy": 0.95}, "share within each class first"),
+        ({"cross-entropy": 0.051}, "left out the ill ones"),
+        ({"cross-entropy": -LOSS}, "the sign"),
+        ({"cross-entropy": LOSS / math.log(2)}, "to the base 2"),
+        ({"cross-entropy of guessing": math.log(10)}, "two classes here"),
     ],
     "may_mirror": [
-        (MIRROR | {"the ten classes of CIFAR-10": "both"}, "on their roofs"),
-        (MIRROR | {"house numbers": "left-right"}, "no digit"),
-        (MIRROR | {"left shoes and right shoes": "both"}, "is a right shoe"),
-        (MIRROR | {"cells under a microscope": "left-right"}, "where up is"),
+        ({"the ten classes of CIFAR-10": "both"}, "on their roofs"),
+        ({"house numbers": "left-right"}, "no digit"),
+        ({"left shoes and right shoes": "both"}, "is a right shoe"),
+        ({"cells under a microscope": "left-right"}, "where up is"),
     ],
     "class_mean": [
         (lambda n: n.diagonal().sum() / n.sum(), "that is the accuracy"),
@@ -87,10 +67,6 @@ WRONG: Table = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer", "said"), rows(WRONG))
-def test_a_typical_mistake_is_named(name: str, answer: Any, said: str) -> None:
-    assert_said(check, name, answer, said)
-
-
-def test_every_exercise_has_three_typical_mistakes() -> None:
-    assert_three_reasons_each(WRONG, EXERCISES)
+test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
+    EXERCISES, WRONG
+)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from wrong_answers import Table, assert_said, assert_three_reasons_each, rows
+from wrong_answers import Table, both_tests
 
-from dlvc.lessons.exercises.vits import EXERCISES, check
+from dlvc.lessons.exercises.vits import EXERCISES
 from dlvc.models.vit import PatchEmbedding
-
-LARGER = {"tokens": 16, "weights of a head": 256, "parameters more": 18_432}
-ORDER = {
-    "attention": "shuffled",
-    "attention, then the mean over tokens": "same",
-    "positions added after shuffling, then attention and mean": "different",
-}
-TRAP = {"weight for a single image": 1, "test accuracy depends on": "both"}
 
 
 def cut(images: Tensor, size: int, *, by_columns: bool = False) -> Tensor:
@@ -54,27 +43,28 @@ def weights(query: Tensor, key: Tensor, *, axis: int = -1, divisor: float = 8**0
     return (query @ key.T / divisor).softmax(axis)
 
 
+NAMED = {exercise.name: exercise for exercise in EXERCISES}
 WRONG: Table = {
     "larger_patches": [
-        (LARGER | {"tokens": 64}, "patches of 4 x 4"),
-        (LARGER | {"tokens": 17}, "no class token"),
-        (LARGER | {"weights of a head": 16}, "a weight for each token"),
-        (LARGER | {"parameters more": 24_704}, "take away what the old one had"),
-        (LARGER | {"parameters more": 6_144}, "three colours"),
+        ({"tokens": 64}, "patches of 4 x 4"),
+        ({"tokens": 17}, "no class token"),
+        ({"weights of a head": 16}, "a weight for each token"),
+        ({"parameters more": 24_704}, "take away what the old one had"),
+        ({"parameters more": 6_144}, "three colours"),
     ],
     "token_order": [
-        (ORDER | {"attention": "same"}, "takes its output along"),
-        (ORDER | {"attention, then the mean over tokens": "shuffled"}, "only one list of numbers"),
+        ({"attention": "same"}, "takes its output along"),
+        ({"attention, then the mean over tokens": "shuffled"}, "only one list of numbers"),
         (
-            ORDER | {"positions added after shuffling, then attention and mean": "same"},
+            {"positions added after shuffling, then attention and mean": "same"},
             "another position code",
         ),
     ],
     "batch_trap": [
-        (TRAP | {"weight for a single image": 1 / 64}, "not what is attended over"),
-        (TRAP | {"weight for a single image": 0}, "add up to 1"),
-        (TRAP | {"test accuracy depends on": "nothing"}, "depend on the others"),
-        (TRAP | {"test accuracy depends on": "order"}, "how many neighbours"),
+        ({"weight for a single image": 1 / 64}, "not what is attended over"),
+        ({"weight for a single image": 0}, "add up to 1"),
+        ({"test accuracy depends on": "nothing"}, "depend on the others"),
+        ({"test accuracy depends on": "order"}, "how many neighbours"),
     ],
     "qkv_gradients": [
         (lambda m, x, y: gradient_norms(m, x, y, clear=False), "an earlier step"),
@@ -111,13 +101,9 @@ WRONG: Table = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer", "said"), rows(WRONG))
-def test_a_typical_mistake_is_named(name: str, answer: Any, said: str) -> None:
-    assert_said(check, name, answer, said)
-
-
-def test_every_exercise_has_three_typical_mistakes() -> None:
-    assert_three_reasons_each(WRONG, EXERCISES)
+test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
+    EXERCISES, WRONG
+)
 
 
 def test_the_patches_asked_for_are_those_that_the_library_embeds() -> None:
@@ -126,7 +112,7 @@ def test_the_patches_asked_for_are_those_that_the_library_embeds() -> None:
     def patchify(images: Tensor, size: int) -> Tensor:
         return cut(images, size).flatten(2)
 
-    assert check.patchify.exercise.assess(patchify).heading == "right"
+    assert NAMED["patchify"].assess(patchify).heading == "right"
     images = torch.rand(2, 3, 8, 12)
     torch.testing.assert_close(embedding.projection(patchify(images, 4)), embedding(images))
 
@@ -135,5 +121,5 @@ def test_judging_gradients_leaves_the_global_random_numbers_as_they_were() -> No
     torch.manual_seed(3)
     wanted = torch.rand(3)
     torch.manual_seed(3)
-    check.qkv_gradients.exercise.assess(gradient_norms)
+    NAMED["qkv_gradients"].assess(gradient_norms)
     assert torch.equal(torch.rand(3), wanted)

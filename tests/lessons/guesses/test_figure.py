@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlvc.lessons.guesses import calibration_figure, guess_and_result, mark_guess
+from dlvc.lessons.guesses.figure import calibration_figure, guess_and_result, mark_guess
 from dlvc.lessons.guesses.store import Prediction
 from dlvc.plots.style import Picture, new_picture, set_description, styled
 

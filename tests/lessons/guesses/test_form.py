@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from dlvc.lessons.guesses import calibration_figure
-from dlvc.lessons.guesses import store as predictions
+from dlvc.lessons.guesses.figure import calibration_figure
 from dlvc.lessons.guesses.form import guess_first
 from dlvc.lessons.guesses.store import load_predictions
 from dlvc.lessons.notebooks import WIDGET_VIEW
@@ -16,9 +15,8 @@ from dlvc.lessons.notebooks import WIDGET_VIEW
 
 @pytest.fixture(autouse=True)
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "predictions" / "predictions.json"
-    monkeypatch.setattr(predictions, "PREDICTIONS", path)
-    return path
+    monkeypatch.setenv("DLVC_RUNS_DIR", str(tmp_path))
+    return tmp_path / "predictions" / "predictions.json"
 
 
 def number_form(name: str = "count"):

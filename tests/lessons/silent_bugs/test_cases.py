@@ -60,6 +60,7 @@ def test_a_case_comes_with_correct_code_of_the_same_model_and_the_fault_it_names
         )
 
 
+@pytest.mark.slow
 def test_the_check_before_training_catches_what_the_notebook_says(sketches: ImageData):
     caught = who_caught_it(sketches)
     alarms = dict(zip(caught["fault"], caught["alarms before training"], strict=True))

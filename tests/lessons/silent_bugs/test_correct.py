@@ -1,4 +1,4 @@
-"""The plain training code does what `dlvc.training.loop` does."""
+"""The training in small methods does what `dlvc.training` does."""
 
 from __future__ import annotations
 

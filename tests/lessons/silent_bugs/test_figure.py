@@ -6,9 +6,8 @@ import math
 
 import pytest
 
-from dlvc.lessons.silent_bugs import training_trace
+from dlvc.lessons.silent_bugs.figure import training_trace
 from dlvc.lessons.silent_bugs.traces import load_trace
-from dlvc.plots import description
 
 
 def lines(axes) -> dict[str, list[float]]:
@@ -31,8 +30,8 @@ def test_correct_code_is_drawn_behind():
     trace, correct = load_trace("SoftmaxTwice"), load_trace("PlainTraining")
     figure = training_trace(trace, "Case", reference=correct)
     assert lines(figure.axes[0])["validation, correct code"] == correct.validation_loss
-    assert "correct code in grey" in description(figure)
-    assert "correct code" not in description(training_trace(trace, "Case"))
+    assert "correct code in grey" in figure.description
+    assert "correct code" not in training_trace(trace, "Case").description
 
 
 def test_huge_losses_are_drawn_on_a_logarithmic_axis():

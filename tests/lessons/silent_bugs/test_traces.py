@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlvc.lessons.silent_bugs.traces import FOLDER, describe, load_trace, save_trace
+from dlvc.lessons.silent_bugs.traces import FOLDER, describe_trace, load_trace, save_trace
 
 
 def test_a_trace_comes_back_as_it_was(tmp_path: Path):
@@ -29,7 +29,7 @@ def test_another_file_is_no_trace(text: str, tmp_path: Path):
 
 def test_the_description_has_the_numbers_and_not_the_case():
     trace = load_trace("AttentionOverBatch")
-    text = describe(trace)
+    text = describe_trace(trace)
     assert f"test ACC {trace.test_accuracy:.4f}, weights of epoch {trace.kept_epoch}" in text
     assert "attention map: 8 x 8 patches" in text
     assert all(f"{accuracy:.5f}" in text for accuracy in trace.train_accuracy)
@@ -40,7 +40,7 @@ def test_no_description_names_its_case():
     for path in FOLDER.glob("*.json"):
         trace = load_trace(path.stem)
         if trace.case not in ("correct", "four patches"):
-            assert trace.case not in describe(trace)
+            assert trace.case not in describe_trace(trace)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import pytest
 from small_bench import record
 
 from dlvc.__main__ import main
-from dlvc.plots.style import description
 from dlvc.studies.bench import curves, results
 from dlvc.studies.bench.curves import cold_start, fixed_and_per_image
 from dlvc.studies.bench.figure import bench_figure
@@ -108,6 +107,7 @@ def test_the_fixed_cost_and_the_cost_of_an_image_are_read_from_a_straight_line()
     assert per_image == pytest.approx(1e-4, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="this system does not tell the peak of memory"
 )
@@ -179,7 +179,7 @@ def test_a_stored_run_is_shown_as_it_was_printed(tmp_path, capsys):
 
 def test_the_figure_says_what_it_shows_and_on_which_machine():
     picture = bench_figure(record())
-    assert "a made-up CPU" in description(picture)
+    assert "a made-up CPU" in picture.description
     assert [each.get_text() for each in picture.axes[0].get_legend().get_texts()] == [
         "dlvc",
         "tutorial loop",
