@@ -33,8 +33,8 @@ LONGEST = (
     "notebooks/",
     "tests/training/",
     "tests/lessons/",
-    "tests/studies/",
-    "tests/experiments/",
+    "tests/widgets/",
+    "tests/data/",
 )
 
 # Before anything imports torch, which reads OMP_NUM_THREADS. Kernels and workers inherit these.
@@ -101,7 +101,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.hookimpl(tryfirst=True)  # before -k and the like take cells away
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, and run nothing if nbval's comparison has gone empty."""
-    items.sort(key=lambda item: [place not in item.nodeid for place in LONGEST])
+    items.sort(key=lambda item: [place not in item.nodeid.partition("::")[0] for place in LONGEST])
     config.stash[COMPARED] = count_compared(items)
     if is_below_floor(config):
         items.clear()

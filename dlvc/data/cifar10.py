@@ -14,13 +14,11 @@ import hashlib
 import io
 import tarfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dlvc.checks import brief
 from dlvc.data.batch_pickle import PickledArray, PickleError, read_pickle
@@ -53,17 +51,27 @@ class InvalidFileError(ValueError):
     """A file that is not what it should be; the message says which one and what is wrong."""
 
 
-@dataclass(frozen=True)
 class CifarFiles:
     """The content of one copy: batches 1-5 and the test batch one after the other.
 
-    images: (60000, 3, 32, 32) uint8. labels: (60000,) int64 in 0..9.
+    images: (60000, 3, 32, 32) uint8. labels: (60000,) int64 in 0..9. Both are made beforehand and
+    then filled, so that never two copies of all exist.
     verified: whether every byte matched an official digest.
     """
 
-    images: Tensor
-    labels: Tensor
-    verified: bool
+    def __init__(self, *, verified: bool) -> None:
+        count = IMAGES_PER_BATCH * len(BATCH_MD5)
+        self.images = torch.empty((count, 3, 32, 32), dtype=torch.uint8)
+        self.labels = torch.empty((count,), dtype=torch.int64)
+        self.verified = verified
+
+    def fill(self, name: str, content: bytes) -> None:
+        """Put the batch of this name into its place. Raises InvalidFileError for a wrong one."""
+        pixels, labels = _read_batch(name, content)
+        start = IMAGES_PER_BATCH * list(BATCH_MD5).index(name)
+        rows = slice(start, start + IMAGES_PER_BATCH)
+        self.images[rows].numpy()[...] = pixels.reshape(IMAGES_PER_BATCH, 3, 32, 32)
+        self.labels[rows] = torch.tensor(labels, dtype=torch.int64)
 
 
 def read_archive(path: Path, *, sha256: str) -> CifarFiles:
@@ -93,15 +101,14 @@ def read_folder(folder: Path) -> CifarFiles:
     """
     if (folder / META_NAME).is_file():
         _check_class_names(_read_bounded(folder / META_NAME, MAX_OTHER_BYTES))
-    filler = _Filler()
-    verified = True
+    files = CifarFiles(verified=True)
     for name, md5 in BATCH_MD5.items():
         content = _read_bounded(folder / name, MAX_BATCH_BYTES)
-        # MD5 is all that is published for these files. It tells a copy from the original; a forger
-        # can match it, so how a batch is read does not depend on it.
-        verified &= hashlib.md5(content, usedforsecurity=False).hexdigest() == md5
-        filler.add(name, content)
-    return filler.finish(verified=verified)
+        # MD5 is all that is published for these files. It tells a copy from the original; against
+        # a forger it is weak, so how a batch is read does not depend on it.
+        files.verified &= hashlib.md5(content, usedforsecurity=False).hexdigest() == md5
+        files.fill(name, content)
+    return files
 
 
 def _read_bounded(path: Path, limit: int) -> bytes:
@@ -115,7 +122,7 @@ def _read_bounded(path: Path, limit: int) -> bytes:
 
 
 def _read_members(file: io.BufferedReader, archive: str) -> CifarFiles:
-    filler = _Filler()
+    files = CifarFiles(verified=True)
     seen: set[str] = set()
     try:
         # "r|" reads the stream once from front to back: each batch is parsed as it comes by.
@@ -131,7 +138,7 @@ def _read_members(file: io.BufferedReader, archive: str) -> CifarFiles:
                 extracted = archive_file.extractfile(member)
                 content = extracted.read() if extracted is not None else b""
                 if name in BATCH_MD5:
-                    filler.add(name, content)
+                    files.fill(name, content)
                 elif name == META_NAME:
                     _check_class_names(content)
                 del content, extracted
@@ -140,7 +147,7 @@ def _read_members(file: io.BufferedReader, archive: str) -> CifarFiles:
     missing = [name for name in BATCH_MD5 if name not in seen]
     if missing:
         raise InvalidFileError(f"{archive} lacks {', '.join(missing)}.")
-    return filler.finish(verified=True)
+    return files
 
 
 class _Bounded:
@@ -173,25 +180,6 @@ def _expected_name(member: tarfile.TarInfo, archive: str) -> str:
             f"{archive}: {member.name} must have at most {limit:,} bytes; it has {member.size:,}."
         )
     return name
-
-
-class _Filler:
-    """An array made beforehand, into which batches are filled, so that never two copies of all exist."""
-
-    def __init__(self) -> None:
-        count = IMAGES_PER_BATCH * len(BATCH_MD5)
-        self.images = torch.empty((count, 3, 32, 32), dtype=torch.uint8)
-        self.labels = torch.empty((count,), dtype=torch.int64)
-
-    def add(self, name: str, content: bytes) -> None:
-        pixels, labels = _read_batch(name, content)
-        start = IMAGES_PER_BATCH * list(BATCH_MD5).index(name)
-        part = slice(start, start + IMAGES_PER_BATCH)
-        self.images[part].numpy()[...] = pixels.reshape(IMAGES_PER_BATCH, 3, 32, 32)
-        self.labels[part] = torch.tensor(labels, dtype=torch.int64)
-
-    def finish(self, *, verified: bool) -> CifarFiles:
-        return CifarFiles(images=self.images, labels=self.labels, verified=verified)
 
 
 def _unpickle(name: str, content: bytes) -> dict[bytes, Any]:

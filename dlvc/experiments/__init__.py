@@ -14,7 +14,6 @@ from dlvc.experiments.provenance import describe_device, git_commit, versions
 from dlvc.experiments.records import (
     REFERENCE_RECORDS,
     RunRecord,
-    check_records,
     load_record,
     load_records,
 )

@@ -1,6 +1,6 @@
 """ResNet18 with pre-trained weights and a new head.
 
-Knows no network: `weights` is a file or a state dict. `dlvc.data.download.resnet18_weights` fetches the usual file.
+Knows no network: `weights` is a file or a state dict. `dlvc.models.resnet18_weights` fetches the usual file.
 Source: He et al. 2015, table 1; implementation by torchvision.
 """
 

@@ -69,18 +69,18 @@ def attention_view(
         if two:
             axes.text(0, y, pane.place, fontsize=9.5, color=MUTED)
         drawing.square(pane.image, 0, y, pane.name)
-        for place, values, name in (
+        for column, values, name in (
             (1, pane.given, pane.given_title),
             (2, pane.taken, "Is attended to by"),
         ):
             if values is not None:
-                x = place * (SIDE + GAP)
+                x = column * (SIDE + GAP)
                 drawing.map(pane.image, values / top, x, y, name, ATTENTION_COLORS)
     if two:
         pairs = ((panes[0].given, panes[1].given), (panes[0].taken, panes[1].taken))
-        for place, (first, second) in enumerate(pairs, start=1):
+        for column, (first, second) in enumerate(pairs, start=1):
             if first is not None and second is not None:
-                x, y = place * (SIDE + GAP), 2 * tall + BAR
+                x, y = column * (SIDE + GAP), 2 * tall + BAR
                 values = 0.5 + (second - first) / (2 * top)
                 name = "Second minus first"
                 drawing.map(panes[1].image, values, x, y, name, DIFFERENCE_COLORS)
@@ -127,9 +127,8 @@ class _Drawing:
         scale, extent = np.linspace(0, 1, 256)[None], (0, width, y + 0.12, y)
         self.axes.imshow(scale, extent=extent, aspect="equal", cmap=colors)
         look = {"fontsize": 9, "va": "top"}
-        for place, align in ((0, "left"), (1, "right")):
-            value = 100 * (low + place * (high - low))
-            self.axes.text(place * width, y + 0.17, f"{value:.1f}", ha=align, **look)
+        for x, value, align in ((0, low, "left"), (width, high, "right")):
+            self.axes.text(x, y + 0.17, f"{100 * value:.1f}", ha=align, **look)
         self.axes.text(width / 2, y + 0.17, label, ha="center", **look)
 
     def thumbs(
@@ -146,8 +145,8 @@ class _Drawing:
             if column == 0:
                 middle = y + THUMB * self.ratio / 2
                 self.axes.text(x - 0.1, middle, f"{layer + 1}", ha="right", va="center", **look)
-            place = x + column * step
-            self.image(maps[layer, column], place, y, THUMB, cmap=ATTENTION_COLORS, vmin=0, vmax=1)
+            left = x + column * step
+            self.image(maps[layer, column], left, y, THUMB, cmap=ATTENTION_COLORS, vmin=0, vmax=1)
             if (layer, column) == chosen:
                 size = THUMB, THUMB * self.ratio
-                draw_frame(self.axes, (place, y), *size, color=SKY, line=1.7)
+                draw_frame(self.axes, (left, y), *size, color=SKY, line=1.7)

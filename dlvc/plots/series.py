@@ -90,7 +90,6 @@ def series_of(records: Iterable[RunRecord], *, tested: bool = False) -> list[Ser
 def learning_series(records: Iterable[RunRecord]) -> list[Series]:
     """The series that have parameters to learn and at least one epoch.
 
-
     Raises ValueError if there is none.
     """
     trained = [record for record in records if record.model["parameters"] and record.epochs]

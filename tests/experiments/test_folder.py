@@ -22,7 +22,7 @@ from dlvc.experiments.running import run_experiment
 from dlvc.training.checkpoint import AlreadyRunningError, CheckpointFolder
 
 QUICK = {"epochs": 1, "train_size": 20, "evaluation_size": 20, "device": "cpu"}
-RECORD = next(each for each in load_records() if each.key == "deep-cnn")
+RECORD = next(record for record in load_records() if record.key == "deep-cnn")
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_the_table_of_epochs_has_every_number_of_every_epoch():
     table = epochs_table([RECORD, replace(RECORD, epochs=RECORD.epochs[:2])])
     assert len(table) == len(RECORD.epochs) + 2
     first = table[table["run"] == 1]
-    assert first["validation_loss"].tolist() == [each.validation_loss for each in RECORD.epochs]
+    assert first["validation_loss"].tolist() == [epoch.validation_loss for epoch in RECORD.epochs]
     assert set(first["batch_size"]) == {64}
     assert pd.isna(table.get("model.depth", pd.Series([None]))).all()
 

@@ -20,7 +20,7 @@ def test_a_record_comes_back_from_its_file_unchanged(tmp_path):
     record = make_run()
     path = save_record(record, tmp_path / "run.json")
     assert load_record(path) == record
-    assert [each.name for each in tmp_path.iterdir()] == ["run.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_accuracies_are_read_from_the_counts():
@@ -39,7 +39,7 @@ def test_per_image_correctness_comes_back_bit_by_bit():
 def test_records_are_sorted_by_file_name_and_a_missing_folder_is_empty(tmp_path):
     for name, seed in (("b.json", 1), ("a.json", 0)):
         save_record(make_run(seed=seed), tmp_path / name)
-    assert [each.seed for each in load_records(tmp_path)] == [0, 1]
+    assert [record.seed for record in load_records(tmp_path)] == [0, 1]
     assert load_records(tmp_path / "absent") == []
 
 

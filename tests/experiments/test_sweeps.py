@@ -79,8 +79,8 @@ def test_a_part_that_was_ended_goes_on_and_trains_nothing_twice(runs, monkeypatc
     assert command_line.main(part) == 0
     assert passes == [(0, 1), (0, 2), (2, 1), (2, 2)]
     assert capsys.readouterr().out.count("finished before, nothing is trained") == 3
-    assert sorted(each.seed for each in load_records(runs)) == [0, 2]
-    assert not any(each.interrupted for each in load_records(runs))
+    assert sorted(record.seed for record in load_records(runs)) == [0, 2]
+    assert not any(record.interrupted for record in load_records(runs))
 
 
 def test_a_run_that_fails_is_named_and_does_not_end_the_others(runs, monkeypatch, capsys):
@@ -95,7 +95,7 @@ def test_a_run_that_fails_is_named_and_does_not_end_the_others(runs, monkeypatch
     assert command_line.main(["train", "simple-cnn", "--seeds", "2", *SMALL]) == 2
     error = capsys.readouterr().err
     assert "dlvc: simple-cnn with seed 0 failed: no model of this seed" in error
-    assert [each.seed for each in load_records(runs)] == [1]
+    assert [record.seed for record in load_records(runs)] == [1]
 
 
 def test_the_status_is_that_of_what_went_wrong_and_a_stop_ends_the_list():

@@ -81,7 +81,7 @@ def test_tables_come_in_three_styles(style, line):
 def test_the_result_table_is_in_the_order_of_the_registry():
     records = load_records(REFERENCE_RECORDS)
     ordered = in_registry_order(records[::-1])
-    keys = [each.key for each in ordered]
+    keys = [record.key for record in ordered]
     assert keys == sorted(keys, key=list(EXPERIMENTS).index)
     assert len(ordered) == len(records)
 
@@ -94,36 +94,38 @@ def test_the_comparison_table_has_the_reports_numbers_and_the_means_of_the_recor
     table = comparison_table(records).set_index("models")
     row = table.loc["Simple CNN → Deep CNN"]
     assert row["report"] == "0.273 → 0.463"
-    accuracies = [each.test.accuracy for each in records if each.key == "simple-cnn"]
+    accuracies = [record.test.accuracy for record in records if record.key == "simple-cnn"]
     assert row["here"].startswith(f"{sum(accuracies) / len(accuracies):.3f}")
     assert comparison_table([])["here"].tolist() == ["- → -"] * 5
 
 
 def test_runs_on_different_numbers_of_images_are_not_compared():
     records = [
-        each for each in load_records(REFERENCE_RECORDS) if each.key in ("simple-cnn", "deep-cnn")
+        record
+        for record in load_records(REFERENCE_RECORDS)
+        if record.key in ("simple-cnn", "deep-cnn")
     ]
     shorter = [
-        replace(each, config={**each.config, "train_size": 8_000})
-        if each.key == "deep-cnn"
-        else each
-        for each in records
+        replace(record, config={**record.config, "train_size": 8_000})
+        if record.key == "deep-cnn"
+        else record
+        for record in records
     ]
     row = comparison_table(shorter).set_index("models").loc["Simple CNN → Deep CNN"]
     assert (row["here"], row["images x epochs"]) == ("- → -", "-")
 
 
 def test_the_protocol_table_has_a_row_for_each_experiment_and_keeps_the_protocols_apart():
-    records = [each for each in load_records(REFERENCE_RECORDS) if each.key == "simple-cnn"]
+    records = [record for record in load_records(REFERENCE_RECORDS) if record.key == "simple-cnn"]
     options = {**records[0].model, "options": {"dropout": 0.0}}
     recipe = [replace(records[0], protocol="tuned", model=options)]
     table = protocol_table(records[1:] + recipe).set_index("Model")
-    assert list(table.index) == [each.title for each in EXPERIMENTS.values()]
+    assert list(table.index) == [experiment.title for experiment in EXPERIMENTS.values()]
     row = table.loc["Simple CNN"]
     assert row["report"] == "0.273"
     assert row["tuned"] == f"{records[0].test.accuracy:.3f}"
     assert row["tuned: runs, images x epochs"] == "1, 40,000 x 10"
-    mean = sum(each.test.accuracy for each in records[1:]) / len(records[1:])
+    mean = sum(record.test.accuracy for record in records[1:]) / len(records[1:])
     assert row["report protocol"].startswith(f"{mean:.3f} ±")
     assert table.loc["Deep CNN", "tuned"] == "-"
 
@@ -135,7 +137,7 @@ def with_stem(record, stem):
 
 def test_runs_with_another_option_have_a_row_of_their_own_and_no_number_of_the_report():
     records = load_records(REFERENCE_RECORDS)
-    run = next(each for each in records if each.key == "deep-vit-residual")
+    run = next(record for record in records if record.key == "deep-vit-residual")
     other = replace(with_stem(run, "convolution"), protocol="tuned")
     table = protocol_table([*records, other]).set_index("Model")
     assert len(table) == len(EXPERIMENTS) + 1
@@ -147,8 +149,8 @@ def test_runs_with_another_option_have_a_row_of_their_own_and_no_number_of_the_r
 
 def test_runs_with_another_option_do_not_count_in_a_comparison():
     records = load_records(REFERENCE_RECORDS)
-    run = next(each for each in records if each.key == "deep-vit-residual")
-    worse = replace(run, test=next(each.test for each in records if each.key == "majority"))
+    run = next(record for record in records if record.key == "deep-vit-residual")
+    worse = replace(run, test=next(record.test for record in records if record.key == "majority"))
     with_worse = comparison_table([*records, with_stem(worse, "convolution")])
     assert with_worse.equals(comparison_table(records))
 
@@ -163,13 +165,13 @@ def from_weights(record, weights):
 
 def test_runs_from_other_weights_are_not_pooled_and_have_no_number_of_the_report():
     runs = load_records(REFERENCE_RECORDS / "class")
-    tiny = next(each for each in runs if each.key == "resnet18")
-    plain = next(each for each in runs if each.key == "resnet18-plain")
+    tiny = next(record for record in runs if record.key == "resnet18")
+    plain = next(record for record in runs if record.key == "resnet18-plain")
     row = comparison_table([tiny, plain]).iloc[-1]
     assert row["here"] == f"{plain.test.accuracy:.3f} → {tiny.test.accuracy:.3f}"
     assert row["images x epochs"] == "10,000 x 3, Tiny-ImageNet-200 weights"
     assert comparison_table([from_weights(tiny, "ImageNet"), plain]).iloc[-1]["here"] == "- → -"
-    random = [from_weights(each, "random") for each in (tiny, plain)]
+    random = [from_weights(record, "random") for record in (tiny, plain)]
     assert comparison_table(random).iloc[-1]["images x epochs"] == "10,000 x 3, random start"
     both = comparison_table([tiny, plain, *random]).iloc[-1]
     assert both["images x epochs"] == "10,000 x 3, Tiny-ImageNet-200 weights"
@@ -180,8 +182,8 @@ def test_runs_from_other_weights_are_not_pooled_and_have_no_number_of_the_report
 
 
 def test_the_table_of_a_setting_has_a_row_for_each_value_in_rising_order():
-    records = [each for each in load_records(REFERENCE_RECORDS) if each.key == "simple-cnn"]
-    larger = [replace(each, config={**each.config, "batch_size": 9}) for each in records]
+    records = [record for record in load_records(REFERENCE_RECORDS) if record.key == "simple-cnn"]
+    larger = [replace(record, config={**record.config, "batch_size": 9}) for record in records]
     table = setting_table(records + larger, "batch_size")
     assert table["Batch size"].tolist() == [9, 64]
     assert table["runs"].tolist() == [3, 3]

@@ -77,7 +77,7 @@ def read_prediction_file(content: bytes) -> None:
     path.write_bytes(content)
     guesses = list(predictions.load_predictions(path).predictions.values())
     for choices in (False, True):
-        predictions.calibration(guesses, choices=choices)
+        predictions.guess_calibration(guesses, choices=choices)
 
 
 def read_trace_file(content: bytes) -> None:

@@ -28,16 +28,12 @@ def path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return path
 
 
-def test_they_are_found_in_the_cache_of_torch_hub(path):
+def test_they_are_found_in_the_cache_of_torch_hub_and_damaged_ones_set_aside(path):
     path.write_bytes(CONTENT)
     assert resnet18_weights() == path
-    assert describe_weights().splitlines()[1:] == [
-        "  ~/torch/hub/checkpoints/resnet18-f37072fd.pth",
-        "    verified",
-    ]
-
-
-def test_a_damaged_file_is_named_and_set_aside(path):
+    assert describe_weights().endswith(
+        "\n  ~/torch/hub/checkpoints/resnet18-f37072fd.pth\n    verified"
+    )
     path.write_bytes(CONTENT[:-1] + b"x")
     assert describe_weights().endswith("    damaged; it is set aside and fetched again when needed")
     with pytest.raises(DownloadError, match=r"resnet18-f37072fd\.pth\.bad"):

@@ -18,26 +18,26 @@ def test_runs_that_differ_in_the_seed_are_one_series(make_run):
 
 def test_series_follow_the_registry_whatever_the_order_of_records(all_runs):
     forward, backward = series_of(all_runs), series_of(all_runs[::-1])
-    assert [each.key for each in forward] == [each.key for each in backward]
+    assert [entry.key for entry in forward] == [entry.key for entry in backward]
     assert forward[0].key == "majority"
     assert forward[-1].key == "resnet18-plain"
 
 
 def test_only_what_differs_is_named_in_a_label(make_run):
     report, tuned = make_run("deep-cnn"), make_run("deep-cnn", protocol="tuned")
-    assert [each.label for each in series_of([report, tuned])] == [
+    assert [entry.label for entry in series_of([report, tuned])] == [
         "Deep CNN, report protocol",
         "Deep CNN, tuned protocol",
     ]
     cifar = make_run("deep-cnn", data={**report.data, "title": "CIFAR-10", "digest": "c"})
-    labels = {each.label for each in series_of([report, cifar])}
+    labels = {entry.label for entry in series_of([report, cifar])}
     assert labels == {"Deep CNN, Sketch-10", "Deep CNN, CIFAR-10"}
 
 
 def test_profiles_other_than_full_are_named_and_long_labels_wrapped(make_run):
     full, short = make_run("deep-cnn"), make_run("deep-cnn", profile="class")
     long = make_run("resnet18-plain", title="ResNet18 (no augmentation) (Tiny-ImageNet weights)")
-    labels = [each.label for each in series_of([full, short, long])]
+    labels = [entry.label for entry in series_of([full, short, long])]
     assert labels[:2] == ["Deep CNN", "Deep CNN, class profile"]
     assert labels[2] == "ResNet18 (no augmentation,\nTiny-ImageNet weights)"
 
@@ -52,20 +52,20 @@ def test_a_second_series_of_a_model_has_hollow_markers(make_run):
 def test_runs_with_other_settings_are_not_averaged_and_their_labels_say_which(make_run):
     run = make_run("deep-cnn")
     other = make_run("deep-cnn", 1, config={**run.config, "learning_rate": 1.0})
-    labels = [each.label for each in series_of([run, other, make_run("deep-vit")])]
+    labels = [entry.label for entry in series_of([run, other, make_run("deep-vit")])]
     assert labels == ["Deep CNN, learning_rate 0.001", "Deep CNN, learning_rate 1.0", "Deep ViT"]
 
 
 def test_runs_without_a_test_are_left_out_where_the_test_is_drawn(make_run):
     runs = [make_run("deep-cnn"), make_run("simple-cnn", test=None, interrupted=True)]
-    assert [each.key for each in series_of(runs, tested=True)] == ["deep-cnn"]
+    assert [entry.key for entry in series_of(runs, tested=True)] == ["deep-cnn"]
     with pytest.raises(ValueError, match="at least one record with a test result; got none"):
         series_of(runs[1:], tested=True)
 
 
 def test_only_models_that_learn_have_learning_curves(make_run):
     runs = [make_run("majority"), make_run("deep-cnn"), make_run("deep-vit", epochs=())]
-    assert [each.key for each in learning_series(runs)] == ["deep-cnn"]
+    assert [entry.key for entry in learning_series(runs)] == ["deep-cnn"]
     with pytest.raises(ValueError, match="at least one epoch; got none"):
         learning_series(runs[:1])
 

@@ -31,12 +31,8 @@ CHANGES = 20  # of each control in the browser
 CELLS = [
     """import torch
 from dlvc.data import load_data
-from dlvc.widgets import TrainingPanel
-from dlvc.widgets.explorers.augmentation import augmentation_explorer
-from dlvc.widgets.explorers.kernel import kernel_explorer
-from dlvc.widgets.explorers.layer_size import layer_explorer
-from dlvc.widgets.explorers.positions import position_explorer
-from dlvc.widgets.explorers.schedule import schedule_explorer
+from dlvc.widgets import TrainingPanel, augmentation_explorer, kernel_explorer, layer_explorer
+from dlvc.widgets import position_explorer, schedule_explorer
 
 data = load_data("sketch10", sizes=(2_000, 500, 500), quiet=True)
 panel = TrainingPanel("deep-cnn", data, profile="smoke")

@@ -199,6 +199,7 @@ REFUSED = [
     ("explanation.share_on_object(-MAPS[:, 0], MASKS, (8, 8))", "got -0.0156", "from 0 up", "clamp"),
     # exercises
     ("exercises_of('02_cnns').convolve.hint(4)", "got 4", "from 1 to 3", "Try 1"),
+    ("exercises_of('2')", "got '2'", "one of 01_data, 02_cnns", "notebook must be"),
     # widgets
     ("widgets.AttentionViewer(VIT, IMAGES, layer=2)", "got 2", "from 1 to 1", "layer must be"),
     ("widgets.AttentionViewer(VIT, IMAGES, patch=(9, 1))", "got (9, 1)", "from 1 to 8", "patch must be"),

@@ -82,13 +82,15 @@ def mark_guess(picture: Picture, prediction: Prediction, *, axis: str, label: st
         marked = [text + sign if text.startswith(wanted) else text for text in texts]
         ruler.set_ticks(ruler.get_ticklocs(), marked)
     else:
-        span = axes.axvspan if axis == "x" else axes.axhspan
         look = {"facecolor": PURPLE, "alpha": 0.2, "hatch": "//", "edgecolor": PURPLE, "zorder": 0}
-        span(*prediction.guess, **look, label=GUESS)
-        at = {"x": (prediction.guess[0], 1.0), "y": (1.0, prediction.guess[0])}[axis]
-        where = axes.get_xaxis_transform() if axis == "x" else axes.get_yaxis_transform()
-        side = {"x": {"ha": "left", "va": "bottom"}, "y": {"ha": "right", "va": "bottom"}}[axis]
-        axes.text(*at, f"{GUESS}: {prediction.name}", transform=where, fontsize=9, **side)
+        text = {"s": f"{GUESS}: {prediction.name}", "fontsize": 9, "va": "bottom"}
+        low, high = prediction.guess
+        if axis == "x":
+            axes.axvspan(low, high, **look, label=GUESS)
+            axes.text(low, 1.0, **text, transform=axes.get_xaxis_transform())
+        else:
+            axes.axhspan(low, high, **look, label=GUESS)
+            axes.text(1.0, low, **text, transform=axes.get_yaxis_transform(), ha="right")
     return set_description(
         picture, f"{picture.description} {GUESS.capitalize()}: {guess_in_words(prediction)}."
     )

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
+from scipy.stats import binomtest
 
 from dlvc.checks import brief, check_choice
 from dlvc.files import explained_write, runs_folder, write_whole
-from dlvc.statistics import wilson_interval
 
 FORMAT_VERSION = 1
 SURE = 0.8  # how often a range should hold the number
@@ -196,7 +196,7 @@ def guess_calibration(
 ) -> GuessCalibration | None:
     """The calibration of the resolved ranges, or of the resolved choices; None if there is none.
 
-    Source: the score is Brier 1950.
+    Source: the score is Brier 1950; the interval Wilson 1927, as scipy computes it.
     """
     resolved = [guess for guess in predictions if guess.resolved and bool(guess.choices) == choices]
     if not resolved:
@@ -204,11 +204,11 @@ def guess_calibration(
     right = np.array([guess.right for guess in resolved], dtype=float)
     sure = np.array([guess.confidence if choices else SURE for guess in resolved])
     hits = int(right.sum())
-    share = wilson_interval(hits, len(resolved))
+    share = binomtest(hits, len(resolved)).proportion_ci(method="wilson")
     return GuessCalibration(
         count=len(resolved),
         right=hits,
         stated=float(sure.mean()),
-        interval=(share.low, share.high),
+        interval=(float(share.low), float(share.high)),
         brier=float(np.square(sure - right).mean()),
     )

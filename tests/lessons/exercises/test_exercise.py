@@ -15,7 +15,7 @@ import torch
 from IPython.core.formatters import DisplayFormatter
 from tags import Tags
 
-from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES, judges
+from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES, exercises_of, judges
 from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Note
 from dlvc.lessons.notebooks import NOTEBOOKS
@@ -294,6 +294,14 @@ def test_a_misspelt_name_is_answered_with_the_names_there_are(check: Check) -> N
     ):
         check.smal(42)
     assert dir(check) == ["other", "small"]
+
+
+def test_the_check_of_a_notebook_has_its_exercises_and_stays_the_same() -> None:
+    assert dir(exercises_of("06_silent_bugs")) == sorted(
+        exercise.name
+        for exercise in (*BESIDE_THE_TEXT["06_silent_bugs"], *EXERCISES["06_silent_bugs"])
+    )
+    assert exercises_of("02_cnns") is exercises_of("02_cnns")
 
 
 def test_the_list_says_how_hard_how_long_and_what_is_done(check: Check) -> None:
