@@ -286,7 +286,6 @@ def train_experiments(options: argparse.Namespace) -> int:
         run_experiment,
         run_jobs,
     )
-    from dlvc.models import option_fields
     from dlvc.training import processes_of_torchrun, stopped_by_sigterm
 
     # What is wrong is said before any data are loaded.
@@ -307,7 +306,7 @@ def train_experiments(options: argparse.Namespace) -> int:
 
     def options_of(key: str) -> dict[str, Any]:
         """The options for one model: with --all those of the given ones that it has."""
-        known = option_fields(EXPERIMENTS[key].model)
+        known = EXPERIMENTS[key].option_fields
         return {n: model_options[n] for n in model_options if n in known or not options.all}
 
     for key in keys:
