@@ -24,7 +24,6 @@ from dlvc.lessons.guesses import store as predictions
 from dlvc.experiments import records
 from dlvc.experiments import folder as run_files
 from dlvc.experiments import running
-from dlvc.studies import scaling
 from dlvc.experiments import sweeps
 from dlvc.lessons.silent_bugs import traces
 from dlvc.training import evaluation
@@ -116,7 +115,6 @@ REFUSED = [
     # sweeps and several processes
     ("sweeps.jobs_of_shard(['a'], [0], '0/4')", "got '0/4'", "i from 1 to n", "such as 2/8"),
     ("sweeps.jobs_of_shard(['a'], [0], 2)", "got 2", "i from 1 to n", "such as 2/8"),
-    ("scaling.sum_seconds(0, 1, 1.0, 1.0)", "got 0", "at least 1", "Try 2"),
     # models
     ("cnn.SimpleCNN(dropout=1.5)", "got 1.5", "from 0 to 1", "Try 0.5"),
     ("cnn.DeepCNN(num_classes=0)", "got 0", "at least 1", "Try 10"),

@@ -7,7 +7,6 @@ from dlvc import __main__ as command_line
 from dlvc.experiments.registry import EXPERIMENTS, config_for
 from dlvc.experiments.running import run_experiment
 from dlvc.lessons.notebooks import NOTEBOOKS
-from dlvc.studies import scaling
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -16,12 +15,11 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 def test_every_table_is_what_its_command_prints(capsys, monkeypatch):
     monkeypatch.chdir(PROJECT)
     tables = re.findall(
-        r"<!-- [\w ]+: python -m (dlvc\S*) (.*?) -->\n(.*?)\n<!-- end", README, re.DOTALL
+        r"<!-- [\w ]+: python -m dlvc (.*?) -->\n(.*?)\n<!-- end", README, re.DOTALL
     )
-    assert len(tables) == 10
-    for module, command, shown in tables:
-        run = {"dlvc": command_line.main, "dlvc.studies.scaling": scaling.main}[module]
-        assert not run(command.split())
+    assert len(tables) == 9
+    for command, shown in tables:
+        assert not command_line.main(command.split())
         assert shown == capsys.readouterr().out.strip()
 
 
