@@ -8,7 +8,6 @@ Knows no model and no data. Read `plots.py` next for pictures of records.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import html
 import json
 import os
@@ -22,9 +21,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dlvc import stored
 from dlvc.checks import brief, check_kind
-from dlvc.experiments.record_content import ContentError, check_content, refuse_constant
-from dlvc.files import PROJECT, write_whole
+from dlvc.experiments.record_content import check_content
+from dlvc.files import PROJECT
 from dlvc.metrics import accuracy, mean_per_class_accuracy
 from dlvc.training import EpochRecord
 
@@ -106,28 +106,13 @@ class RunRecord:
         return self.epochs[self.best_epoch - 1]
 
 
-def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
+def record_from_json(text: str | bytes, *, origin: str = "record") -> RunRecord:
     """The record written in `text`. `origin` names it in errors.
 
     Raises ValueError if it is no record, or one of a newer format.
     """
-    try:
-        fields = json.loads(text, parse_constant=refuse_constant)
-        version = fields["format_version"]
-        if version > FORMAT_VERSION:
-            raise ValueError(
-                f"{origin} has format {version}; this dlvc reads formats up to {FORMAT_VERSION}. Update the project."
-            )
-        fields["epochs"] = tuple(EpochRecord(**each) for each in fields["epochs"])
-        for split in ("validation", "test"):
-            fields[split] = fields[split] and EvaluationRecord(**fields[split])
-        record = RunRecord(**fields)
-        check_content(record)
-        return record
-    except (KeyError, TypeError, ContentError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(
-            f"{origin} is not a run record of dlvc: {error}. Delete it or train again."
-        ) from error
+    remedy = "Delete it or train again."
+    return stored.read(text, RunRecord, origin, "run record of dlvc", remedy, check_content)
 
 
 def load_record(path: Path | str) -> RunRecord:
@@ -138,26 +123,18 @@ def load_record(path: Path | str) -> RunRecord:
         raise FileNotFoundError(
             f"no record at {path}. Give a file runs/*.json, which each training leaves."
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path.name} is not a run record of dlvc: it is no text. Delete it or train again."
-        ) from error
-    return record_from_json(text, origin=path.name)
+    return record_from_json(path.read_bytes(), origin=path.name)
 
 
 def load_records(folder: Path | str = REFERENCE_RECORDS) -> list[RunRecord]:
     """All records in `folder`, sorted by file name; an empty list if there is no such folder."""
     check_kind("folder", folder, (str, Path), "Give the path of a folder.")
-    folder = Path(folder)
-    return [load_record(path) for path in sorted(folder.glob("*.json"))]
+    return [load_record(path) for path in sorted(Path(folder).glob("*.json"))]
 
 
 def save_record(record: RunRecord, path: Path) -> Path:
     """`path`, after writing the record there whole or not at all. Raises CannotWriteError."""
-    write_whole(path, (json.dumps(dataclasses.asdict(record), indent=1) + "\n").encode())
-    return path
+    return stored.save(record, path)
 
 
 # The columns of the report's Table 1, each with how to read it from a record.

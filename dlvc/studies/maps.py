@@ -8,17 +8,15 @@ The reference in figures/records/explanations/ was made from the weights of two 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from dlvc import stored
 from dlvc.data import Split, load_data, to_float
 from dlvc.experiments import REFERENCE_RECORDS, load_record, load_run
-from dlvc.files import write_whole
 from dlvc.inspection import (
     ORDERS,
     DeletionCurve,
@@ -230,24 +228,12 @@ def rounded(values: Tensor | tuple[float, ...]) -> list[float]:
     return [round(float(value), 4) for value in values]
 
 
-def save_map_tests(tests: MapTests, path: Path) -> Path:
-    """Write the measurement as JSON and return its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(dataclasses.asdict(tests), indent=1) + "\n").encode())
-    return path
-
-
 def load_map_tests(name: str, folder: Path = FOLDER) -> MapTests:
-    """The stored measurement called `name`. Raises FileNotFoundError naming what there is."""
-    path = folder / f"{name}.json"
-    if not path.is_file():
-        there = ", ".join(sorted(each.stem for each in folder.glob("*.json"))) or "none"
-        raise FileNotFoundError(f"no measurement called {name!r}; there is {there}.")
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    for key in ("lead", "beyond", "likeness", "on_object"):
-        if fields[key] is not None:
-            fields[key] = {name: Interval(*values) for name, values in fields[key].items()}
-    return MapTests(**fields)
+    """The stored measurement called `name`.
+
+    Raises FileNotFoundError naming what there is, ValueError for a file that is no measurement.
+    """
+    return stored.load_named(name, folder, MapTests, "measurement", "Measure again.")
 
 
 def main() -> None:
@@ -271,7 +257,7 @@ def main() -> None:
         models[which] = load_run(path)
     split = data.test.first(options.images)
     tests = measure_maps(models["vit"], models["cnn"], split, data=data.title, models=names)
-    print(save_map_tests(tests, FOLDER / f"{options.name}.json").name)
+    print(stored.save(tests, FOLDER / f"{options.name}.json").name)
 
 
 if __name__ == "__main__":

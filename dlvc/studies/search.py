@@ -12,8 +12,6 @@ test holds the two together. Needs the extra `search` (Optuna).
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +23,11 @@ try:
 except ImportError as error:
     raise ImportError("a search needs Optuna: pip install -e '.[search]'.") from error
 
+from dlvc import stored
 from dlvc.checks import brief, check_whole
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import EXPERIMENTS, REFERENCE_RECORDS, build_model
-from dlvc.files import write_whole
 from dlvc.training import NonFiniteLoss, pick_device, pick_precision, train
 
 FOLDER = REFERENCE_RECORDS / "search"
@@ -70,10 +68,7 @@ def load_trials(key: str, folder: Path = FOLDER) -> list[Trial]:
     path = folder / f"{key}.json"
     if not path.is_file():
         return []
-    try:
-        return [Trial(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} does not hold trials of a search: {error}.") from error
+    return stored.load(path, list[Trial], "list of trials of a search", "Name another folder.")
 
 
 def comparable(key: str, data: ImageData, precision: str, folder: Path) -> list[Trial]:
@@ -127,8 +122,7 @@ def run_trial(
 
 def add_trial(key: str, trial: Trial, folder: Path = FOLDER) -> None:
     """Write the trial behind those that are stored."""
-    trials = [dataclasses.asdict(each) for each in (*load_trials(key, folder), trial)]
-    write_whole(folder / f"{key}.json", json.dumps(trials, indent=1).encode())
+    stored.save([*load_trials(key, folder), trial], folder / f"{key}.json")
     print(f"{key}: {trial.validation_accuracy:.4f} after {trial.epochs} epochs, {trial.settings}")
 
 

@@ -9,8 +9,6 @@ writes figures/records/studies/NAME.json; runs that are there already are not ma
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -21,10 +19,10 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from dlvc import stored
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import REFERENCE_RECORDS, build_model
-from dlvc.files import write_whole
 from dlvc.inspection import calibration, shift_consistency
 from dlvc.training import EpochRecord, evaluate, predict, train
 
@@ -202,7 +200,9 @@ def load_study(name: str, folder: Path = FOLDER) -> list[StudyRun]:
     path = folder / f"{name}.json"
     if not path.is_file():
         return []
-    return [StudyRun(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    return stored.load(
+        path, list[StudyRun], "list of runs of a study", "Delete it or run them again."
+    )
 
 
 def run_study(study: Study, data: ImageData, seeds: int, folder: Path = FOLDER) -> list[StudyRun]:
@@ -221,8 +221,7 @@ def run_study(study: Study, data: ImageData, seeds: int, folder: Path = FOLDER) 
             if any((each.settings, each.seed) == (settings, seed) for each in runs):
                 continue
             runs.append(rounded(run_arm(study, arm, data, seed)))
-            text = json.dumps([dataclasses.asdict(each) for each in runs], indent=1)
-            write_whole(folder / f"{study.name}.json", text.encode())
+            stored.save(runs, folder / f"{study.name}.json")
             newest = runs[-1]
             print(f"{study.name}: {newest.label}, seed {seed}, {newest.accuracy:.3f}", flush=True)
     return runs

@@ -107,7 +107,7 @@ def test_records_are_sorted_by_file_name_and_a_missing_folder_is_empty(tmp_path)
     ("text", "message"),
     [
         ("", "run.json is not a run record"),
-        ("{}", "not a run record of dlvc: 'format_version'"),
+        ("{}", "not a run record of dlvc: .* missing required field `key`"),
         ('{"format_version": 1}', "not a run record"),
         ('{"format_version": 99}', "has format 99; this dlvc reads formats up to 2"),
     ],
@@ -133,7 +133,7 @@ def test_a_number_without_end_is_no_result(tmp_path, number):
     fields = json.loads(path.read_text(encoding="utf-8"))
     fields["train_seconds"] = 12345.678
     path.write_text(json.dumps(fields).replace("12345.678", number), encoding="utf-8")
-    with pytest.raises(ValueError, match="train_seconds must be of type float"):
+    with pytest.raises(ValueError, match=r"(too large|out of range).*train_seconds"):
         load_record(path)
 
 

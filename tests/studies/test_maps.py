@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from dlvc import stored
 from dlvc.data import ImageData, Split
 from dlvc.inspection.attention import attention_maps, class_relevance, readout_row, relevance_shares
 from dlvc.inspection.explanation import share_on_object
@@ -21,7 +22,6 @@ from dlvc.studies.maps import (
     contrast,
     load_map_tests,
     measure_maps,
-    save_map_tests,
     vit_maps,
 )
 
@@ -90,7 +90,7 @@ def test_without_masks_nothing_is_said_of_objects(models, split):
 
 
 def test_a_measurement_is_read_back_as_it_was_stored(measured, tmp_path):
-    save_map_tests(measured, tmp_path / "mine.json")
+    stored.save(measured, tmp_path / "mine.json")
     assert load_map_tests("mine", tmp_path) == measured
     with pytest.raises(FileNotFoundError, match="no measurement called 'yours'; there is mine"):
         load_map_tests("yours", tmp_path)

@@ -179,7 +179,7 @@ REFUSED = [
     ("running.run_experiment('simple-cnn', sketches, QUICK, protocol='best')", "'best'", "report", "Try"),
     ("running.run_experiment('resnet18', sketches, QUICK, weights=3)", "got 3", "str or Path", "Give"),
     # records and tables
-    ("records.record_from_json('[]')", "list indices", "not a run record", "Delete it or train again"),
+    ("records.record_from_json('[]')", "got `array`", "not a run record", "Delete it or train again"),
     ("records.record_from_json('[' * 100_000)", "recursion", "not a run record", "Delete it"),
     ("records.record_from_json('{\"format_version\": NaN}')", "NaN", "not a run record", "Delete it"),
     ("records.load_records(3)", "got 3", "str or Path", "Give the path of a folder"),

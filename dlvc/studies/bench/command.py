@@ -7,6 +7,7 @@ import argparse
 
 def run_bench(options: argparse.Namespace) -> None:
     """Measure the loops, write the record, and print its table; or print that of a record."""
+    from dlvc import stored
     from dlvc.data import load_data
     from dlvc.experiments import format_table
     from dlvc.studies.bench import results
@@ -34,7 +35,7 @@ def run_bench(options: argparse.Namespace) -> None:
     data = load_data("sketch10", sizes=(20_000, 64, 64), quiet=True)
 
     def keep(found: dict) -> None:
-        results.save_bench(found, options.output)
+        stored.save(found, options.output)
 
     results.run_bench(data, tuple(options.models or MODELS), options.rounds, keep)
     benches = results.load_benches(options.output)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import statistics
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
+from dlvc import stored
 from dlvc.data import ImageData
 from dlvc.experiments import REFERENCE_RECORDS, describe_device, git_commit, versions
-from dlvc.files import write_whole
 from dlvc.studies.bench.curves import batch_size_curve, cold_start, data_size_curve, thread_curve
 from dlvc.studies.bench.limits import best_kind, measure_kinds, own_kind
 from dlvc.studies.bench.loops import ARMS
@@ -66,31 +65,43 @@ def peer_versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in needed}
 
 
-def save_bench(found: dict, path: Path) -> None:
-    """Write what was measured as JSON."""
-    write_whole(path, json.dumps(found, indent=1).encode())
+class Measured(TypedDict):
+    """What `measure_model` and `measure_kinds` measured of one model; seconds by loop, or by kind of step."""
+
+    steps: int
+    workers: int
+    largest_loss_difference: float
+    seconds_per_step: dict[str, list[float]]
+    seconds_per_large_step: dict[str, list[float]] | None
+    host_syncs: int | None
+    step_kinds: dict[str, float]
+    own_kind: str
 
 
-def load_benches(path: Path) -> list[dict]:
-    """What `save_bench` wrote into the file, or into the files of the folder, in the order of their names.
+class Bench(TypedDict):
+    """The record of one run of the bench. Models and curves stand under the key of their experiment."""
+
+    started: str
+    device: dict[str, Any]
+    versions: dict[str, str]
+    git_commit: str
+    data: str
+    rounds: int
+    cold_start: dict[str, float | None]
+    models: dict[str, Measured]
+    curves: dict[str, dict[str, dict[str, list[float]] | None]]
+
+
+def load_benches(path: Path) -> list[Bench]:
+    """The record in the file, or those in the files of the folder, in the order of their names.
 
     Raises FileNotFoundError if there is none, ValueError if one is no such record.
     """
     paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not paths or not paths[0].is_file():
         raise FileNotFoundError(f"there is no record of the bench at {path}. Try {BENCH_RECORDS}.")
-    found = []
-    for each in paths:
-        try:
-            record = json.loads(each.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{each} is not JSON: {error}.") from error
-        if not isinstance(record, dict) or not {"models", "curves", "cold_start"} <= set(record):
-            raise ValueError(
-                f"{each} is no record of the bench. `python -m dlvc bench --output FILE` writes one."
-            )
-        found.append(record)
-    return found
+    remedy = "`python -m dlvc bench --output FILE` writes one."
+    return [stored.load(path, Bench, "record of the bench", remedy) for path in paths]
 
 
 ALIKE: dict[str, Callable[[dict], Any]] = {

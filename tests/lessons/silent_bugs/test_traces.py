@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,17 +48,19 @@ def test_no_description_names_its_case():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"train_loss": []}, "train_loss must be a list of at least one number"),
+        ({"train_loss": []}, "train_loss must have at least one epoch"),
         ({"validation_loss": [2.0]}, "validation_loss must be a list of 6 numbers"),
         ({"step_losses": [2.3]}, "a step for each of 6 epochs"),
         ({"kept_epoch": 7}, "kept_epoch must be a whole number from 1 to 6; got 7"),
         ({"answers": [[0.1, 0.2]]}, "an entry of answers must be a list of 3 numbers"),
-        ({"test_accuracy": "0.5"}, "table row must be a list of 2 numbers"),
-        ({"attention_map": 8}, "attention_map must be a list of 2 numbers"),
+        ({"test_accuracy": "0.5"}, "Expected `float`, got `str` - at `$.test_accuracy`"),
+        ({"attention_map": [8]}, "attention_map must be a list of 2 numbers"),
         ({"images": -1}, "images must be a whole number"),
-        ({"model": 3}, "model must be"),
+        ({"model": 3}, "Expected `str`, got `int` - at `$.model`"),
     ],
 )
-def test_what_is_no_log_is_named(change: dict, message: str):
-    with pytest.raises(ValueError, match=message):
-        dataclasses.replace(load_trace("PlainTraining"), **change)
+def test_what_is_no_log_is_named(change: dict, message: str, tmp_path: Path):
+    fields = dataclasses.asdict(load_trace("PlainTraining"))
+    (tmp_path / "x.json").write_text(json.dumps(fields | change))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        load_trace("x", tmp_path)

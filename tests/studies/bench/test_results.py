@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from small_bench import record
 
+from dlvc import stored
 from dlvc.__main__ import main
 from dlvc.plots.style import description
 from dlvc.studies.bench import curves, results
@@ -18,7 +19,6 @@ from dlvc.studies.bench.results import (
     as_one,
     bench_table,
     load_benches,
-    save_bench,
     step_ratio,
     step_table,
 )
@@ -151,9 +151,9 @@ def test_a_bench_that_breaks_off_has_kept_the_models_before(sketches, monkeypatc
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "is not JSON"),
-        ("[1]", "is no record of the bench"),
-        ('{"key": "simple-cnn"}', "is no record of the bench"),
+        ("{", "other.json is not a record of the bench"),
+        ("[1]", "got `array`"),
+        ('{"key": "simple-cnn"}', "missing required field"),
     ],
 )
 def test_another_file_is_refused_in_words(content, said, tmp_path, capsys):
@@ -170,7 +170,7 @@ def test_a_missing_record_and_an_empty_folder_are_refused_in_words(tmp_path, cap
 
 
 def test_a_stored_run_is_shown_as_it_was_printed(tmp_path, capsys):
-    save_bench(record(loop=1.2), tmp_path / "1.json")
+    stored.save(record(loop=1.2), tmp_path / "1.json")
     assert main(["bench", "--show", str(tmp_path), "--summary"]) == 0
     assert "missed in 1 of 1: simple-cnn: R_loop 1.2; at most 1.15" in capsys.readouterr().out
     assert main(["bench", "--summary"]) == 2
