@@ -14,7 +14,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from dlvc.checks import check_whole
 from dlvc.config import TrainConfig
@@ -24,6 +23,7 @@ from dlvc.studies.bench.loaders import OurBatches
 from dlvc.studies.bench.loops import ARMS, Arm, run_arm, tuned_loop, tutorial_loop
 from dlvc.studies.bench.measure import bench_config
 from dlvc.training import (
+    bare_step,
     input_layout,
     keep_freed_memory,
     make_optimizer,
@@ -132,17 +132,10 @@ def part_seconds(arm: Arm, data: ImageData, config: TrainConfig) -> dict[str, fl
         for images, labels in batches:
             images, labels = images.to(device, memory_format=layout), labels.to(device)
             watch.lap("images")
-            scores = model(images)
-            loss = cross_entropy(scores, labels)
-            watch.lap("forward")
-            optimizer.zero_grad()
-            loss.backward()
-            watch.lap("backward")
-            optimizer.step()
-            watch.lap("optimizer")
-            hits = (scores.detach().argmax(dim=1) == labels).sum()
+            loss, scores = bare_step(model, optimizer, images, labels, lap=watch.lap)
+            hits = (scores.argmax(dim=1) == labels).sum()
             if arm.tuned:
-                total += loss.detach() * len(labels) + hits
+                total += loss * len(labels) + hits
             else:
                 loss.item(), hits.item()
             watch.lap("counting")

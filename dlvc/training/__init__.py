@@ -20,6 +20,7 @@ from dlvc.training.interruption import end_at_step_border, own_random_numbers, s
 from dlvc.training.loop import NonFiniteLoss, check_sizes, train
 from dlvc.training.memory import keep_freed_memory
 from dlvc.training.messages import say, told_to
+from dlvc.training.one_step import bare_step
 from dlvc.training.optimization import learning_rate_at, make_optimizer
 from dlvc.training.processes import ALONE, LostProcessError, OneProcess, processes_of_torchrun
 from dlvc.training.result import EpochRecord, TrainResult

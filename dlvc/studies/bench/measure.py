@@ -13,14 +13,13 @@ from functools import partial
 from itertools import pairwise
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData, to_float
 from dlvc.experiments import EXPERIMENTS, build_model
 from dlvc.studies.bench.loaders import OurBatches, worker_batches
 from dlvc.studies.bench.loops import ARMS, Arm, losses_on_record, run_arm, tuned_loop
-from dlvc.training import autocast, input_layout, make_optimizer, memory_layout, pick_device, train
+from dlvc.training import bare_step, input_layout, make_optimizer, memory_layout, pick_device, train
 
 # One of those that have the same step: ResNet18 without augmentation has ResNet18's, the deep ViT without residual
 # connections that of the one with them, but for twelve additions.
@@ -63,18 +62,12 @@ def bare_steps(key: str, data: ImageData, step: Step, count: int) -> list[float]
     images = to_float(data.train.images[: step.batch_size].to(device), layout)
     labels = data.train.labels[: step.batch_size].to(device)
 
-    def bare_step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with autocast(device, step.precision):
-            loss = cross_entropy(model(images).float(), labels)
-        loss.backward()
-        optimizer.step()
-
+    one_step = partial(bare_step, model, optimizer, images, labels, precision=step.precision)
     threads = torch.get_num_threads()
     torch.set_num_threads(step.threads or threads)
     try:
-        timed_calls(bare_step, WARM_UP, device)
-        return timed_calls(bare_step, count, device)
+        timed_calls(one_step, WARM_UP, device)
+        return timed_calls(one_step, count, device)
     finally:
         torch.set_num_threads(threads)
 
