@@ -20,7 +20,7 @@ from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.experiments import build_model
 from dlvc.studies.bench.loaders import OurBatches
-from dlvc.studies.bench.loops import ARMS, Arm, run_arm, tuned_loop, tutorial_loop
+from dlvc.studies.bench.loops import LOOPS, Loop, run_loop, tuned_loop, tutorial_loop
 from dlvc.studies.bench.measure import bench_config
 from dlvc.training import (
     bare_step,
@@ -36,17 +36,17 @@ PARTS = ("images", "forward", "backward", "optimizer", "counting")
 
 
 # Each loop has one technique more than the one before; the last one is what every training here runs in.
-TECHNIQUES: dict[str, Arm] = {
-    "tutorial loop": ARMS["tutorial loop"],
-    "whole batches": Arm("whole batches", tutorial_loop, OurBatches, tuned=False),
-    "no questions": Arm(
+TECHNIQUES: dict[str, Loop] = {
+    "tutorial loop": LOOPS["tutorial loop"],
+    "whole batches": Loop("whole batches", tutorial_loop, OurBatches, tuned=False),
+    "no questions": Loop(
         "no questions", partial(tuned_loop, fused=False, own_layout=False), OurBatches, tuned=False
     ),
-    "fused optimizer": Arm(
+    "fused optimizer": Loop(
         "fused optimizer", partial(tuned_loop, own_layout=False), OurBatches, tuned=False
     ),
-    "channels_last": ARMS["short loop, our batches"],
-    "dlvc": ARMS["dlvc"],
+    "channels_last": LOOPS["short loop, our batches"],
+    "dlvc": LOOPS["dlvc"],
 }
 
 
@@ -55,8 +55,8 @@ def speed_config(count: int) -> TrainConfig:
     return replace(bench_config(), train_size=count, epochs=2)
 
 
-def each_image_once(arm: Arm, data: ImageData, count: int) -> bool:
-    """Whether a pass of the arm takes each of the first `count` training images exactly once."""
+def each_image_once(loop: Loop, data: ImageData, count: int) -> bool:
+    """Whether a pass of the loop takes each of the first `count` training images exactly once."""
     config = replace(speed_config(count), augmentation="none", epochs=1)
     model, seen = build_model(MODEL, config), []
 
@@ -65,7 +65,7 @@ def each_image_once(arm: Arm, data: ImageData, count: int) -> bool:
             seen.append((255 * inputs[0].detach()).round().to(torch.uint8).cpu())
 
     with model.register_forward_pre_hook(keep):
-        run_arm(arm, model, data, config)
+        run_loop(loop, model, data, config)
     found, expected = (
         sorted(image.numpy().tobytes() for image in images)
         for images in (torch.cat(seen), data.train.first(count).images)
@@ -84,8 +84,8 @@ def time_techniques(data: ImageData, count: int = 2_000, repeats: int = 3) -> di
     config = speed_config(count)
     seconds: dict[str, list[float]] = {name: [] for name in TECHNIQUES}
     for _ in range(repeats):
-        for name, arm in TECHNIQUES.items():
-            passes = run_arm(arm, build_model(MODEL, config), data, config)
+        for name, loop in TECHNIQUES.items():
+            passes = run_loop(loop, build_model(MODEL, config), data, config)
             seconds[name].append(passes[-1] / count)
     return {name: statistics.median(found) for name, found in seconds.items()}
 
@@ -97,11 +97,11 @@ def profile_parts(data: ImageData, count: int = 2_000) -> dict[str, dict[str, fl
     is more than a pass takes that nobody looks into.
     """
     keep_freed_memory()
-    arms = {"tutorial loop": ARMS["tutorial loop"], "all techniques": TECHNIQUES["channels_last"]}
-    return {name: part_seconds(arm, data, speed_config(count)) for name, arm in arms.items()}
+    loops = {"tutorial loop": LOOPS["tutorial loop"], "all techniques": TECHNIQUES["channels_last"]}
+    return {name: part_seconds(loop, data, speed_config(count)) for name, loop in loops.items()}
 
 
-class StopWatch:
+class LapTimer:
     """Adds up `seconds` by part: what has passed since the lap before belongs to the part that is named."""
 
     def __init__(self, device: torch.device) -> None:
@@ -116,25 +116,25 @@ class StopWatch:
         self.seconds[part] += self.last - started
 
 
-def part_seconds(arm: Arm, data: ImageData, config: TrainConfig) -> dict[str, float]:
-    """Seconds of the arm's last pass in each of `PARTS`: its batches, in its layout, with its optimizer and counts."""
+def part_seconds(loop: Loop, data: ImageData, config: TrainConfig) -> dict[str, float]:
+    """Seconds of the loop's last pass in each of `PARTS`: its batches, in its layout, with its optimizer and counts."""
     device, model = pick_device(config.device), build_model(MODEL, config)
     layout = torch.contiguous_format
-    if arm.tuned:
+    if loop.tuned:
         layout = input_layout(model, device)
         model.to(memory_format=memory_layout(model, device))
     model.to(device).train()
     plain = partial(torch.optim.Adam, lr=config.learning_rate, weight_decay=config.weight_decay)
-    optimizer = make_optimizer(model, config) if arm.tuned else plain(model.parameters())
-    batches = arm.batches(data.train.first(config.train_size), config)
+    optimizer = make_optimizer(model, config) if loop.tuned else plain(model.parameters())
+    batches = loop.batches(data.train.first(config.train_size), config)
     for _ in range(config.epochs):
-        total, watch = torch.zeros((), device=device), StopWatch(device)
+        total, watch = torch.zeros((), device=device), LapTimer(device)
         for images, labels in batches:
             images, labels = images.to(device, memory_format=layout), labels.to(device)
             watch.lap("images")
             loss, scores = bare_step(model, optimizer, images, labels, lap=watch.lap)
             hits = (scores.argmax(dim=1) == labels).sum()
-            if arm.tuned:
+            if loop.tuned:
                 total += loss * len(labels) + hits
             else:
                 loss.item(), hits.item()

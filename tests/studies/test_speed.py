@@ -8,7 +8,7 @@ from torch import nn
 
 from dlvc.experiments.registry import build_model
 from dlvc.studies.bench.loaders import OurBatches
-from dlvc.studies.bench.loops import Arm, losses_on_record, timed_passes
+from dlvc.studies.bench.loops import Loop, losses_on_record, timed_passes
 from dlvc.studies.speed import (
     MODEL,
     PARTS,
@@ -50,7 +50,7 @@ def test_an_image_taken_twice_is_noticed(sketches):
 
     config = replace(speed_config(192), device="cpu")
     assert len(OurBatches(sketches.train.first(192), config)) == 3
-    assert not each_image_once(Arm("forgetful", forgetful, OurBatches), sketches, 192)
+    assert not each_image_once(Loop("forgetful", forgetful, OurBatches), sketches, 192)
 
 
 def test_each_loop_has_the_technique_that_its_name_says(monkeypatch):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 import torch
@@ -48,8 +48,8 @@ print(json.dumps({"import": imported - started, "first step": stepped - loaded, 
 
 def data_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     """Seconds of a whole call of `train` with one epoch, by the number of training images."""
-    sizes = [each for each in DATA_SIZES if each <= len(data.train)]
-    seconds: dict[int, list[float]] = {each: [] for each in sizes}
+    sizes = [size for size in DATA_SIZES if size <= len(data.train)]
+    seconds: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(REPEATS):
         for size in sizes:
             config = replace(bench_config(), train_size=size)
@@ -57,7 +57,7 @@ def data_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
             started = time.perf_counter()
             dlvc_loop(model, data, config)
             seconds[size].append(time.perf_counter() - started)
-    return {"images": sizes, "seconds": [statistics.median(seconds[size]) for size in sizes]}
+    return {"images": sizes, "seconds": [median(seconds[size]) for size in sizes]}
 
 
 def fixed_and_per_image(curve: dict[str, list[float]]) -> tuple[float, float]:
@@ -69,15 +69,15 @@ def fixed_and_per_image(curve: dict[str, list[float]]) -> tuple[float, float]:
 
 def batch_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     """Images a second in training steps, by batch size."""
-    sizes = [each for each in BATCH_SIZES if each <= len(data.train)]
-    rates: dict[int, list[float]] = {each: [] for each in sizes}
+    sizes = [size for size in BATCH_SIZES if size <= len(data.train)]
+    rates: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(REPEATS):
         for size in sizes:
             steps = bare_steps(key, data, Step(batch_size=size), FEWEST_STEPS)
-            rates[size].append(size / statistics.median(steps))
+            rates[size].append(size / median(steps))
     return {
         "batch sizes": sizes,
-        "images a second": [statistics.median(rates[size]) for size in sizes],
+        "images a second": [median(rates[size]) for size in sizes],
     }
 
 
@@ -85,15 +85,15 @@ def thread_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     """Images a second in training steps of 64 images, by the number of CPU threads; empty on a GPU."""
     if pick_device().type != "cpu":
         return {"threads": [], "images a second": []}
-    rates: dict[int, list[float]] = {each: [] for each in range(1, torch.get_num_threads() + 1)}
+    rates: dict[int, list[float]] = {count: [] for count in range(1, torch.get_num_threads() + 1)}
     for _ in range(REPEATS):
-        for count, found in rates.items():
+        for count, values in rates.items():
             step = Step(threads=count)
             steps = bare_steps(key, data, step, 3 * FEWEST_STEPS)
-            found.append(step.batch_size / statistics.median(steps))
+            values.append(step.batch_size / median(steps))
     return {
         "threads": list(rates),
-        "images a second": [statistics.median(found) for found in rates.values()],
+        "images a second": [median(values) for values in rates.values()],
     }
 
 
@@ -102,15 +102,15 @@ def cold_start(key: str) -> dict[str, float | None]:
 
     Medians of a few; memory is None where there is no /proc. Raises RuntimeError if such a process fails.
     """
-    found = []
+    starts = []
     for _ in range(REPEATS):
         done = subprocess.run(
             [sys.executable, "-c", START, key], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise RuntimeError(f"a first step in a new process failed:\n{done.stderr.strip()}")
-        found.append(json.loads(done.stdout.splitlines()[-1]))
+        starts.append(json.loads(done.stdout.splitlines()[-1]))
     return {
-        name: None if found[0][name] is None else statistics.median(each[name] for each in found)
-        for name in found[0]
+        name: None if starts[0][name] is None else median(start[name] for start in starts)
+        for name in starts[0]
     }

@@ -1,16 +1,16 @@
-"""One epoch of every arm, by turns, beside the bare step: the floor that no loop can go below."""
+"""One epoch of every loop, by turns, beside the bare step: the floor that no loop can go below."""
 
 from __future__ import annotations
 
 import math
 import os
-import statistics
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from statistics import mean, median
 
 import torch
 
@@ -18,7 +18,7 @@ from dlvc.config import TrainConfig
 from dlvc.data import ImageData, to_float
 from dlvc.experiments import EXPERIMENTS, build_model
 from dlvc.studies.bench.loaders import OurBatches, worker_batches
-from dlvc.studies.bench.loops import ARMS, Arm, losses_on_record, run_arm, tuned_loop
+from dlvc.studies.bench.loops import LOOPS, Loop, losses_on_record, run_loop, tuned_loop
 from dlvc.training import bare_step, input_layout, make_optimizer, memory_layout, pick_device, train
 
 # One of those that have the same step: ResNet18 without augmentation has ResNet18's, the deep ViT without residual
@@ -41,7 +41,7 @@ class Step:
 
 
 def bench_config(batch_size: int = 64) -> TrainConfig:
-    """The report's settings in float32 and without dropout, whose random numbers would differ between the arms."""
+    """The report's settings in float32 and without dropout, whose random numbers would differ between the loops."""
     return TrainConfig(
         dropout=0.0, batch_size=batch_size, epochs=1, evaluation_size=10, precision="float32"
     )
@@ -103,22 +103,22 @@ def best_workers(key: str, data: ImageData, config: TrainConfig) -> int:
     doubled = [2**power for power in range(cores.bit_length()) if 2**power < cores]
     seconds: dict[int, list[float]] = {workers: [] for workers in (0, *doubled, cores)}
     for _ in range(2):
-        for workers, found in seconds.items():
+        for workers, times in seconds.items():
             batches = worker_batches(data.train.first(config.train_size), config, workers=workers)
             passes = tuned_loop(build_model(key, config), batches, replace(config, epochs=2))
-            found.append(passes[-1])
+            times.append(passes[-1])
     return min(seconds, key=lambda workers: min(seconds[workers]))
 
 
 def usable_cores() -> int:
-    """How many CPU cores this process may use."""
+    """The number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # on Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def host_syncs(key: str, data: ImageData, config: TrainConfig) -> int | None:
-    """How often an epoch of dlvc waits for the GPU; None on a CPU, where nothing has to be waited for."""
+    """The number of waits for the GPU in an epoch of dlvc; None on a CPU, where nothing has to be waited for."""
     if pick_device(config.device).type != "cuda":
         return None
 
@@ -132,47 +132,46 @@ def host_syncs(key: str, data: ImageData, config: TrainConfig) -> int | None:
                 )
             finally:
                 torch.cuda.set_sync_debug_mode("default")
-        return sum("synchroniz" in str(each.message) for each in caught)
+        return sum("synchroniz" in str(warning.message) for warning in caught)
 
     # Epochs more, without what a start waits for; rounded up, as half a wait is one every other epoch.
     return math.ceil((count(3) - count(1)) / 2)
 
 
 def equal_work(key: str, data: ImageData, steps: int = 10) -> float:
-    """The largest relative difference of a loss between dlvc and any arm, over `steps` steps on the same batches.
+    """The largest relative difference of a loss between dlvc and any loop, over `steps` steps on the same batches.
 
     Few steps and a small learning rate: threads and memory layouts round differently, and Adam, whose steps are as long
     for a tiny gradient as for a large one, amplifies that. Raises RuntimeError if a loss is not a finite number.
     """
     config = replace(bench_config(), train_size=steps * 64, learning_rate=1e-4)
-    found = {
-        name: losses_on_record(arm, build_model(key, config), data, config)
-        for name, arm in ARMS.items()
-        if arm.available
+    losses = {
+        name: losses_on_record(loop, build_model(key, config), data, config)
+        for name, loop in LOOPS.items()
+        if loop.available
     }
-    for name, losses in found.items():
-        if not all(map(math.isfinite, losses)):
-            raise RuntimeError(f"{name} has losses of {key} that are not finite numbers: {losses}.")
-    ours = found["dlvc"]
+    for name, values in losses.items():
+        if not all(map(math.isfinite, values)):
+            raise RuntimeError(f"{name} has losses of {key} that are not finite numbers: {values}.")
     return max(
         abs(one - other) / one
-        for each in found.values()
-        for one, other in zip(ours, each, strict=True)
+        for values in losses.values()
+        for one, other in zip(losses["dlvc"], values, strict=True)
     )
 
 
 def measure_model(key: str, data: ImageData, rounds: int) -> dict:
-    """All measured of one model: by round the bare step and an epoch of each arm, in seconds a step."""
+    """The numbers of one model: by round the bare step and an epoch of each loop, in seconds a step."""
     config = bench_config()
-    first = statistics.median(bare_steps(key, data, Step(), FEWEST_STEPS))
+    first = median(bare_steps(key, data, Step(), FEWEST_STEPS))
     steps = min(max(FEWEST_STEPS, round(BARE_SECONDS / first)), MOST_STEPS, len(data.train) // 64)
     config = replace(config, train_size=steps * config.batch_size)
     workers = best_workers(key, data, config)
     best = partial(worker_batches, workers=workers)
-    arms = {
-        name: replace(arm, batches=best) if arm.batches is worker_batches else arm
-        for name, arm in ARMS.items()
-        if arm.available
+    loops = {
+        name: replace(loop, batches=best) if loop.batches is worker_batches else loop
+        for name, loop in LOOPS.items()
+        if loop.available
     }
     large = replace(
         config, batch_size=LARGE_BATCH, train_size=len(data.train) // LARGE_BATCH * LARGE_BATCH
@@ -182,47 +181,49 @@ def measure_model(key: str, data: ImageData, rounds: int) -> dict:
         "steps": steps,
         "workers": workers,
         "largest_loss_difference": equal_work(key, data, min(steps, 10)),
-        "seconds_per_step": seconds_of_rounds(key, data, config, arms, rounds),
+        "seconds_per_step": seconds_of_rounds(key, data, config, loops, rounds),
         "seconds_per_large_step": (
-            seconds_of_rounds(key, data, large, {"dlvc": ARMS["dlvc"]}, rounds) if on_gpu else None
+            seconds_of_rounds(key, data, large, {"dlvc": LOOPS["dlvc"]}, rounds) if on_gpu else None
         ),
         "host_syncs": host_syncs(key, data, config),
     }
 
 
 def seconds_of_rounds(
-    key: str, data: ImageData, config: TrainConfig, arms: dict[str, Arm], rounds: int
+    key: str, data: ImageData, config: TrainConfig, loops: dict[str, Loop], rounds: int
 ) -> dict[str, list[float]]:
-    """By round the seconds a step of the bare step, of dlvc's batches alone and of each arm, which take turns.
+    """By round the seconds a step of the bare step, of dlvc's batches alone and of each loop, which take turns.
 
-    Every other round goes backwards: no arm always comes after the same one.
+    Every other round goes backwards: no loop always comes after the same one.
     """
     steps = config.train_size // config.batch_size
-    seconds: dict[str, list[float]] = {"bare step": [], "data": [], **{name: [] for name in arms}}
+    seconds: dict[str, list[float]] = {"bare step": [], "data": [], **{name: [] for name in loops}}
 
     def half_of_bare() -> list[float]:
         return bare_steps(key, data, Step(config.batch_size), -(-steps // 2))
 
     for turn in range(rounds):
-        for name in reversed(arms) if turn % 2 else arms:
+        for name in reversed(loops) if turn % 2 else loops:
             # The floor before and after dlvc's pass, so that what disturbs the machine disturbs both.
             bare = half_of_bare() if name == "dlvc" else []
-            # Two passes of an arm, of which the second counts: worker processes have started, memory is there.
-            passes = run_arm(arms[name], build_model(key, config), data, replace(config, epochs=2))
+            # Two passes of a loop, of which the second counts: worker processes have started, memory is there.
+            passes = run_loop(
+                loops[name], build_model(key, config), data, replace(config, epochs=2)
+            )
             seconds[name].append(passes[-1] / steps)
             if name == "dlvc":
                 bare += half_of_bare()
                 # The mean, as an epoch has slow steps too.
-                seconds["bare step"].append(statistics.mean(bare))
+                seconds["bare step"].append(mean(bare))
                 seconds["data"].append(data_seconds(key, data, config) / steps)
     return seconds
 
 
 def ratios(seconds: dict[str, list[float]], above: str, below: str) -> list[float]:
-    """By round, how many times as long as the arm `below` the arm `above` takes."""
+    """By round, the seconds of the loop `above` over those of the loop `below`."""
     return [one / other for one, other in zip(seconds[above], seconds[below], strict=True)]
 
 
 def ratio(seconds: dict[str, list[float]], above: str, below: str) -> float:
     """The median over rounds of `ratios`."""
-    return statistics.median(ratios(seconds, above, below))
+    return median(ratios(seconds, above, below))

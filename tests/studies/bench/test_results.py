@@ -10,7 +10,7 @@ from small_bench import record
 from dlvc import stored
 from dlvc.__main__ import main
 from dlvc.plots.style import description
-from dlvc.studies.bench import curves, results
+from dlvc.studies.bench import command, curves
 from dlvc.studies.bench.curves import cold_start, fixed_and_per_image
 from dlvc.studies.bench.figure import bench_figure
 from dlvc.studies.bench.measure import MODELS, ratio
@@ -132,18 +132,18 @@ def test_a_bench_that_breaks_off_has_kept_the_models_before(sketches, monkeypatc
             raise RuntimeError("out of memory")
         return deepcopy(record()["models"]["simple-cnn"])
 
-    monkeypatch.setattr(results, "measure_model", measure_model)
-    monkeypatch.setattr(results, "measure_kinds", lambda key, data: {})
-    monkeypatch.setattr(results, "own_kind", lambda key: "")
+    monkeypatch.setattr(command, "measure_model", measure_model)
+    monkeypatch.setattr(command, "measure_kinds", lambda key, data: {})
+    monkeypatch.setattr(command, "own_kind", lambda key: "")
     for name in ("cold_start", "data_size_curve", "batch_size_curve", "thread_curve"):
-        monkeypatch.setattr(results, name, lambda *_: {})
+        monkeypatch.setattr(command, name, lambda *_: {})
     kept = []
     with pytest.raises(RuntimeError, match="out of memory"):
-        results.run_bench(
+        command.measure_bench(
             sketches,
             ("simple-cnn", "deep-cnn"),
             1,
-            lambda found: kept.append(list(found["models"])),
+            lambda bench: kept.append(list(bench["models"])),
         )
     assert kept == [["simple-cnn"]]
 
@@ -172,7 +172,7 @@ def test_a_missing_record_and_an_empty_folder_are_refused_in_words(tmp_path, cap
 def test_a_stored_run_is_shown_as_it_was_printed(tmp_path, capsys):
     stored.save(record(loop=1.2), tmp_path / "1.json")
     assert main(["bench", "--show", str(tmp_path), "--summary"]) == 0
-    assert "missed in 1 of 1: simple-cnn: R_loop 1.2; at most 1.15" in capsys.readouterr().out
+    assert "missed: simple-cnn: R_loop 1.2; at most 1.15" in capsys.readouterr().out
     assert main(["bench", "--summary"]) == 2
     assert "need a record" in capsys.readouterr().err
 
