@@ -45,6 +45,12 @@ def load_named(name: str, folder: Path, kind: type[T], what: str, remedy: str) -
     return load(path, kind, what, remedy)
 
 
+def load_rows(path: Path, kind: type[T], what: str) -> list[T]:
+    """The dataclasses that were saved as a list, in order; [] if there is no such file. See `read`."""
+    remedy = "Move it away to begin anew."
+    return load(path, list[kind], f"list of {what}", remedy) if path.is_file() else []
+
+
 def read(
     text: str | bytes,
     kind: type[T],
