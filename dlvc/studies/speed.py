@@ -7,10 +7,10 @@ by `profile_parts`.
 
 from __future__ import annotations
 
-import statistics
 import time
 from dataclasses import replace
 from functools import partial
+from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -20,16 +20,16 @@ from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.experiments import build_model
 from dlvc.studies.bench.loaders import OurBatches
-from dlvc.studies.bench.loops import LOOPS, Loop, run_loop, tuned_loop, tutorial_loop
-from dlvc.studies.bench.measure import bench_config
-from dlvc.training import (
-    bare_step,
-    input_layout,
-    keep_freed_memory,
-    make_optimizer,
-    memory_layout,
-    pick_device,
+from dlvc.studies.bench.loops import (
+    LOOPS,
+    Loop,
+    made_ready,
+    run_loop,
+    tuned_loop,
+    tutorial_loop,
 )
+from dlvc.studies.bench.measure import bench_config
+from dlvc.training import bare_step, keep_freed_memory
 
 MODEL = "simple-cnn"
 PARTS = ("images", "forward", "backward", "optimizer", "counting")
@@ -66,11 +66,11 @@ def each_image_once(loop: Loop, data: ImageData, count: int) -> bool:
 
     with model.register_forward_pre_hook(keep):
         run_loop(loop, model, data, config)
-    found, expected = (
+    seen_images, expected = (
         sorted(image.numpy().tobytes() for image in images)
         for images in (torch.cat(seen), data.train.first(count).images)
     )
-    return found == expected
+    return seen_images == expected
 
 
 def time_techniques(data: ImageData, count: int = 2_000, repeats: int = 3) -> dict[str, float]:
@@ -87,7 +87,7 @@ def time_techniques(data: ImageData, count: int = 2_000, repeats: int = 3) -> di
         for name, loop in TECHNIQUES.items():
             passes = run_loop(loop, build_model(MODEL, config), data, config)
             seconds[name].append(passes[-1] / count)
-    return {name: statistics.median(found) for name, found in seconds.items()}
+    return {name: median(times) for name, times in seconds.items()}
 
 
 def profile_parts(data: ImageData, count: int = 2_000) -> dict[str, dict[str, float]]:
@@ -118,14 +118,8 @@ class LapTimer:
 
 def part_seconds(loop: Loop, data: ImageData, config: TrainConfig) -> dict[str, float]:
     """Seconds of the loop's last pass in each of `PARTS`: its batches, in its layout, with its optimizer and counts."""
-    device, model = pick_device(config.device), build_model(MODEL, config)
-    layout = torch.contiguous_format
-    if loop.tuned:
-        layout = input_layout(model, device)
-        model.to(memory_format=memory_layout(model, device))
-    model.to(device).train()
-    plain = partial(torch.optim.Adam, lr=config.learning_rate, weight_decay=config.weight_decay)
-    optimizer = make_optimizer(model, config) if loop.tuned else plain(model.parameters())
+    model, tuned = build_model(MODEL, config), loop.tuned
+    device, layout, optimizer = made_ready(model, config, fused=tuned, own_layout=tuned)
     batches = loop.batches(data.train.first(config.train_size), config)
     for _ in range(config.epochs):
         total, watch = torch.zeros((), device=device), LapTimer(device)
@@ -134,7 +128,7 @@ def part_seconds(loop: Loop, data: ImageData, config: TrainConfig) -> dict[str, 
             watch.lap("images")
             loss, scores = bare_step(model, optimizer, images, labels, lap=watch.lap)
             hits = (scores.argmax(dim=1) == labels).sum()
-            if loop.tuned:
+            if tuned:
                 total += loss * len(labels) + hits
             else:
                 loss.item(), hits.item()
