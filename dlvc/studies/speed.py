@@ -28,7 +28,7 @@ from dlvc.studies.bench.loops import (
     tuned_loop,
     tutorial_loop,
 )
-from dlvc.studies.bench.measure import bench_config
+from dlvc.studies.bench.measure import bench_config, by_turns
 from dlvc.training import bare_step, keep_freed_memory
 
 MODEL = "simple-cnn"
@@ -76,18 +76,16 @@ def each_image_once(loop: Loop, data: ImageData, count: int) -> bool:
 def time_techniques(data: ImageData, count: int = 2_000, repeats: int = 3) -> dict[str, float]:
     """By loop the seconds an image: the median of `repeats` passes over `count` images, each after one to warm up.
 
-    The loops take turns, so that a busy moment of the machine hits all of them.
     Raises ValueError for fewer than one repeat, or for more images than there are.
     """
     check_whole("repeats", repeats, low=1, hint="Try 3.")
     keep_freed_memory()  # as `train` does: from the first loop on, so that all loops have it
     config = speed_config(count)
-    seconds: dict[str, list[float]] = {name: [] for name in TECHNIQUES}
-    for _ in range(repeats):
-        for name, loop in TECHNIQUES.items():
-            passes = run_loop(loop, build_model(MODEL, config), data, config)
-            seconds[name].append(passes[-1] / count)
-    return {name: median(times) for name, times in seconds.items()}
+
+    def seconds(name: str) -> float:
+        return run_loop(TECHNIQUES[name], build_model(MODEL, config), data, config)[-1] / count
+
+    return {name: median(times) for name, times in by_turns(TECHNIQUES, seconds, repeats).items()}
 
 
 def profile_parts(data: ImageData, count: int = 2_000) -> dict[str, dict[str, float]]:

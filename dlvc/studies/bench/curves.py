@@ -15,7 +15,7 @@ import torch
 from dlvc.data import ImageData
 from dlvc.experiments import build_model
 from dlvc.studies.bench.loops import dlvc_loop
-from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config
+from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config, by_turns
 from dlvc.training import pick_device
 
 DATA_SIZES = (640, 1_280, 2_560, 5_120, 10_240)
@@ -28,8 +28,8 @@ import json, re, sys, time
 started = time.perf_counter()
 from dlvc.studies.bench.measure import bench_config
 from dlvc.data import load_data
-from dlvc.experiments.registry import build_model
-from dlvc.training.loop import train
+from dlvc.experiments import build_model
+from dlvc.training import train
 imported = time.perf_counter()
 data = load_data("sketch10", sizes=(640, 64, 64), quiet=True)
 loaded = time.perf_counter()
@@ -48,16 +48,16 @@ print(json.dumps({"import": imported - started, "first step": stepped - loaded, 
 
 def data_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     """Seconds of a whole call of `train` with one epoch, by the number of training images."""
-    sizes = [size for size in DATA_SIZES if size <= len(data.train)]
-    seconds: dict[int, list[float]] = {size: [] for size in sizes}
-    for _ in range(REPEATS):
-        for size in sizes:
-            config = replace(bench_config(), train_size=size)
-            model = build_model(key, config)
-            started = time.perf_counter()
-            dlvc_loop(model, data, config)
-            seconds[size].append(time.perf_counter() - started)
-    return {"images": sizes, "seconds": [median(seconds[size]) for size in sizes]}
+
+    def seconds(size: int) -> float:
+        config = replace(bench_config(), train_size=size)
+        model = build_model(key, config)
+        started = time.perf_counter()
+        dlvc_loop(model, data, config)
+        return time.perf_counter() - started
+
+    times = by_turns([size for size in DATA_SIZES if size <= len(data.train)], seconds, REPEATS)
+    return {"images": list(times), "seconds": list(map(median, times.values()))}
 
 
 def fixed_and_per_image(curve: dict[str, list[float]]) -> tuple[float, float]:
@@ -69,32 +69,24 @@ def fixed_and_per_image(curve: dict[str, list[float]]) -> tuple[float, float]:
 
 def batch_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     """Images a second in training steps, by batch size."""
-    sizes = [size for size in BATCH_SIZES if size <= len(data.train)]
-    rates: dict[int, list[float]] = {size: [] for size in sizes}
-    for _ in range(REPEATS):
-        for size in sizes:
-            steps = bare_steps(key, data, Step(batch_size=size), FEWEST_STEPS)
-            rates[size].append(size / median(steps))
-    return {
-        "batch sizes": sizes,
-        "images a second": [median(rates[size]) for size in sizes],
-    }
+
+    def rate(size: int) -> float:
+        return size / median(bare_steps(key, data, Step(batch_size=size), FEWEST_STEPS))
+
+    rates = by_turns([size for size in BATCH_SIZES if size <= len(data.train)], rate, REPEATS)
+    return {"batch sizes": list(rates), "images a second": list(map(median, rates.values()))}
 
 
 def thread_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     """Images a second in training steps of 64 images, by the number of CPU threads; empty on a GPU."""
-    if pick_device().type != "cpu":
-        return {"threads": [], "images a second": []}
-    rates: dict[int, list[float]] = {count: [] for count in range(1, torch.get_num_threads() + 1)}
-    for _ in range(REPEATS):
-        for count, values in rates.items():
-            step = Step(threads=count)
-            steps = bare_steps(key, data, step, 3 * FEWEST_STEPS)
-            values.append(step.batch_size / median(steps))
-    return {
-        "threads": list(rates),
-        "images a second": [median(values) for values in rates.values()],
-    }
+
+    def rate(threads: int) -> float:
+        step = Step(threads=threads)
+        return step.batch_size / median(bare_steps(key, data, step, 3 * FEWEST_STEPS))
+
+    counts = range(1, torch.get_num_threads() + 1) if pick_device().type == "cpu" else ()
+    rates = by_turns(counts, rate, REPEATS)
+    return {"threads": list(rates), "images a second": list(map(median, rates.values()))}
 
 
 def cold_start(key: str) -> dict[str, float | None]:

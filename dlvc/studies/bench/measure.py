@@ -6,11 +6,12 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from statistics import mean, median
+from typing import TypeVar
 
 import torch
 
@@ -27,6 +28,7 @@ MODELS = tuple(key for key in EXPERIMENTS if key not in ("majority", "deep-vit",
 BARE_SECONDS = 0.4  # that many of bare steps make an epoch, but at least FEWEST_STEPS
 FEWEST_STEPS, MOST_STEPS = 8, 300
 LARGE_BATCH = 512  # measured beside 64 on a GPU, which a batch of 64 does not fill
+K, V = TypeVar("K"), TypeVar("V")
 WARM_UP = 3  # first steps are slower: memory is fetched, kernels are chosen
 
 
@@ -84,6 +86,18 @@ def timed_calls(work: Callable[[], None], count: int, device: torch.device) -> l
     return [(time.perf_counter() - times[0]) / count] * count
 
 
+def by_turns(kinds: Iterable[K], measure: Callable[[K], V], rounds: int) -> dict[K, list[V]]:
+    """By kind what `measure` gives in each round: in turns, so that what disturbs the machine meets all of them.
+
+    Every other round goes backwards: no kind always comes after the same one.
+    """
+    values: dict[K, list[V]] = {kind: [] for kind in kinds}
+    for turn in range(rounds):
+        for kind in reversed(values) if turn % 2 else values:
+            values[kind].append(measure(kind))
+    return values
+
+
 def data_seconds(key: str, data: ImageData, config: TrainConfig) -> float:
     """Seconds of an epoch that dlvc needs to cut out, augment and convert its batches, with nothing trained."""
     device = pick_device(config.device)
@@ -101,13 +115,13 @@ def best_workers(key: str, data: ImageData, config: TrainConfig) -> int:
     """The number of worker processes that makes the tuned loop fastest: none, 1, 2, 4, ... up to as many as cores."""
     cores = usable_cores()
     doubled = [2**power for power in range(cores.bit_length()) if 2**power < cores]
-    seconds: dict[int, list[float]] = {workers: [] for workers in (0, *doubled, cores)}
-    for _ in range(2):
-        for workers, times in seconds.items():
-            batches = worker_batches(data.train.first(config.train_size), config, workers=workers)
-            passes = tuned_loop(build_model(key, config), batches, replace(config, epochs=2))
-            times.append(passes[-1])
-    return min(seconds, key=lambda workers: min(seconds[workers]))
+
+    def seconds(workers: int) -> float:
+        batches = worker_batches(data.train.first(config.train_size), config, workers=workers)
+        return tuned_loop(build_model(key, config), batches, replace(config, epochs=2))[-1]
+
+    times = by_turns((0, *doubled, cores), seconds, 2)
+    return min(times, key=lambda workers: min(times[workers]))
 
 
 def usable_cores() -> int:
@@ -192,31 +206,25 @@ def measure_model(key: str, data: ImageData, rounds: int) -> dict:
 def seconds_of_rounds(
     key: str, data: ImageData, config: TrainConfig, loops: dict[str, Loop], rounds: int
 ) -> dict[str, list[float]]:
-    """By round the seconds a step of the bare step, of dlvc's batches alone and of each loop, which take turns.
-
-    Every other round goes backwards: no loop always comes after the same one.
-    """
+    """By round the seconds a step of the bare step, of dlvc's batches alone and of each loop, which take turns."""
     steps = config.train_size // config.batch_size
-    seconds: dict[str, list[float]] = {"bare step": [], "data": [], **{name: [] for name in loops}}
+    floor: dict[str, list[float]] = {"bare step": [], "data": []}
 
     def half_of_bare() -> list[float]:
         return bare_steps(key, data, Step(config.batch_size), -(-steps // 2))
 
-    for turn in range(rounds):
-        for name in reversed(loops) if turn % 2 else loops:
-            # The floor before and after dlvc's pass, so that what disturbs the machine disturbs both.
-            bare = half_of_bare() if name == "dlvc" else []
-            # Two passes of a loop, of which the second counts: worker processes have started, memory is there.
-            passes = run_loop(
-                loops[name], build_model(key, config), data, replace(config, epochs=2)
-            )
-            seconds[name].append(passes[-1] / steps)
-            if name == "dlvc":
-                bare += half_of_bare()
-                # The mean, as an epoch has slow steps too.
-                seconds["bare step"].append(mean(bare))
-                seconds["data"].append(data_seconds(key, data, config) / steps)
-    return seconds
+    def seconds(name: str) -> float:
+        # The floor before and after dlvc's pass, so that what disturbs the machine disturbs both.
+        bare = half_of_bare() if name == "dlvc" else []
+        # Two passes of a loop, of which the second counts: worker processes have started, memory is there.
+        passes = run_loop(loops[name], build_model(key, config), data, replace(config, epochs=2))
+        if name == "dlvc":
+            bare += half_of_bare()
+            floor["bare step"].append(mean(bare))  # the mean, as an epoch has slow steps too
+            floor["data"].append(data_seconds(key, data, config) / steps)
+        return passes[-1] / steps
+
+    return floor | by_turns(loops, seconds, rounds)
 
 
 def ratios(seconds: dict[str, list[float]], above: str, below: str) -> list[float]:

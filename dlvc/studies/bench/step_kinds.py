@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from statistics import median
 
 import torch
 
 from dlvc.data import ImageData
 from dlvc.experiments import build_model
-from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config
+from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config, by_turns
 from dlvc.training import memory_layout, pick_device
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -46,15 +47,12 @@ def own_kind(key: str) -> str:
 
 
 def measure_kinds(key: str, data: ImageData) -> dict[str, float]:
-    """The median seconds of each kind of step, tried by turns, every other time backwards."""
+    """The median seconds of each kind of step, tried by turns."""
     kinds = all_kinds()
     first = median(bare_steps(key, data, kinds[own_kind(key)], 2))
     count = max(FEWEST_STEPS // 2, round(TRY_SECONDS / first))
-    seconds: dict[str, list[float]] = {name: [] for name in kinds}
-    for turn in range(ROUNDS):
-        for name in reversed(kinds) if turn % 2 else kinds:
-            seconds[name] += bare_steps(key, data, kinds[name], count)
-    return {name: median(times) for name, times in seconds.items()}
+    rounds = by_turns(kinds, lambda name: bare_steps(key, data, kinds[name], count), ROUNDS)
+    return {name: median(chain(*times)) for name, times in rounds.items()}
 
 
 def best_kind(kinds: dict[str, float], precision: str) -> str:

@@ -132,4 +132,4 @@ def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(
     monkeypatch.setattr(measure, "worker_batches", lambda split, config, workers: workers)
     monkeypatch.setattr(measure, "usable_cores", lambda: 6)
     assert best_workers("simple-cnn", sketches, config()) == 1
-    assert asked == [0, 1, 2, 4, 6] * 2
+    assert asked == [0, 1, 2, 4, 6, 6, 4, 2, 1, 0]
