@@ -63,6 +63,17 @@ def test_a_dataclass_comes_back_as_it_was(tmp_path):
     assert stored.load(path, list[Whole], "list", "") == [WHOLE, WHOLE]
 
 
+def test_what_is_not_there_is_an_empty_list_or_answered_with_what_is(tmp_path):
+    assert stored.load_rows(tmp_path / "a.json", Whole, "wholes") == []
+    path = stored.save([WHOLE], tmp_path / "a.json")
+    assert stored.load_rows(path, Whole, "wholes") == [WHOLE]
+    with pytest.raises(FileNotFoundError, match="no whole called 'b'; there is a"):
+        stored.load_named("b", tmp_path, Whole, "whole", "")
+    path.write_text("[{}]")
+    with pytest.raises(ValueError, match=r"^a\.json is not a list of wholes: .* - at `\$\[0\]`"):
+        stored.load_rows(path, Whole, "wholes")
+
+
 def test_a_field_that_was_not_there_yet_has_its_default_and_whole_numbers_are_numbers():
     older = {name: value for name, value in FIELDS.items() if name != "rows"}
     assert read(older | {"format_version": 1}) == replace(WHOLE, rows=None, format_version=1)

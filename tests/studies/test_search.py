@@ -154,10 +154,3 @@ def test_a_trial_that_is_stopped_is_not_one(sketches, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         search("simple-cnn", sketches, 1, 1, "float32", tmp_path)
     assert load_trials("simple-cnn", tmp_path) == []
-
-
-@pytest.mark.parametrize("content", ["{", "[{}]", "3"])
-def test_a_file_that_holds_no_trials_is_named(content, tmp_path):
-    (tmp_path / "simple-cnn.json").write_text(content)
-    with pytest.raises(ValueError, match=r"simple-cnn\.json is not a list of trials"):
-        load_trials("simple-cnn", tmp_path)
