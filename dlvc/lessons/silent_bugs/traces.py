@@ -71,11 +71,6 @@ class Trace:
         return len(self.train_loss)
 
 
-def save_trace(trace: Trace, path: Path) -> Path:
-    """Write the trace as JSON and return its path."""
-    return stored.save(trace, path)
-
-
 def load_trace(name: str, folder: Path = FOLDER) -> Trace:
     """The stored trace called `name`.
 
