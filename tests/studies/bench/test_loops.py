@@ -10,8 +10,10 @@ from dlvc.studies.bench import loops, measure
 from dlvc.studies.bench.loaders import OurBatches, SingleImages, SinglePictures
 from dlvc.studies.bench.loops import LOOPS, losses_on_record, run_loop
 from dlvc.studies.bench.measure import bench_config, best_workers, equal_work
+from dlvc.studies.speed import TECHNIQUES, each_image_once
 
-AVAILABLE = [name for name, loop in LOOPS.items() if loop.available]
+ALL = {**LOOPS, **TECHNIQUES}  # those of the bench and those of notebook 02
+AVAILABLE = [name for name, loop in ALL.items() if loop.available]
 
 
 def config():
@@ -20,10 +22,10 @@ def config():
 
 
 @pytest.mark.parametrize("name", AVAILABLE)
-def test_an_arm_has_the_losses_of_dlvc_on_the_same_batches(name, sketches):
+def test_a_loop_has_the_losses_of_dlvc_on_the_same_batches(name, sketches):
     ours, theirs = (
-        losses_on_record(LOOPS[each], build_model("simple-cnn", config()), sketches, config())
-        for each in ("dlvc", name)
+        losses_on_record(ALL[loop], build_model("simple-cnn", config()), sketches, config())
+        for loop in ("dlvc", name)
     )
     assert len(ours) == 2
     assert theirs == pytest.approx(ours, rel=1e-4)
@@ -40,15 +42,11 @@ def test_the_proof_of_equal_work_notices_another_optimizer(sketches, monkeypatch
 
 
 @pytest.mark.parametrize("name", AVAILABLE)
-def test_an_arm_goes_through_each_image_once_a_pass_and_says_how_long_each_pass_took(
+def test_a_loop_goes_through_each_image_once_a_pass_and_says_how_long_each_pass_took(
     name, sketches
 ):
-    model, seen = build_model("simple-cnn", config()), []
-    model.register_forward_hook(
-        lambda module, _, scores: seen.append(len(scores)) if module.training else None
-    )
-    seconds = run_loop(LOOPS[name], model, sketches, config())
-    assert seen == [64, 64, 64, 64]
+    assert each_image_once(ALL[name], sketches, 128)
+    seconds = run_loop(ALL[name], build_model("simple-cnn", config()), sketches, config())
     assert len(seconds) == 2
     assert min(seconds) > 0
 
@@ -88,7 +86,7 @@ def test_single_images_are_cut_and_mirrored_as_often_as_ours(kind, sketches):
     assert bench_config().augmentation == "crop-and-mirror"
 
 
-def test_an_arm_whose_losses_are_not_numbers_is_named(sketches, monkeypatch):
+def test_a_loop_whose_losses_are_not_numbers_is_named(sketches, monkeypatch):
     def losses(loop, *_):
         return [1.0, float("nan") if loop.name == "tutorial loop" else 1.0]
 
@@ -97,7 +95,7 @@ def test_an_arm_whose_losses_are_not_numbers_is_named(sketches, monkeypatch):
         equal_work("simple-cnn", sketches, 2)
 
 
-def test_arms_take_turns_in_both_directions_and_each_round_has_its_floor(sketches, monkeypatch):
+def test_loops_take_turns_in_both_directions_and_each_round_has_its_floor(sketches, monkeypatch):
     order = []
 
     def run(loop, model, data, config):
