@@ -148,19 +148,13 @@ def test_a_bench_that_breaks_off_has_kept_the_models_before(sketches, monkeypatc
     assert kept == [["simple-cnn"]]
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("{", "other.json is not a record of the bench"),
-        ("[1]", "got `array`"),
-        ('{"key": "simple-cnn"}', "missing required field"),
-    ],
-)
-def test_another_file_is_refused_in_words(content, said, tmp_path, capsys):
+def test_another_file_is_refused_in_words(tmp_path, capsys):
     path = tmp_path / "other.json"
-    path.write_text(content)
+    path.write_text('{"key": "simple-cnn"}')
     assert main(["bench", "--show", str(path)]) == 2
-    assert said in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "other.json is not a record of the bench: Object missing required field" in said
+    assert "`python -m dlvc bench --output FILE` writes one" in said
 
 
 def test_a_missing_record_and_an_empty_folder_are_refused_in_words(tmp_path, capsys):
