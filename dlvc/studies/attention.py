@@ -24,10 +24,7 @@ from dlvc.training import EpochRecord, evaluate, train
 
 STORED = REFERENCE_RECORDS / "attention" / "sketch10.npz"
 FIELDS = [field.name for field in fields(AttentionRecording)]
-EPOCHS = {
-    "deep-vit-residual": (0, 1, 4),
-    "shallow-vit": (4,),
-}  # that are recorded; 0 is before training
+EPOCHS = {"deep-vit-residual": (0, 1, 4), "shallow-vit": (4,)}  # 0: before the training
 LENGTH = {"train_size": 8_000, "epochs": 4, "evaluation_size": 2_000}
 IMAGE = 6  # of the test images: one that the trained deep model is right on and sure of, on a plain background
 
@@ -53,9 +50,8 @@ def save_recordings(recordings: Recordings, path: Path) -> Path:
         for epoch, recording in epochs.items():
             for name in FIELDS:
                 value = np.asarray(getattr(recording, name))
-                arrays[f"{model}/{epoch}/{name}"] = (
-                    value.astype(np.float16) if value.ndim > 3 else value
-                )
+                small = value.astype(np.float16) if value.ndim > 3 else value
+                arrays[f"{model}/{epoch}/{name}"] = small
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)
     return path

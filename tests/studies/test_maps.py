@@ -68,8 +68,10 @@ def test_curves_start_at_the_whole_image_and_end_where_all_is_hidden(measured):
 
 
 def test_intervals_hold_their_means_and_no_map_is_left_out(measured):
-    for found in (measured.lead, measured.beyond, measured.likeness, measured.on_object):
-        assert all(each.low <= each.mean <= each.high for each in found.values())
+    for intervals in (measured.lead, measured.beyond, measured.likeness, measured.on_object):
+        assert all(
+            interval.low <= interval.mean <= interval.high for interval in intervals.values()
+        )
     assert set(measured.beyond) == {"attention", "rollout", "relevance", "Grad-CAM"}
     assert set(measured.likeness) == set(measured.beyond)
 
@@ -83,8 +85,8 @@ def test_shares_are_those_of_the_readout_of_each_head(measured, models, split):
 
 
 def test_without_masks_nothing_is_said_of_objects(models, split):
-    found = measure_maps(*models, dataclasses.replace(split, masks=None), steps=1)
-    assert found.on_object is None and found.heads is None and found.object_area is None
+    without = measure_maps(*models, dataclasses.replace(split, masks=None), steps=1)
+    assert without.on_object is None and without.heads is None and without.object_area is None
 
 
 def test_a_measurement_is_read_back_as_it_was_stored(measured, tmp_path):

@@ -38,14 +38,14 @@ def test_all_but_resnet18_can_be_searched():
 def test_the_tuned_recipe_is_the_best_trial_that_was_run_in_full(key):
     full = best_trials(load_trials(key))
     assert full, f"no trial of {key} with all epochs is stored"
-    assert len({(each.data, each.train_size, each.precision) for each in full}) == 1
+    assert len({(trial.data, trial.train_size, trial.precision) for trial in full}) == 1
     assert present_settings(key) == full[0].settings
 
 
 @pytest.mark.parametrize("key", SEARCHABLE)
 def test_the_tuned_recipe_was_tested_in_full_with_the_settings_of_the_trial(key):
-    runs = [each for each in load_records(REFERENCE_RECORDS / "tuned") if each.key == key]
-    own = [each for each in runs if is_as_registered(each) and each.seed == 0]
+    runs = [run for run in load_records(REFERENCE_RECORDS / "tuned") if run.key == key]
+    own = [run for run in runs if is_as_registered(run) and run.seed == 0]
     assert len(own) == 1
     assert {name: own[0].config.get(name, "unknown") for name in SPACE} == present_settings(key)
     assert own[0].config["epochs"] == 10
@@ -63,8 +63,8 @@ def test_a_search_never_sees_a_test_image_and_goes_on_where_it_was(sketches, tmp
     monkeypatch.setattr(searching, "FULL_EPOCHS", 2)
     confirm("simple-cnn", unseen, 1, 1, "float32", tmp_path)
     trials = load_trials("simple-cnn", tmp_path)
-    assert [each.epochs for each in trials] == [1, 1, 1, 2]
-    best = max(trials[:3], key=lambda each: each.validation_accuracy)
+    assert [trial.epochs for trial in trials] == [1, 1, 1, 2]
+    best = max(trials[:3], key=lambda trial: trial.validation_accuracy)
     assert trials[3].settings == best.settings
     confirm("simple-cnn", unseen, 1, 1, "float32", tmp_path)
     assert len(load_trials("simple-cnn", tmp_path)) == 4
@@ -89,9 +89,9 @@ def test_trials_come_closer_to_what_was_good(sketches, tmp_path, monkeypatch):
     monkeypatch.setattr(searching, "run_trial", run_trial)
     for count in (20, 40):  # broken off in the middle
         search("simple-cnn", sketches, count, 1, "float32", tmp_path)
-    found = [trial.validation_accuracy for trial in load_trials("simple-cnn", tmp_path)]
-    assert len(found) == 40
-    assert sum(found[-10:]) / 10 > sum(found[:8]) / 8 + 0.1
+    accuracies = [trial.validation_accuracy for trial in load_trials("simple-cnn", tmp_path)]
+    assert len(accuracies) == 40
+    assert sum(accuracies[-10:]) / 10 > sum(accuracies[:8]) / 8 + 0.1
 
 
 def test_trials_on_other_images_or_in_another_precision_or_length_are_not_counted(
@@ -104,8 +104,8 @@ def test_trials_on_other_images_or_in_another_precision_or_length_are_not_counte
         replace(same, data="other images"),
         replace(same, precision="bfloat16"),
     ]
-    for each in others:
-        add_trial("simple-cnn", each, tmp_path)
+    for trial in others:
+        add_trial("simple-cnn", trial, tmp_path)
     confirm("simple-cnn", sketches, 1, 1, "float32", tmp_path)
     assert load_trials("simple-cnn", tmp_path) == others
     add_trial("simple-cnn", same, tmp_path)

@@ -48,17 +48,17 @@ def test_each_loop_has_the_technique_that_its_name_says(monkeypatch):
 
     monkeypatch.setattr(torch.optim.Adam, "step", watched_step)
     monkeypatch.setattr(torch.Tensor, "item", lambda self: asked.append(1) or item(self))
-    found = {}
+    techniques = {}
     for name in list(TECHNIQUES)[1:5]:
         fused = set()
         config = replace(speed_config(128), device="cpu", epochs=1)
         model = build_model(MODEL, config)
         asked.clear()
         TECHNIQUES[name].run(model, batches, config)
-        last = [each for each in model.modules() if isinstance(each, nn.Conv2d)][-1].weight
+        last = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)][-1].weight
         layout = last.is_contiguous(memory_format=torch.channels_last)
-        found[name] = (len(asked), fused, layout)
-    assert found == {
+        techniques[name] = (len(asked), fused, layout)
+    assert techniques == {
         "whole batches": (6, {False}, False),  # loss and hits at each of three steps
         "no questions": (2, {False}, False),
         "fused optimizer": (2, {True}, False),

@@ -51,9 +51,9 @@ def test_the_l1_step_moves_each_weight_to_zero_and_stops_there_and_leaves_biases
     other = nn.Linear(3, 1)
     before = other.weight.clone()
     with l1_penalty(model, 1.0):
-        for each in (model, other):
-            optimizer = torch.optim.SGD(each.parameters(), lr=0.1)
-            for parameter in each.parameters():
+        for trained in (model, other):
+            optimizer = torch.optim.SGD(trained.parameters(), lr=0.1)
+            for parameter in trained.parameters():
                 parameter.grad = torch.zeros_like(parameter)
             optimizer.step()
     assert torch.allclose(model.weight, torch.tensor([[0.4, -0.4, 0.0]]))

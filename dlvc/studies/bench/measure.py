@@ -63,7 +63,6 @@ def bare_steps(key: str, data: ImageData, step: Step, count: int) -> list[float]
     optimizer = make_optimizer(model, config)
     images = to_float(data.train.images[: step.batch_size].to(device), layout)
     labels = data.train.labels[: step.batch_size].to(device)
-
     one_step = partial(bare_step, model, optimizer, images, labels, precision=step.precision)
     threads = torch.get_num_threads()
     torch.set_num_threads(step.threads or threads)

@@ -109,12 +109,12 @@ def test_loops_take_turns_in_both_directions_and_each_round_has_its_floor(sketch
     monkeypatch.setattr(measure, "run_loop", run)
     monkeypatch.setattr(measure, "bare_steps", bare)
     loops = {name: LOOPS[name] for name in ("dlvc", "tutorial loop")}
-    found = measure.seconds_of_rounds("simple-cnn", sketches, config(), loops, 2)
+    seconds = measure.seconds_of_rounds("simple-cnn", sketches, config(), loops, 2)
     ours = ["1 bare", "dlvc", "1 bare"]
     assert order == [*ours, "tutorial loop", "tutorial loop", *ours]
-    assert found["dlvc"] == found["tutorial loop"] == [1.0, 1.0]  # the second pass, by step
-    assert found["bare step"] == [0.5, 0.5]
-    assert min(found["data"]) > 0
+    assert seconds["dlvc"] == seconds["tutorial loop"] == [1.0, 1.0]  # the second pass, by step
+    assert seconds["bare step"] == [0.5, 0.5]
+    assert min(seconds["data"]) > 0
 
 
 def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(

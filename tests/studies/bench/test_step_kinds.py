@@ -16,7 +16,7 @@ def test_both_layouts_precisions_and_one_or_all_threads_are_tried(monkeypatch):
         "float32, channels_last, 1 thread",
         "float32, channels_last, 4 threads",
     ]
-    assert [each.replace("bfloat16", "float32") for each in list(kinds)[4:]] == list(kinds)[:4]
+    assert [kind.replace("bfloat16", "float32") for kind in list(kinds)[4:]] == list(kinds)[:4]
     assert kinds["bfloat16, channels_last, 1 thread"].threads == 1
     monkeypatch.setattr(step_kinds, "all_threads", lambda: 0)  # on a GPU
     assert len(all_kinds()) == 4
@@ -33,7 +33,7 @@ def test_each_kind_is_timed_and_the_threads_are_as_before(sketches, monkeypatch)
     monkeypatch.setattr(step_kinds, "ROUNDS", 1)
     monkeypatch.setattr(step_kinds, "TRY_SECONDS", 0.0)
     threads = torch.get_num_threads()
-    found = measure_kinds("simple-cnn", sketches)
-    assert list(found) == list(all_kinds())
-    assert min(found.values()) > 0
+    seconds = measure_kinds("simple-cnn", sketches)
+    assert list(seconds) == list(all_kinds())
+    assert min(seconds.values()) > 0
     assert torch.get_num_threads() == threads

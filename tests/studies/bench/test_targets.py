@@ -5,8 +5,8 @@ from small_bench import record
 from dlvc.studies.bench.targets import summary, targets
 
 
-def missed(found: dict) -> list[str]:
-    return [aim.name for aim in targets(found) if not aim.met]
+def missed(bench: dict) -> list[str]:
+    return [aim.name for aim in targets(bench) if not aim.met]
 
 
 def test_targets_are_met_or_missed_by_the_ratios():
@@ -18,12 +18,12 @@ def test_targets_are_met_or_missed_by_the_ratios():
 
 
 def test_a_gpu_must_not_be_waited_for_more_than_once_an_epoch_and_large_batches_cost_less():
-    found = record()
-    found["device"]["type"] = "cuda"
-    measured = found["models"]["simple-cnn"]
+    bench = record()
+    bench["device"]["type"] = "cuda"
+    measured = bench["models"]["simple-cnn"]
     measured["host_syncs"] = 2
     measured["seconds_per_large_step"] = {"bare step": [0.010], "dlvc": [0.0107], "data": [0.0]}
-    assert missed(found) == [
+    assert missed(bench) == [
         "simple-cnn: waits for the GPU an epoch",
         "simple-cnn: R_loop with batches of 512",
         "simple-cnn: times as fast as tutorial loop",
@@ -40,6 +40,6 @@ def test_the_summary_names_a_target_that_the_median_of_all_rounds_misses():
 
 
 def test_the_summary_leaves_out_a_peak_of_memory_that_the_system_does_not_tell():
-    found = record()
-    found["cold_start"]["peak memory (MB)"] = None
-    assert "memory" not in summary([found])
+    bench = record()
+    bench["cold_start"]["peak memory (MB)"] = None
+    assert "memory" not in summary([bench])
