@@ -24,7 +24,6 @@ from dlvc.lessons.guesses import store as predictions
 from dlvc.experiments import records
 from dlvc.experiments import folder as run_files
 from dlvc.experiments import running
-from dlvc.studies import scaling
 from dlvc.experiments import sweeps, tables
 from dlvc.lessons.silent_bugs import traces
 from dlvc.training import evaluation
@@ -153,7 +152,6 @@ REFUSED = [
     # sweeps and several processes
     ("sweeps.jobs_of_shard(['a'], [0], '0/4')", "got '0/4'", "i from 1 to n", "such as 2/8"),
     ("sweeps.jobs_of_shard(['a'], [0], 2)", "got 2", "i from 1 to n", "such as 2/8"),
-    ("scaling.sum_seconds(0, 1, 1.0, 1.0)", "got 0", "at least 1", "Try 2"),
     # models
     ("cnn.SimpleCNN(dropout=1.5)", "got 1.5", "between 0.0 and 0.9", "Try 0.5"),
     ("cnn.DeepCNN(num_classes=0)", "got 0", "at least 1", "Try 10"),
@@ -231,7 +229,7 @@ REFUSED = [
     ("running.run_experiment('simple-cnn', sketches, QUICK, protocol='best')", "'best'", "report", "Try"),
     ("running.run_experiment('resnet18', sketches, QUICK, weights=3)", "got 3", "str or Path", "Give"),
     # records and tables
-    ("records.record_from_json('[]')", "list indices", "not a run record", "Delete it or train again"),
+    ("records.record_from_json('[]')", "got `array`", "not a run record", "Delete it or train again"),
     ("records.record_from_json('[' * 100_000)", "recursion", "not a run record", "Delete it"),
     ("records.record_from_json('{\"format_version\": NaN}')", "NaN", "not a run record", "Delete it"),
     ("records.load_records(3)", "got 3", "str or Path", "Give the path of a folder"),
