@@ -26,15 +26,14 @@ REPEATS = 3
 START = r"""
 import json, re, sys, time
 started = time.perf_counter()
-from dlvc.studies.bench.measure import bench_config
+from dlvc.config import TrainConfig
 from dlvc.data import load_data
 from dlvc.experiments import build_model
 from dlvc.training import train
 imported = time.perf_counter()
 data = load_data("sketch10", sizes=(640, 64, 64), quiet=True)
 loaded = time.perf_counter()
-from dataclasses import replace
-config = replace(bench_config(), train_size=64)
+config = TrainConfig(epochs=1, train_size=64, evaluation_size=10, precision="float32")
 train(build_model(sys.argv[1], config), data, config, progress=False)
 stepped = time.perf_counter()
 try:  # what getrusage says begins with the memory of the process that started this one
