@@ -50,7 +50,7 @@ def test_records_are_sorted_by_file_name_and_a_missing_folder_is_empty(tmp_path)
         ({"format_version": 99}, "has format 99; this dlvc reads formats up to 2"),
         ({"surprise": 1}, "no field `.*surprise`"),
         ({"train_seconds": 10**400}, "too large a number.*train_seconds"),
-        ({"best_epoch": 2}, "best_epoch is 2 of 1"),
+        ({"best_epoch": 9}, "best_epoch is 9 of 3"),
         ({"config": {"epochs": 1}}, "config.train_size must be of type int"),
     ],
 )
@@ -68,7 +68,7 @@ def test_what_is_no_record_is_named(tmp_path, change, message):
         ({"confusion": [[-1]]}, "test: confusion must be a square of counts"),
         ({"confusion": [[0]]}, "test: confusion counts no image"),
         ({"correct": "?"}, "test: correct is no base64"),
-        ({"correct": "AAAAAA=="}, "test: correct has 4 bytes for 10 images"),
+        ({"correct": "AAAAAA=="}, "test: correct has 4 bytes for 1000 images"),
     ],
 )
 def test_a_score_that_cannot_be_is_named(change, message):

@@ -32,15 +32,14 @@ REPEATS = 3
 START = r"""
 import json, re, sys, time
 started = time.perf_counter()
-from dlvc.studies.bench.measure import bench_config, bench_model
+from dlvc.config import TrainConfig
 from dlvc.data import load_data
 from dlvc.training import train
 imported = time.perf_counter()
 data = load_data("sketch10", sizes=(640, 64, 64), quiet=True)
 loaded = time.perf_counter()
-from dataclasses import replace
-config = replace(bench_config(), train_size=64)
-train(bench_model(sys.argv[1], config), data, config, progress=False)
+config = TrainConfig(epochs=1, train_size=64, evaluation_size=10, precision="float32")
+train(build_model(sys.argv[1], config, options={"dropout": 0.0}), data, config, progress=False)
 stepped = time.perf_counter()
 try:  # what getrusage says begins with the memory of the process that started this one
     status = open("/proc/self/status").read()

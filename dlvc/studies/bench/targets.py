@@ -80,7 +80,7 @@ def summary(benches: list[Bench]) -> str:
     aims = targets(bench)
     missed = [aim for aim in aims if not aim.met]
     lines.append(
-        f"Targets met: {len(aims) - len(missed)} of {len(aims)}, by the medians of {bench['rounds']} rounds."
+        f"Targets met: {len(aims) - len(missed)} of {len(aims)} (medians over the rounds, {bench['rounds']} in all)."
     )
     lines += [
         f"missed: {aim.name} {aim.value:.3g}; {'at least' if aim.at_least else 'at most'} {aim.limit:g}"

@@ -33,7 +33,7 @@ def test_a_gpu_must_not_be_waited_for_more_than_once_an_epoch_and_large_batches_
 def test_the_summary_names_a_target_that_the_median_of_all_rounds_misses():
     said = summary([record(loop=1.2), record(loop=1.2), record()])
     assert "missed: simple-cnn: R_loop 1.2; at most 1.15" in said
-    assert "Targets met: 4 of 5, by the medians of 9 rounds." in said
+    assert "Targets met: 4 of 5 (medians over the rounds, 9 in all)." in said
     assert "missed" not in summary([record(loop=1.2), record(), record()])
     assert "100 ms and 100 µs an image" in said
     assert "400 MB of memory" in said
