@@ -145,7 +145,6 @@ def train_experiments(options: argparse.Namespace) -> int:
     """The exit status after training each experiment with each seed that was asked for, a line an epoch."""
     from dlvc import experiments
     from dlvc.data import load_data
-    from dlvc.models import option_fields
     from dlvc.training import processes_of_torchrun, stopped_by_sigterm
 
     known = experiments.EXPERIMENTS
@@ -167,7 +166,7 @@ def train_experiments(options: argparse.Namespace) -> int:
 
     def options_of(key: str) -> dict[str, Any]:
         """The options for one model: with --all those of the given ones that it has."""
-        own = option_fields(known[key].model)
+        own = known[key].option_fields
         return {n: model_options[n] for n in model_options if n in own or not options.all}
 
     for key in keys:

@@ -8,8 +8,6 @@ Knows no model and no data. Read `grouping.py` next for which runs are the same,
 from __future__ import annotations
 
 import base64
-import dataclasses
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from dlvc import stored
 from dlvc.checks import check_kind
-from dlvc.experiments.record_content import ContentError, check_content, refuse_constant
-from dlvc.files import PROJECT, write_whole
+from dlvc.experiments.record_content import check_content
+from dlvc.files import PROJECT
 from dlvc.metrics import Counted
 from dlvc.training import EpochRecord, Evaluation
 
@@ -99,29 +98,15 @@ class RunRecord:
         return self.epochs[self.best_epoch - 1]
 
 
-def record_from_json(text: str, *, origin: str = "record") -> RunRecord:
+def record_from_json(text: str | bytes, *, origin: str = "record") -> RunRecord:
     """The record written in `text`. `origin` names it in errors.
 
     Raises ValueError if it is no record, or one of a newer format.
     """
-    try:
-        fields = json.loads(text, parse_constant=refuse_constant)
-        version = fields["format_version"]
-        if version > FORMAT_VERSION:
-            raise ValueError(
-                f"{origin} has format {version}; this dlvc reads formats up to {FORMAT_VERSION}. Update the project."
-            )
-        fields["epochs"] = tuple(EpochRecord(**epoch) for epoch in fields["epochs"])
-        for split in ("validation", "test"):
-            fields[split] = fields[split] and EvaluationRecord(**fields[split])
-        record = RunRecord(**fields)
-        check_content(record)
-        _move_model_options(record)
-        return record
-    except (KeyError, TypeError, ContentError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(
-            f"{origin} is not a run record of dlvc: {error}. Delete it or train again."
-        ) from error
+    remedy = "Delete it or train again."
+    record = stored.read(text, RunRecord, origin, "run record of dlvc", remedy, check_content)
+    _move_model_options(record)
+    return record
 
 
 def _move_model_options(record: RunRecord) -> None:
@@ -144,26 +129,18 @@ def load_record(path: Path | str) -> RunRecord:
         raise FileNotFoundError(
             f"no record at {path}. Give a file runs/*.json, which each training leaves."
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path.name} is not a run record of dlvc: it is no text. Delete it or train again."
-        ) from error
-    return record_from_json(text, origin=path.name)
+    return record_from_json(path.read_bytes(), origin=path.name)
 
 
 def load_records(folder: Path | str = REFERENCE_RECORDS) -> list[RunRecord]:
     """All records in `folder`, sorted by file name; an empty list if there is no such folder."""
     check_kind("folder", folder, (str, Path), "Give the path of a folder.")
-    folder = Path(folder)
-    return [load_record(path) for path in sorted(folder.glob("*.json"))]
+    return [load_record(path) for path in sorted(Path(folder).glob("*.json"))]
 
 
 def save_record(record: RunRecord, path: Path) -> Path:
     """`path`, after writing the record there whole or not at all. Raises CannotWriteError."""
-    write_whole(path, (json.dumps(dataclasses.asdict(record), indent=1) + "\n").encode())
-    return path
+    return stored.save(record, path)
 
 
 def check_records(records: Iterable[Any]) -> None:

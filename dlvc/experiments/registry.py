@@ -81,6 +81,11 @@ class Experiment:
         """Whether the model is trained step by step, which the majority model is not."""
         return self.fit is None
 
+    @property
+    def option_fields(self) -> dict[str, Field]:
+        """The options that its model has, by name."""
+        return option_fields(self.model)
+
     def recipe(self, protocol: str) -> tuple[TrainConfig, Mapping[str, Any]]:
         """The settings of the training and the options of the model by `protocol`. Raises ValueError for another."""
         check_choice("protocol", protocol, ("report", "tuned"))
@@ -294,9 +299,10 @@ def get_experiment(key: str) -> Experiment:
 def options_of_all_models() -> dict[str, list[Field]]:
     """The options that any model has, by name, as each class that has it declares it."""
     known: dict[str, list[Field]] = {}
-    for model in dict.fromkeys(experiment.model for experiment in EXPERIMENTS.values()):
-        for name, option in option_fields(model).items():
-            known.setdefault(name, []).append(option)
+    for experiment in EXPERIMENTS.values():
+        for name, option in experiment.option_fields.items():
+            if option not in known.setdefault(name, []):
+                known[name].append(option)
     return known
 
 
@@ -326,7 +332,7 @@ def config_for(
     config, _ = experiment.recipe(protocol)
     check_kind("data", data, ImageData, "Get them with load_data().")
     for name in changes:
-        if name in option_fields(experiment.model):
+        if name in experiment.option_fields:
             raise ValueError(f"{name} is an option of the model: give options={{{name!r}: ...}}.")
         if name not in config.as_dict():
             known = ", ".join(config.as_dict())

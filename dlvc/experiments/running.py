@@ -1,6 +1,6 @@
 """Running one entry of the registry: build, train, test once, and leave a record with its weights.
 
-`experiments.py` says what there is to run; `records.py` what a run leaves.
+`registry.py` says what there is to run; `records.py` what a run leaves.
 """
 
 from __future__ import annotations

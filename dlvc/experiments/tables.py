@@ -16,7 +16,6 @@ from dlvc.config import TrainConfig
 from dlvc.experiments.grouping import Work, group_by_experiment
 from dlvc.experiments.records import RunRecord, check_records
 from dlvc.experiments.registry import COMPARISONS, EXPERIMENTS, options_of_all_models
-from dlvc.models import option_fields
 
 # The columns of the report's Table 1 with the test loss, each with how to read it from a record.
 TABLE_COLUMNS: dict[str, Callable[[RunRecord], float]] = {
@@ -184,9 +183,9 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     known |= {name: options[0] for name, options in options_of_all_models().items()}
     check_choice("the setting", name, tuple(known))
     defaults = {
-        key: option_fields(experiment.model)[name].default
+        key: experiment.option_fields[name].default
         for key, experiment in EXPERIMENTS.items()
-        if name in option_fields(experiment.model)
+        if name in experiment.option_fields
     }
 
     def value(record: RunRecord) -> Any:

@@ -23,7 +23,8 @@ from dlvc.inspection import AttentionRecording, record_attention
 from dlvc.training import EpochRecord, evaluate, train
 
 STORED = REFERENCE_RECORDS / "attention" / "sketch10.npz"
-EPOCHS = {"deep-vit-residual": (0, 1, 4), "shallow-vit": (4,)}  # what is kept; 0 is before training
+FIELDS = [field.name for field in fields(AttentionRecording)]
+EPOCHS = {"deep-vit-residual": (0, 1, 4), "shallow-vit": (4,)}  # 0: before the training
 LENGTH = {"train_size": 8_000, "epochs": 4, "evaluation_size": 2_000}
 IMAGE = 6  # of the test images: one that the trained deep model is right on and sure of, on a plain background
 
@@ -42,15 +43,15 @@ class Recordings:
 
 
 def save_recordings(recordings: Recordings, path: Path) -> Path:
-    """Write a file and return its path. Maps are kept in 16 bits, right to 0.05 % of each number."""
+    """Write the recordings to `path` and give it back. Maps have 16 bits, right to 0.05 % of each number."""
     arrays = {"images": recordings.images.numpy(), "labels": recordings.labels.numpy()}
     for model, epochs in recordings.series.items():
         arrays[f"{model}/accuracy"] = np.array(recordings.accuracy[model])
         for epoch, recording in epochs.items():
-            for each in fields(AttentionRecording):
-                value = np.asarray(getattr(recording, each.name))
+            for name in FIELDS:
+                value = np.asarray(getattr(recording, name))
                 small = value.astype(np.float16) if value.ndim > 3 else value
-                arrays[f"{model}/{epoch}/{each.name}"] = small
+                arrays[f"{model}/{epoch}/{name}"] = small
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)
     return path
@@ -67,10 +68,7 @@ def load_recordings(path: Path = STORED) -> Recordings:
                 accuracy[model] = float(arrays[key])
             elif rest.endswith("/weights"):
                 epoch = rest.partition("/")[0]
-                values = {
-                    each.name: arrays[f"{model}/{epoch}/{each.name}"]
-                    for each in fields(AttentionRecording)
-                }
+                values = {name: arrays[f"{model}/{epoch}/{name}"] for name in FIELDS}
                 series.setdefault(model, {})[int(epoch)] = _recording(values)
         images, labels = (torch.from_numpy(arrays[name]) for name in ("images", "labels"))
     return Recordings(images, labels, series, accuracy)
@@ -78,13 +76,13 @@ def load_recordings(path: Path = STORED) -> Recordings:
 
 def _recording(values: dict[str, np.ndarray]) -> AttentionRecording:
     """A recording from arrays, its numbers as float32 again."""
-    plain = {
+    sizes = {
         "patch_grid": tuple(values.pop("patch_grid").tolist()),
         "patch_size": int(values.pop("patch_size")),
         "class_token": bool(values.pop("class_token")),
     }
-    tensors = {name: torch.from_numpy(each.astype(np.float32)) for name, each in values.items()}
-    return AttentionRecording(**tensors, **plain)
+    tensors = {name: torch.from_numpy(array.astype(np.float32)) for name, array in values.items()}
+    return AttentionRecording(**tensors, **sizes)
 
 
 def record_training(
@@ -112,7 +110,7 @@ def record_training(
 def main() -> None:
     """Train both models and store their recordings."""
     data = load_data("sketch10")
-    images, labels = (each[IMAGE : IMAGE + 1] for each in (data.test.images, data.test.labels))
+    images, labels = (array[IMAGE : IMAGE + 1] for array in (data.test.images, data.test.labels))
     series, accuracy = {}, {}
     for key, epochs in EPOCHS.items():
         config = config_for(key, data, profile="full", device="cpu", **LENGTH)

@@ -8,17 +8,16 @@ The reference in figures/records/explanations/ was made from the weights of two 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dlvc import stored
 from dlvc.data import Split, load_data, to_float
 from dlvc.experiments import REFERENCE_RECORDS, load_record, load_run
-from dlvc.files import write_whole
 from dlvc.inspection import (
     ORDERS,
     DeletionCurve,
@@ -73,14 +72,13 @@ class MapTests:
 
 
 def contrast(images: Tensor, grid: tuple[int, int]) -> Tensor:
-    """How much the pixels of each patch differ among each other, (B, patches): a map that knows no model.
+    """The spread of the pixels of each patch (B, patches), a map that knows no model.
 
     The standard deviation of the pixels, mean over the three colours.
     """
     rows, columns = grid
-    patches = (
-        to_float(images).unflatten(3, (columns, -1)).unflatten(2, (rows, -1))
-    )  # (B, 3, r, h, c, w)
+    # (B, 3, rows, height, columns, width)
+    patches = to_float(images).unflatten(3, (columns, -1)).unflatten(2, (rows, -1))
     return patches.std(dim=(3, 5)).mean(dim=1).flatten(1)
 
 
@@ -89,29 +87,25 @@ def vit_maps(vit: VisionTransformer, images: Tensor, classes: Tensor) -> dict[st
 
     attention: the last layer's, mean over its heads. rollout: up to the last layer. relevance: for `classes` (B,).
     """
-    parts = []
-    for part in images.split(IMAGES_AT_ONCE):
-        weights = attention_maps(vit, part)
-        parts.append(
-            {
-                "attention": readout_row(vit, weights[:, -1].mean(dim=1)),
-                "rollout": readout_row(vit, attention_rollout(weights)[:, -1]),
-                "heads": readout_row(vit, weights),
-            }
-        )
-    maps = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    maps["relevance"] = torch.empty_like(maps["rollout"])
+    maps: dict[str, list[Tensor]] = {"attention": [], "rollout": [], "heads": []}
+    for batch in images.split(IMAGES_AT_ONCE):
+        weights = attention_maps(vit, batch)
+        maps["attention"].append(readout_row(vit, weights[:, -1].mean(dim=1)))
+        maps["rollout"].append(readout_row(vit, attention_rollout(weights)[:, -1]))
+        maps["heads"].append(readout_row(vit, weights))
+    joined = {name: torch.cat(batches) for name, batches in maps.items()}
+    relevance = torch.empty_like(joined["rollout"])
     for number in classes.unique().tolist():  # one way back for each image, not one for each class
         for rows in (classes == number).nonzero()[:, 0].split(IMAGES_AT_ONCE):
-            relevance = class_relevance(vit, images[rows], [number])[:, 0]
-            maps["relevance"][rows] = relevance_shares(vit, relevance)
-    return maps
+            of_class = class_relevance(vit, images[rows], [number])[:, 0]
+            relevance[rows] = relevance_shares(vit, of_class)
+    return joined | {"relevance": relevance}
 
 
 def cnn_map(cnn: nn.Module, images: Tensor, classes: Tensor, grid: tuple[int, int]) -> Tensor:
     """Grad-CAM as one number a patch, (B, patches)."""
-    parts = zip(images.split(IMAGES_AT_ONCE), classes.split(IMAGES_AT_ONCE), strict=True)
-    return to_patches(torch.cat([grad_cam(cnn, *part) for part in parts]), grid)
+    batches = zip(images.split(IMAGES_AT_ONCE), classes.split(IMAGES_AT_ONCE), strict=True)
+    return to_patches(torch.cat([grad_cam(cnn, *batch) for batch in batches]), grid)
 
 
 def measure_maps(
@@ -129,33 +123,30 @@ def measure_maps(
     A map that is the same everywhere has no order: such images are left out of `likeness`, and out of `on_object` if it
     is zero. `seed` is that of the random weights.
     """
-    grid = patch_grid(vit)
-    said = {
-        which: predict(model, split.images).argmax(dim=1)
-        for which, model in (("vit", vit), ("cnn", cnn))
-    }
-    maps = vit_maps(vit, split.images, said["vit"])
-    fresh = vit_maps(randomized(vit, seed), split.images, said["vit"])
-    heads = {"trained": maps.pop("heads"), "random": fresh.pop("heads")}
-    maps[CNN_MAP] = cnn_map(cnn, split.images, said["cnn"], grid)
-    fresh[CNN_MAP] = cnn_map(randomized(cnn, seed), split.images, said["cnn"], grid)
-    maps[NO_MODEL] = contrast(split.images, grid)
+    grid, images = patch_grid(vit), split.images
+    of_vit, of_cnn = (predict(model, images).argmax(dim=1) for model in (vit, cnn))
+    maps = vit_maps(vit, images, of_vit)
+    random = vit_maps(randomized(vit, seed), images, of_vit)
+    heads = {"trained": maps.pop("heads"), "random": random.pop("heads")}
+    maps[CNN_MAP] = cnn_map(cnn, images, of_cnn, grid)
+    random[CNN_MAP] = cnn_map(randomized(cnn, seed), images, of_cnn, grid)
+    maps[NO_MODEL] = contrast(images, grid)
     # The map without a model is tried on both models.
-    of_vit = {name: maps[name] for name in (*VIT_MAPS, NO_MODEL)}
-    of_cnn = {CNN_MAP: maps[CNN_MAP], f"{NO_MODEL} (CNN)": maps[NO_MODEL]}
+    vit_scores = {name: maps[name] for name in (*VIT_MAPS, NO_MODEL)}
+    cnn_scores = {CNN_MAP: maps[CNN_MAP], f"{NO_MODEL} (CNN)": maps[NO_MODEL]}
     curves, lead, beyond, hidden = {}, {}, {}, []
-    for model, which, scores in ((vit, "vit", of_vit), (cnn, "cnn", of_cnn)):
-        measured = deletions(model, split.images, said[which], scores, steps, grid)
-        without = next(found for name, found in measured.items() if name.startswith(NO_MODEL))
-        for name, found in measured.items():
+    for model, classes, scores in ((vit, of_vit, vit_scores), (cnn, of_cnn, cnn_scores)):
+        measured = deletions(model, images, classes, scores, steps, grid)
+        areas = {name: by_order["highest first"].area for name, by_order in measured.items()}
+        without = next(area for name, area in areas.items() if name.startswith(NO_MODEL))
+        for name, by_order in measured.items():
             curves[name] = {
-                order: rounded(found[order].probability.mean(dim=0)) for order in ORDERS
+                order: _rounded(by_order[order].probability.mean(dim=0)) for order in ORDERS
             }
-            area = found["highest first"].area
-            lead[name] = interval(found["random"].area - area)
-            if found is not without:
-                beyond[name] = interval(without["highest first"].area - area)
-            hidden = rounded(found["random"].hidden)
+            lead[name] = _interval(by_order["random"].area - areas[name])
+            if not name.startswith(NO_MODEL):
+                beyond[name] = _interval(without - areas[name])
+            hidden = _rounded(by_order["random"].hidden)
     return MapTests(
         data=data,
         images=len(split),
@@ -164,8 +155,8 @@ def measure_maps(
         curves=curves,
         lead=lead,
         beyond=beyond,
-        likeness={name: interval(rank_correlation(maps[name], fresh[name])) for name in fresh},
-        **({} if split.masks is None else object_shares(maps, fresh, heads, split.masks, grid)),
+        likeness={name: _interval(rank_correlation(maps[name], random[name])) for name in random},
+        **({} if split.masks is None else object_shares(maps, random, heads, split.masks, grid)),
     )
 
 
@@ -193,11 +184,11 @@ def deletions(
 
 def object_shares(
     maps: dict[str, Tensor],
-    fresh: dict[str, Tensor],
+    random: dict[str, Tensor],
     heads: dict[str, Tensor],
     masks: Tensor,
     grid: tuple[int, int],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The fields of `MapTests` that need masks."""
 
     def excess(scores: Tensor) -> Tensor:
@@ -206,48 +197,36 @@ def object_shares(
 
     kinds = dict(maps)
     kinds |= {f"{name} (moved)": scores.roll(1, 0) for name, scores in maps.items()}
-    kinds |= {f"{name} (random)": scores for name, scores in fresh.items()}
+    kinds |= {f"{name} (random)": scores for name, scores in random.items()}
     return {
         "object_area": float(masks.float().mean()),
-        "on_object": {name: interval(excess(scores)) for name, scores in kinds.items()},
+        "on_object": {name: _interval(excess(scores)) for name, scores in kinds.items()},
         "heads": {
-            name: [rounded(row) for row in excess(scores).mean(dim=0)]
+            name: [_rounded(layer) for layer in excess(scores).mean(dim=0)]
             for name, scores in heads.items()
         },
     }
 
 
-def interval(values: Tensor) -> Interval:
+def _interval(values: Tensor) -> Interval:
     """The bootstrap interval of the values that are numbers; nan if fewer than two are."""
     numbers = values[values.isfinite()]
     if len(numbers) < 2:
         return Interval(*[float("nan")] * 3)
-    return Interval(*rounded(bootstrap_interval(numbers.numpy(), resamples=2_000)))
+    return Interval(*_rounded(bootstrap_interval(numbers.numpy(), resamples=2_000)))
 
 
-def rounded(values: Tensor | tuple[float, ...]) -> list[float]:
+def _rounded(values: Tensor | tuple[float, ...]) -> list[float]:
     """Numbers with four decimals: more are noise."""
     return [round(float(value), 4) for value in values]
 
 
-def save_map_tests(tests: MapTests, path: Path) -> Path:
-    """Write the measurement as JSON and return its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(dataclasses.asdict(tests), indent=1) + "\n").encode())
-    return path
-
-
 def load_map_tests(name: str, folder: Path = FOLDER) -> MapTests:
-    """The stored measurement called `name`. Raises FileNotFoundError naming what there is."""
-    path = folder / f"{name}.json"
-    if not path.is_file():
-        there = ", ".join(sorted(each.stem for each in folder.glob("*.json"))) or "none"
-        raise FileNotFoundError(f"no measurement called {name!r}; there is {there}.")
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    for key in ("lead", "beyond", "likeness", "on_object"):
-        if fields[key] is not None:
-            fields[key] = {name: Interval(*values) for name, values in fields[key].items()}
-    return MapTests(**fields)
+    """The stored measurement called `name`.
+
+    Raises FileNotFoundError naming what there is, ValueError for a file that is no measurement.
+    """
+    return stored.load_named(name, folder, MapTests, "measurement", "Measure again.")
 
 
 def main() -> None:
@@ -271,7 +250,7 @@ def main() -> None:
         models[which] = load_run(path)
     split = data.test.first(options.images)
     tests = measure_maps(models["vit"], models["cnn"], split, data=data.title, models=names)
-    print(save_map_tests(tests, FOLDER / f"{options.name}.json").name)
+    print(stored.save(tests, FOLDER / f"{options.name}.json").name)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ the two together. Needs the extra `search` (Optuna).
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +23,11 @@ try:
 except ImportError as error:
     raise ImportError("a search needs Optuna: pip install -e '.[search]'.") from error
 
+from dlvc import stored
 from dlvc.checks import brief, check_whole
 from dlvc.config import TrainConfig, split_settings
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import EXPERIMENTS, REFERENCE_RECORDS, build_model
-from dlvc.files import write_whole
 from dlvc.training import NonFiniteLoss, pick_device, pick_precision, train
 
 FOLDER = REFERENCE_RECORDS / "search"
@@ -44,7 +42,7 @@ SPACE = {
     "largest_shift": CategoricalDistribution((0, 1, 2, 4)),
 }
 # ResNet18's recipes were not searched: a trial of it takes hours on a CPU, and starts from weights of its own.
-SEARCHABLE = [key for key, each in EXPERIMENTS.items() if each.learns and not each.weights]
+SEARCHABLE = [key for key, entry in EXPERIMENTS.items() if entry.learns and not entry.weights]
 
 
 @dataclass(frozen=True)
@@ -67,13 +65,13 @@ class Trial:
 
 def load_trials(key: str, folder: Path = FOLDER) -> list[Trial]:
     """The trials of an experiment that are stored; [] if there are none. Raises ValueError if the file is another."""
-    path = folder / f"{key}.json"
-    if not path.is_file():
-        return []
-    try:
-        return [Trial(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} does not hold trials of a search: {error}.") from error
+    return stored.load_rows(folder / f"{key}.json", Trial, "trials of a search")
+
+
+def add_trial(key: str, trial: Trial, folder: Path = FOLDER) -> None:
+    """Write the trial behind those that are stored."""
+    stored.save([*load_trials(key, folder), trial], folder / f"{key}.json")
+    print(f"{key}: {trial.validation_accuracy:.4f} after {trial.epochs} epochs, {trial.settings}")
 
 
 def comparable(key: str, data: ImageData, precision: str, folder: Path) -> list[Trial]:
@@ -82,24 +80,23 @@ def comparable(key: str, data: ImageData, precision: str, folder: Path) -> list[
     What is not in `SPACE` is not compared: after a change of the optimizer or schedule of a recipe, begin a new file.
     """
     kind = (data.title, len(data.train), precision, EXPERIMENTS[key].tuned.seed)
-
-    def kind_of(trial: Trial) -> tuple[str, int, str, int]:
-        return trial.data, trial.train_size, trial.precision, trial.seed
-
-    return [each for each in load_trials(key, folder) if kind_of(each) == kind]
+    return [
+        trial
+        for trial in load_trials(key, folder)
+        if (trial.data, trial.train_size, trial.precision, trial.seed) == kind
+    ]
 
 
 def best_trials(trials: list[Trial], epochs: int | None = None) -> list[Trial]:
     """The trials with so many epochs (default: all of the protocol), the best first."""
-    epochs = epochs or FULL_EPOCHS
-    long_enough = [each for each in trials if each.epochs == epochs]
-    return sorted(long_enough, key=lambda each: -each.validation_accuracy)
+    long_enough = [trial for trial in trials if trial.epochs == (epochs or FULL_EPOCHS)]
+    return sorted(long_enough, key=lambda trial: -trial.validation_accuracy)
 
 
 def run_trial(
     key: str, settings: dict[str, Any], data: ImageData, epochs: int, precision: str
 ) -> Trial:
-    """Train once with these settings, and keep what validation says."""
+    """Train once with these settings: what validation says."""
     start, _ = EXPERIMENTS[key].recipe("tuned")
     changes, options = split_settings(settings)
     sizes = {"train_size": len(data.train), "evaluation_size": len(data.validation)}
@@ -115,42 +112,16 @@ def run_trial(
     except NonFiniteLoss:
         reached = trained = 0.0
     return Trial(
-        settings,
-        epochs,
-        config.train_size,
-        config.seed,
-        data.title,
-        precision,
-        round(reached, 4),
-        round(trained, 4),
-        round(time.perf_counter() - started, 1),
+        settings=settings,
+        epochs=epochs,
+        train_size=config.train_size,
+        seed=config.seed,
+        data=data.title,
+        precision=precision,
+        validation_accuracy=round(reached, 4),
+        train_accuracy=round(trained, 4),
+        seconds=round(time.perf_counter() - started, 1),
     )
-
-
-def add_trial(key: str, trial: Trial, folder: Path = FOLDER) -> None:
-    """Write the trial behind those that are stored."""
-    trials = [dataclasses.asdict(each) for each in (*load_trials(key, folder), trial)]
-    write_whole(folder / f"{key}.json", json.dumps(trials, indent=1).encode())
-    print(f"{key}: {trial.validation_accuracy:.4f} after {trial.epochs} epochs, {trial.settings}")
-
-
-def propose(trials: list[Trial], epochs: int) -> dict[str, Any]:
-    """The settings to try next, from comparable trials, those with so many epochs.
-
-    Until there are eight they are drawn at random, then where good settings are dense in comparison with bad ones.
-    Source: Bergstra et al. 2011, "Algorithms for hyper-parameter optimization", section 4.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    known = best_trials(trials, epochs)
-    sampler = optuna.samplers.TPESampler(seed=len(known), n_startup_trials=8)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    for each in known:
-        study.add_trial(
-            optuna.trial.create_trial(
-                params=each.settings, distributions=SPACE, value=each.validation_accuracy
-            )
-        )
-    return study.ask(SPACE).params
 
 
 def present_settings(key: str) -> dict[str, Any]:
@@ -163,13 +134,27 @@ def present_settings(key: str) -> dict[str, Any]:
 def search(
     key: str, data: ImageData, trials: int, epochs: int, precision: str, folder: Path = FOLDER
 ) -> None:
-    """Try settings until there are `trials` of so many epochs; the first are those of the present recipe."""
-    while True:
-        known = best_trials(comparable(key, data, precision, folder), epochs)
-        if len(known) >= trials:
-            return
-        settings = propose(known, epochs) if known else present_settings(key)
-        add_trial(key, run_trial(key, settings, data, epochs, precision), folder)
+    """Try settings until there are `trials` of so many epochs; the first are those of the present recipe.
+
+    Until there are eight they are drawn at random, then where good settings are dense in comparison with bad ones.
+    Source: Bergstra et al. 2011, "Algorithms for hyper-parameter optimization", section 4.
+    """
+    known = best_trials(comparable(key, data, precision, folder), epochs)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=len(known), n_startup_trials=8)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for trial in known:
+        settings, value = trial.settings, trial.validation_accuracy
+        study.add_trial(
+            optuna.trial.create_trial(params=settings, distributions=SPACE, value=value)
+        )
+    if not known:
+        study.enqueue_trial(present_settings(key))
+    for _ in range(len(known), trials):
+        asked = study.ask(SPACE)
+        trial = run_trial(key, asked.params, data, epochs, precision)
+        study.tell(asked, trial.validation_accuracy)
+        add_trial(key, trial, folder)
 
 
 def confirm(
@@ -177,11 +162,10 @@ def confirm(
 ) -> None:
     """Train the `count` best trials of so many epochs again with all epochs."""
     known = comparable(key, data, precision, folder)
-    confirmed = [each.settings for each in best_trials(known)]
-    for each in best_trials(known, epochs)[:count]:
-        if each.settings not in confirmed:
-            full = run_trial(key, each.settings, data, FULL_EPOCHS, precision)
-            add_trial(key, full, folder)
+    confirmed = [trial.settings for trial in best_trials(known)]
+    for trial in best_trials(known, epochs)[:count]:
+        if trial.settings not in confirmed:
+            add_trial(key, run_trial(key, trial.settings, data, FULL_EPOCHS, precision), folder)
 
 
 def by_hand(assignments: list[str], key: str) -> dict[str, Any]:
@@ -190,10 +174,10 @@ def by_hand(assignments: list[str], key: str) -> dict[str, Any]:
     Raises ValueError for what is not in `SPACE`.
     """
     settings = present_settings(key)
-    for each in assignments:
-        name, _, value = each.partition("=")
+    for assignment in assignments:
+        name, _, value = assignment.partition("=")
         if name not in SPACE:
-            raise ValueError(f"a search changes {', '.join(SPACE)}; got {brief(each)}.")
+            raise ValueError(f"a search changes {', '.join(SPACE)}; got {brief(assignment)}.")
         try:
             settings[name] = type(settings[name])(value)
             fits = is_in(SPACE[name], settings[name])

@@ -7,45 +7,45 @@ by `profile_parts`.
 
 from __future__ import annotations
 
-import statistics
 import time
 from dataclasses import replace
 from functools import partial
+from statistics import median
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from dlvc.checks import check_whole
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.studies.bench.loaders import OurBatches
-from dlvc.studies.bench.loops import ARMS, Arm, run_arm, tuned_loop, tutorial_loop
-from dlvc.studies.bench.measure import bench_config, bench_model
-from dlvc.training import (
-    input_layout,
-    keep_freed_memory,
-    make_optimizer,
-    memory_layout,
-    pick_device,
+from dlvc.studies.bench.loops import (
+    LOOPS,
+    Loop,
+    made_ready,
+    run_loop,
+    tuned_loop,
+    tutorial_loop,
 )
+from dlvc.studies.bench.measure import bench_config, bench_model, by_turns
+from dlvc.training import bare_step, keep_freed_memory
 
 MODEL = "simple-cnn"
 PARTS = ("images", "forward", "backward", "optimizer", "counting")
 
 
 # Each loop has one technique more than the one before; the last one is what every training here runs in.
-TECHNIQUES: dict[str, Arm] = {
-    "tutorial loop": ARMS["tutorial loop"],
-    "whole batches": Arm("whole batches", tutorial_loop, OurBatches, tuned=False),
-    "no questions": Arm(
+TECHNIQUES: dict[str, Loop] = {
+    "tutorial loop": LOOPS["tutorial loop"],
+    "whole batches": Loop("whole batches", tutorial_loop, OurBatches, tuned=False),
+    "no questions": Loop(
         "no questions", partial(tuned_loop, fused=False, own_layout=False), OurBatches, tuned=False
     ),
-    "fused optimizer": Arm(
+    "fused optimizer": Loop(
         "fused optimizer", partial(tuned_loop, own_layout=False), OurBatches, tuned=False
     ),
-    "channels_last": ARMS["short loop, our batches"],
-    "dlvc": ARMS["dlvc"],
+    "channels_last": LOOPS["short loop, our batches"],
+    "dlvc": LOOPS["dlvc"],
 }
 
 
@@ -54,8 +54,8 @@ def speed_config(count: int) -> TrainConfig:
     return replace(bench_config(), train_size=count, epochs=2)
 
 
-def each_image_once(arm: Arm, data: ImageData, count: int) -> bool:
-    """Whether a pass of the arm takes each of the first `count` training images exactly once."""
+def each_image_once(loop: Loop, data: ImageData, count: int) -> bool:
+    """Whether a pass of the loop takes each of the first `count` training images exactly once."""
     config = replace(speed_config(count), augmentation="none", epochs=1)
     model, seen = bench_model(MODEL, config), []
 
@@ -64,29 +64,27 @@ def each_image_once(arm: Arm, data: ImageData, count: int) -> bool:
             seen.append((255 * inputs[0].detach()).round().to(torch.uint8).cpu())
 
     with model.register_forward_pre_hook(keep):
-        run_arm(arm, model, data, config)
-    found, expected = (
+        run_loop(loop, model, data, config)
+    seen_images, expected = (
         sorted(image.numpy().tobytes() for image in images)
         for images in (torch.cat(seen), data.train.first(count).images)
     )
-    return found == expected
+    return seen_images == expected
 
 
 def time_techniques(data: ImageData, count: int = 2_000, repeats: int = 3) -> dict[str, float]:
     """By loop the seconds an image: the median of `repeats` passes over `count` images, each after one to warm up.
 
-    The loops take turns, so that a busy moment of the machine hits all of them.
     Raises ValueError for fewer than one repeat, or for more images than there are.
     """
     check_whole("repeats", repeats, low=1, hint="Try 3.")
     keep_freed_memory()  # as `train` does: from the first loop on, so that all loops have it
     config = speed_config(count)
-    seconds: dict[str, list[float]] = {name: [] for name in TECHNIQUES}
-    for _ in range(repeats):
-        for name, arm in TECHNIQUES.items():
-            passes = run_arm(arm, bench_model(MODEL, config), data, config)
-            seconds[name].append(passes[-1] / count)
-    return {name: statistics.median(found) for name, found in seconds.items()}
+
+    def seconds(name: str) -> float:
+        return run_loop(TECHNIQUES[name], bench_model(MODEL, config), data, config)[-1] / count
+
+    return {name: median(times) for name, times in by_turns(TECHNIQUES, seconds, repeats).items()}
 
 
 def profile_parts(data: ImageData, count: int = 2_000) -> dict[str, dict[str, float]]:
@@ -96,11 +94,11 @@ def profile_parts(data: ImageData, count: int = 2_000) -> dict[str, dict[str, fl
     is more than a pass takes that nobody looks into.
     """
     keep_freed_memory()
-    arms = {"tutorial loop": ARMS["tutorial loop"], "all techniques": TECHNIQUES["channels_last"]}
-    return {name: part_seconds(arm, data, speed_config(count)) for name, arm in arms.items()}
+    loops = {"tutorial loop": LOOPS["tutorial loop"], "all techniques": TECHNIQUES["channels_last"]}
+    return {name: part_seconds(loop, data, speed_config(count)) for name, loop in loops.items()}
 
 
-class StopWatch:
+class LapTimer:
     """Adds up `seconds` by part: what has passed since the lap before belongs to the part that is named."""
 
     def __init__(self, device: torch.device) -> None:
@@ -115,33 +113,20 @@ class StopWatch:
         self.seconds[part] += self.last - started
 
 
-def part_seconds(arm: Arm, data: ImageData, config: TrainConfig) -> dict[str, float]:
-    """Seconds of the arm's last pass in each of `PARTS`: its batches, in its layout, with its optimizer and counts."""
-    device, model = pick_device(config.device), bench_model(MODEL, config)
-    layout = torch.contiguous_format
-    if arm.tuned:
-        layout = input_layout(model, device)
-        model.to(memory_format=memory_layout(model, device))
-    model.to(device).train()
-    plain = partial(torch.optim.Adam, lr=config.learning_rate, weight_decay=config.weight_decay)
-    optimizer = make_optimizer(model, config) if arm.tuned else plain(model.parameters())
-    batches = arm.batches(data.train.first(config.train_size), config)
+def part_seconds(loop: Loop, data: ImageData, config: TrainConfig) -> dict[str, float]:
+    """Seconds of the loop's last pass in each of `PARTS`: its batches, in its layout, with its optimizer and counts."""
+    model, tuned = bench_model(MODEL, config), loop.tuned
+    device, layout, optimizer = made_ready(model, config, fused=tuned, own_layout=tuned)
+    batches = loop.batches(data.train.first(config.train_size), config)
     for _ in range(config.epochs):
-        total, watch = torch.zeros((), device=device), StopWatch(device)
+        total, watch = torch.zeros((), device=device), LapTimer(device)
         for images, labels in batches:
             images, labels = images.to(device, memory_format=layout), labels.to(device)
             watch.lap("images")
-            scores = model(images)
-            loss = cross_entropy(scores, labels)
-            watch.lap("forward")
-            optimizer.zero_grad()
-            loss.backward()
-            watch.lap("backward")
-            optimizer.step()
-            watch.lap("optimizer")
-            hits = (scores.detach().argmax(dim=1) == labels).sum()
-            if arm.tuned:
-                total += loss.detach() * len(labels) + hits
+            loss, scores = bare_step(model, optimizer, images, labels, lap=watch.lap)
+            hits = (scores.argmax(dim=1) == labels).sum()
+            if tuned:
+                total += loss * len(labels) + hits
             else:
                 loss.item(), hits.item()
             watch.lap("counting")

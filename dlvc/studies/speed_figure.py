@@ -1,5 +1,7 @@
 """The figure of notebook 02's section on speed: where a loop's time goes, and what each technique gains."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
@@ -22,14 +24,14 @@ LOOKS = ((VERMILLION, "///"), (BLUE, ""), (SKY, ""), (ORANGE, "\\\\\\"), (PURPLE
 
 @styled
 def speed_bars(parts: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float]) -> Picture:
-    """Return two panels: seconds by part for each loop of `parts`, and how fast each loop of `seconds` is.
+    """Two panels: seconds by part for each loop of `parts`, and how fast each loop of `seconds` is.
 
     `parts` has at most five parts for each loop; `seconds` begins with the loop that all are compared with, and each
     of the others has one technique more than the one before it.
     """
     rows = len(parts), len(seconds)
     picture = new_picture(10, 2.6 + 0.42 * sum(rows), title="Where the time goes")
-    above, below = picture.subplots(2, height_ratios=[each + 0.6 for each in rows])
+    above, below = picture.subplots(2, height_ratios=[count + 0.6 for count in rows])
     _draw_parts(above, parts)
     _draw_gains(below, seconds)
     return set_description(

@@ -9,11 +9,9 @@ writes figures/records/studies/NAME.json; runs that are there already are not ma
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +19,10 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from dlvc import stored
 from dlvc.config import TrainConfig, split_settings
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import REFERENCE_RECORDS, build_model
-from dlvc.files import write_whole
 from dlvc.inspection import calibration, shift_consistency
 from dlvc.training import EpochRecord, evaluate, predict, train
 
@@ -35,7 +33,7 @@ PLAIN = {"dropout": 0.0, "weight_decay": 0.0, "augmentation": "none"}
 
 
 @dataclass(frozen=True)
-class Arm:
+class Variant:
     """One way to train: a name, a model with its options, what differs in the settings, and an L1 penalty."""
 
     label: str
@@ -44,21 +42,26 @@ class Arm:
     options: dict[str, Any] = field(default_factory=dict)
     l1: float = 0.0
 
+    def all_settings(self, study: Study) -> dict[str, Any]:
+        """Everything that decides its trainings but the seed and the data, as `StudyRun.settings` has it."""
+        own = {**self.settings, **self.options, "key": self.key, "l1": self.l1}
+        return {**study.common, **own}
+
 
 @dataclass(frozen=True)
 class Study:
-    """Arms that differ in one thing, and what they have in common."""
+    """Variants that differ in one thing, and what they have in common."""
 
     name: str
     question: str
     common: dict[str, Any]
-    arms: tuple[Arm, ...]
+    variants: tuple[Variant, ...]
 
 
-def sizes(key: str, label: str, counts: tuple[int, ...], steps: int) -> tuple[Arm, ...]:
-    """The same number of steps on more and more training images."""
+def sizes(key: str, label: str, counts: tuple[int, ...], steps: int) -> tuple[Variant, ...]:
+    """Variants with the same number of steps on more and more training images."""
     return tuple(
-        Arm(label, key, {"train_size": count, "epochs": max(1, round(64 * steps / count))})
+        Variant(label, key, {"train_size": count, "epochs": max(1, round(64 * steps / count))})
         for count in counts
     )
 
@@ -71,12 +74,12 @@ STUDIES = {
             "What keeps a network from learning its images by heart?",
             {**PLAIN, "train_size": 4_000, "epochs": 30, "evaluation_size": 2_000},
             (
-                Arm("none", "deep-cnn", {}),
-                Arm("augmentation", "deep-cnn", {"augmentation": "crop-and-mirror"}),
-                Arm("dropout", "deep-cnn", {"dropout": 0.5}),
-                Arm("L2", "deep-cnn", {"weight_decay": 3e-3}),
-                Arm("L1", "deep-cnn", {}, l1=3e-3),
-                Arm(
+                Variant("none", "deep-cnn", {}),
+                Variant("augmentation", "deep-cnn", {"augmentation": "crop-and-mirror"}),
+                Variant("dropout", "deep-cnn", {"dropout": 0.5}),
+                Variant("L2", "deep-cnn", {"weight_decay": 3e-3}),
+                Variant("L1", "deep-cnn", {}, l1=3e-3),
+                Variant(
                     "all of them",
                     "deep-cnn",
                     {"augmentation": "crop-and-mirror", "dropout": 0.5, "weight_decay": 1e-3},
@@ -98,8 +101,8 @@ STUDIES = {
             "Fixed or learned positions?",
             {**PLAIN, "train_size": 8_000, "epochs": 8, "evaluation_size": 1_000},
             (
-                Arm("fixed", "shallow-vit", {}, {"positions": "sinusoidal"}),
-                Arm("learned", "shallow-vit", {}, {"positions": "learned"}),
+                Variant("fixed", "shallow-vit", {}, {"positions": "sinusoidal"}),
+                Variant("learned", "shallow-vit", {}, {"positions": "learned"}),
             ),
         ),
     )
@@ -139,14 +142,15 @@ def l1_penalty(model: nn.Module, strength: float) -> Iterator[None]:
     where a penalty in the loss would make small numbers that change their sign.
     Source: Beck and Teboulle 2009, "A fast iterative shrinkage-thresholding algorithm", equation 1.5.
     """
-    weights = {id(each): each for each in model.parameters() if each.ndim > 1}
+    own = {id(weight) for weight in model.parameters() if weight.ndim > 1}
 
     @torch.no_grad()
     def shrink(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         for group in optimizer.param_groups:
-            for weight in (each for each in group["params"] if id(each) in weights):
-                kept = weight.abs() - group["lr"] * strength
-                weight.copy_(weight.sign() * kept.clamp(min=0))
+            for weight in group["params"]:
+                if id(weight) in own:
+                    rest = weight.abs() - group["lr"] * strength
+                    weight.copy_(weight.sign() * rest.clamp(min=0))
 
     hook = register_optimizer_step_post_hook(shrink)
     try:
@@ -155,55 +159,48 @@ def l1_penalty(model: nn.Module, strength: float) -> Iterator[None]:
         hook.remove()
 
 
-def run_arm(study: Study, arm: Arm, data: ImageData, seed: int) -> StudyRun:
-    """Train one arm once and measure it."""
-    settings = {**study.common, **arm.settings}
-    training, options = split_settings(settings)
+def run_variant(study: Study, variant: Variant, data: ImageData, seed: int) -> StudyRun:
+    """Train one variant once and measure it, with four decimals: more are noise."""
+    training, options = split_settings({**study.common, **variant.settings})
     config = TrainConfig(**training, seed=seed, device="cpu", precision="float32")
-    model = build_model(arm.key, config, options={**options, **arm.options})
-    curves: dict[str, list[float]] = {
-        f"{split}_{value}": []
-        for split in ("train", "validation")
-        for value in ("loss", "accuracy")
-    }
+    model = build_model(variant.key, config, options={**options, **variant.options})
     clean = data.train.first(min(config.train_size, CLEAN_IMAGES))
+    train_loss, train_accuracy = [], []
 
-    def look(epoch: EpochRecord) -> None:
-        seen = evaluate(model, clean, progress=False)
-        for name, value in (
-            ("train_loss", seen.loss),
-            ("train_accuracy", seen.accuracy),
-            ("validation_loss", epoch.validation_loss),
-            ("validation_accuracy", epoch.validation_accuracy),
-        ):
-            curves[name].append(round(value, 4))
+    def look(_: EpochRecord) -> None:
+        evaluation = evaluate(model, clean, progress=False)
+        train_loss.append(round(evaluation.loss, 4))
+        train_accuracy.append(round(evaluation.accuracy, 4))
 
-    with l1_penalty(model, arm.l1) if arm.l1 else nullcontext():
+    with l1_penalty(model, variant.l1) if variant.l1 else nullcontext():
         result = train(model, data, config, on_epoch=look, progress=False)
-    scores = predict(model, data.validation.images)
-    weights = torch.cat([each.detach().flatten() for each in model.parameters() if each.ndim > 1])
-    right = scores.argmax(dim=1) == data.validation.labels
+    logits, labels = predict(model, data.validation.images), data.validation.labels
+    weights = torch.cat(
+        [weight.detach().flatten() for weight in model.parameters() if weight.ndim > 1]
+    )
+    right = (logits.argmax(dim=1) == labels).float()
+    consistency = shift_consistency(model, data.validation.images[:CLEAN_IMAGES], SHIFTS)
     return StudyRun(
-        arm.label,
-        seed,
-        {**settings, **arm.options, "key": arm.key, "l1": arm.l1},
-        data.title,
-        **curves,
+        label=variant.label,
+        seed=seed,
+        settings=variant.all_settings(study),
+        data=data.title,
+        train_loss=train_loss,
+        train_accuracy=train_accuracy,
+        validation_loss=[round(epoch.validation_loss, 4) for epoch in result.epochs],
+        validation_accuracy=[round(epoch.validation_accuracy, 4) for epoch in result.epochs],
         best_epoch=result.best_epoch,
-        accuracy=right.float().mean().item(),
-        consistency=shift_consistency(model, data.validation.images[:CLEAN_IMAGES], SHIFTS),
-        calibration_error=calibration(scores, data.validation.labels).error,
-        weight_norm=weights.norm().item(),
-        zero_share=(weights == 0).float().mean().item(),
+        accuracy=round(right.mean().item(), 4),
+        consistency=[round(share, 4) for share in consistency],
+        calibration_error=round(calibration(logits, labels).error, 4),
+        weight_norm=round(weights.norm().item(), 4),
+        zero_share=round((weights == 0).float().mean().item(), 4),
     )
 
 
 def load_study(name: str, folder: Path = FOLDER) -> list[StudyRun]:
-    """The runs of a study that are stored; [] if there are none."""
-    path = folder / f"{name}.json"
-    if not path.is_file():
-        return []
-    return [StudyRun(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    """The runs of a study that are stored; [] if there are none. Raises ValueError if the file is another."""
+    return stored.load_rows(folder / f"{name}.json", StudyRun, "runs of a study")
 
 
 def run_study(study: Study, data: ImageData, seeds: int, folder: Path = FOLDER) -> list[StudyRun]:
@@ -212,29 +209,20 @@ def run_study(study: Study, data: ImageData, seeds: int, folder: Path = FOLDER) 
     Raises ValueError if the file holds runs on other data.
     """
     runs = load_study(study.name, folder)
-    if others := sorted({each.data for each in runs} - {data.title}):
+    if others := sorted({run.data for run in runs} - {data.title}):
         raise ValueError(
             f"{study.name}.json holds runs on {', '.join(others)}; data is {data.title}. Use another folder."
         )
     for seed in range(seeds):
-        for arm in study.arms:
-            settings = {**study.common, **arm.settings, **arm.options, "key": arm.key, "l1": arm.l1}
-            if any((each.settings, each.seed) == (settings, seed) for each in runs):
-                continue
-            runs.append(rounded(run_arm(study, arm, data, seed)))
-            text = json.dumps([dataclasses.asdict(each) for each in runs], indent=1)
-            write_whole(folder / f"{study.name}.json", text.encode())
-            newest = runs[-1]
-            print(f"{study.name}: {newest.label}, seed {seed}, {newest.accuracy:.3f}", flush=True)
+        for variant in study.variants:
+            if (variant.all_settings(study), seed) not in [
+                (run.settings, run.seed) for run in runs
+            ]:
+                run = run_variant(study, variant, data, seed)
+                runs.append(run)
+                stored.save(runs, folder / f"{study.name}.json")
+                print(f"{study.name}: {run.label}, seed {seed}, {run.accuracy:.3f}", flush=True)
     return runs
-
-
-def rounded(run: StudyRun) -> StudyRun:
-    """The run with four decimals: more are noise."""
-    numbers = {
-        name: round(value, 4) for name, value in vars(run).items() if isinstance(value, float)
-    }
-    return replace(run, **numbers, consistency=[round(each, 4) for each in run.consistency])
 
 
 def main() -> None:
@@ -248,7 +236,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.name is None:
         for study in STUDIES.values():
-            print(f"{study.name:16}{study.question} {len(study.arms)} arms")
+            print(f"{study.name:16}{study.question} {len(study.variants)} variants")
         return
     run_study(STUDIES[options.name], load_data(options.data), options.seeds)
 

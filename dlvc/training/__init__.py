@@ -21,6 +21,7 @@ from dlvc.training.identity import training_identity
 from dlvc.training.interruption import end_at_step_border, stopped_by_sigterm
 from dlvc.training.loop import train
 from dlvc.training.messages import say, told_to
+from dlvc.training.one_step import bare_step
 from dlvc.training.optimization import learning_rate_at, make_optimizer
 from dlvc.training.processes import ALONE, LostProcessError, OneProcess, processes_of_torchrun
 from dlvc.training.randomness import own_random_numbers

@@ -12,7 +12,6 @@ from dlvc.experiments.registry import (
     EXPERIMENTS,
     build_model,
     config_for,
-    get_experiment,
 )
 from dlvc.training.evaluation import predict
 
@@ -97,24 +96,6 @@ def test_an_explicit_setting_wins_over_profile_and_protocol(sketches):
     assert (config.epochs, config.learning_rate, config.optimizer) == (7, 0.02, "adamw")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"key": "cnn"}, "no experiment 'cnn'; choose one of majority, simple-cnn"),
-        (
-            {"key": "simple-cnn", "protocol": "best"},
-            "protocol must be one of report, tuned; got 'best'",
-        ),
-        ({"key": "simple-cnn", "lr": 0.1}, "no setting 'lr'; choose from epochs"),
-        ({"key": "simple-cnn", "dropout": 0.1}, r"option of the model: give options=\{'dropout'"),
-        ({"key": "simple-cnn", "profile": "quick"}, "profile must be one of"),
-    ],
-)
-def test_unknown_names_are_refused_with_the_known_ones(arguments, message, sketches):
-    with pytest.raises(ValueError, match=message):
-        config_for(data=sketches, **arguments)
-
-
 def test_initial_weights_depend_on_the_seed_alone(sketches):
     def first_weight(seed: int) -> torch.Tensor:
         torch.rand(3)
@@ -124,13 +105,3 @@ def test_initial_weights_depend_on_the_seed_alone(sketches):
 
     assert torch.equal(first_weight(0), first_weight(0))
     assert not torch.equal(first_weight(0), first_weight(1))
-
-
-def test_weights_for_a_model_that_takes_none_are_refused(sketches):
-    with pytest.raises(ValueError, match="simple-cnn starts from random weights"):
-        build_model("simple-cnn", config_for("simple-cnn", sketches), weights={})
-
-
-def test_an_unknown_experiment_is_refused():
-    with pytest.raises(ValueError, match="no experiment 'resnet'"):
-        get_experiment("resnet")

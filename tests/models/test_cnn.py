@@ -40,21 +40,3 @@ def test_score_of_an_image_does_not_depend_on_its_batch_in_evaluation(model):
     images = torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     model.eval()
     torch.testing.assert_close(model(images)[2:3], model(images[2:3]))
-
-
-@pytest.mark.parametrize("model", [SimpleCNN(), DeepCNN()])
-@pytest.mark.parametrize(
-    ("images", "message"),
-    [
-        (
-            torch.zeros(2, 3, 32, 32, dtype=torch.uint8),
-            r"float images .*got \(2, 3, 32, 32\) of torch.uint8",
-        ),
-        (torch.zeros(2, 32, 32, 3), r"float images .*got \(2, 32, 32, 3\)"),
-        (torch.zeros(3, 32, 32), r"float images .*got \(3, 32, 32\)"),
-        (torch.zeros(2, 3, 64, 64), "32 x 32 pixels; got 64 x 64"),
-    ],
-)
-def test_wrong_images_are_named(model, images, message):
-    with pytest.raises(ValueError, match=message):
-        model(images)

@@ -23,8 +23,8 @@ CONFIG = TrainConfig(epochs=2, train_size=20, evaluation_size=10, batch_size=10,
 
 
 def assert_alike(one: AttentionRecording, other: AttentionRecording) -> None:
-    for each in fields(AttentionRecording):
-        first, second = getattr(one, each.name), getattr(other, each.name)
+    for field in fields(AttentionRecording):
+        first, second = getattr(one, field.name), getattr(other, field.name)
         if isinstance(first, torch.Tensor):
             torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-6)
         else:
@@ -63,5 +63,5 @@ def test_the_stored_recordings_are_of_both_models_and_a_horse_that_the_deep_one_
     assert [CLASSES[int(number)] for number in stored.labels] == ["horse"]
     assert torch.equal(last.probabilities.argmax(dim=1), stored.labels)
     for frames in stored.series.values():
-        for each in frames.values():
-            assert (each.weights.sum(dim=-1) - 1).abs().max() < 1e-3
+        for frame in frames.values():
+            assert (frame.weights.sum(dim=-1) - 1).abs().max() < 1e-3

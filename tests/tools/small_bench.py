@@ -35,6 +35,7 @@ def record(loop: float = 1.1, tutorial: float = 4.0) -> dict:
         "threads": {"threads": [1, 2], "images a second": [12_800.0, 21_333.0]},
     }
     return {
+        "started": "2026-01-01T00:00:00+00:00",
         "device": {"type": "cpu", "name": "a made-up CPU", "threads": 2},
         "versions": {"torch": "2"},
         "git_commit": "a",

@@ -24,7 +24,6 @@ from dlvc.lessons.guesses import store as predictions
 from dlvc.experiments import records
 from dlvc.experiments import folder as run_files
 from dlvc.experiments import running
-from dlvc.studies import scaling
 from dlvc.experiments import sweeps, tables
 from dlvc.lessons.silent_bugs import traces
 from dlvc.training import evaluation
@@ -153,16 +152,22 @@ REFUSED = [
     # sweeps and several processes
     ("sweeps.jobs_of_shard(['a'], [0], '0/4')", "got '0/4'", "i from 1 to n", "such as 2/8"),
     ("sweeps.jobs_of_shard(['a'], [0], 2)", "got 2", "i from 1 to n", "such as 2/8"),
-    ("scaling.sum_seconds(0, 1, 1.0, 1.0)", "got 0", "at least 1", "Try 2"),
     # models
     ("cnn.SimpleCNN(dropout=1.5)", "got 1.5", "between 0.0 and 0.9", "Try 0.5"),
     ("cnn.DeepCNN(num_classes=0)", "got 0", "at least 1", "Try 10"),
     ("cnn.SimpleCNN()(IMAGES)", "of torch.uint8", "float images (B, 3, H, W)", "images.float() / 255"),
+    ("cnn.SimpleCNN()(IMAGES[0].float())", "got (3, 32, 32)", "float images (B, 3, H, W)", "use images"),
+    ("cnn.DeepCNN()(IMAGES.float().mT[:, :, :16])", "got 16 x 32", "32 x 32 pixels", "Resize them"),
     ("cnn.SimpleCNN()(IMAGES.double())", "got torch.float64", "float32 images", "images.float()"),
     ("cnn.SimpleCNN()(None)", "got None", "type Tensor", "torch.as_tensor"),
     ("vit.VisionTransformer(patch_size=0)", "got 0", "between 1 and 32", "Try 4"),
     ("vit.VisionTransformer(depth=-1)", "got -1", "between 1 and 24", "Try 6"),
     ("vit.VisionTransformer(num_heads=5)", "got 5 heads", "must divide embed_dim", "Try 4 heads"),
+    ("vit.VisionTransformer(patch_size=5)", "got 5 and 32", "must divide image_size", "Try 4 for"),
+    ("vit.VisionTransformer(positions='none')", "got 'none'", "one of sinusoidal, learned", "Try"),
+    ("vit.ConvolutionalStem(patch_size=6, embed_dim=8)", "got 6", "must be 2, 4, 8", "Try 4"),
+    ("vit.sinusoidal_positions(4, 7)", "got 7", "must be even", "Try 8"),
+    ("VIT(IMAGES.float()[..., :16, :16])", "16 x 16 pixels", "built for image_size=32", "image_size=32"),
     ("vit.VisionTransformer(mlp_ratio=0.5)", "got 0.5", "a whole number", "Try 2"),
     ("resnet.ResNet18(image_size=0)", "got 0", "between 16 and 256", "Try 32"),
     ("resnet.ResNet18(weights=3)", "got 3", "str or Path or dict", "Give a file"),
@@ -178,10 +183,10 @@ REFUSED = [
     ("training.train(cnn.SimpleCNN(), sketches, {})", "type dict", "type TrainConfig", "Make one"),
     ("training.train(None, sketches, QUICK)", "got None", "type Module", "build_model(key, config)"),
     ("training.train(NARROW, sketches, config.TrainConfig())", "40,000", "only 300", "train_size=300"),
-    ("training.evaluate(NARROW, sketches.test)", "(100, 3)", "(100, 10)", "10 outputs"),
-    ("training.evaluate(NARROW, sketches)", "type ImageData", "type Split", "Pass data.train"),
-    ("training.evaluate(NARROW, sketches.test, batch_size=-3)", "got -3", "at least 1", "Try 500"),
-    ("training.evaluate(NARROW, sketches.test, precision='int8')", "'int8'", "one of", "Try 'float32'"),
+    ("evaluation.evaluate(NARROW, sketches.test)", "(100, 3)", "(100, 10)", "10 outputs"),
+    ("evaluation.evaluate(NARROW, sketches)", "type ImageData", "type Split", "Pass data.train"),
+    ("evaluation.evaluate(NARROW, sketches.test, batch_size=-3)", "got -3", "at least 1", "Try 500"),
+    ("evaluation.evaluate(NARROW, sketches.test, precision='int8')", "'int8'", "one of", "Try 'float32'"),
     ("evaluation.predict(NARROW, IMAGES[0])", "shape (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
     ("evaluation.predict(NARROW, IMAGES.permute(0, 2, 3, 1))", "(4, 32, 32, 3)", "(N, 3,", "permute"),
     ("evaluation.predict(NARROW, IMAGES + 200.0)", "got 200 to 200", "in [0, 1]", "by 255"),
@@ -207,6 +212,9 @@ REFUSED = [
     ("widgets.TrainingPanel('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
     # experiments and runs
     ("experiments.get_experiment(['simple-cnn'])", "type list", "choose one of majority", "choose"),
+    ("experiments.config_for('cnn', sketches)", "'cnn'", "choose one of majority", "choose"),
+    ("experiments.config_for('simple-cnn', sketches, profile='quick')", "'quick'", "smoke", "Try"),
+    ("experiments.build_model('simple-cnn', QUICK, weights={})", "simple-cnn", "random", "leave weights out"),
     ("experiments.config_for('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
     ("experiments.config_for('simple-cnn', sketches, lr=1)", "'lr'", "learning_rate", "choose from"),
     ("experiments.build_model('simple-cnn', {})", "type dict", "type TrainConfig", "config_for"),
@@ -221,7 +229,7 @@ REFUSED = [
     ("running.run_experiment('simple-cnn', sketches, QUICK, protocol='best')", "'best'", "report", "Try"),
     ("running.run_experiment('resnet18', sketches, QUICK, weights=3)", "got 3", "str or Path", "Give"),
     # records and tables
-    ("records.record_from_json('[]')", "list indices", "not a run record", "Delete it or train again"),
+    ("records.record_from_json('[]')", "got `array`", "not a run record", "Delete it or train again"),
     ("records.record_from_json('[' * 100_000)", "recursion", "not a run record", "Delete it"),
     ("records.record_from_json('{\"format_version\": NaN}')", "NaN", "not a run record", "Delete it"),
     ("records.load_records(3)", "got 3", "str or Path", "Give the path of a folder"),

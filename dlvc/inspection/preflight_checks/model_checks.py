@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from torch.nn.modules.dropout import _DropoutNd as Dropout
 
 from dlvc.inspection.preflight_checks.findings import Finding, judged, skipped
+from dlvc.training import bare_step
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Scores = Callable[[nn.Module, Tensor], Tensor]
@@ -106,10 +107,7 @@ def check_overfit(model: nn.Module, batch: Batch, loss: Loss) -> Finding:
     goal = FORGOTTEN * chance(batch)
     lowest, step = math.inf, 0
     while lowest > goal and step < STEPS:
-        optimizer.zero_grad()
-        value = loss(learner(batch.inputs), batch.labels)
-        value.backward()
-        optimizer.step()
+        value, _ = bare_step(learner, optimizer, batch.inputs, batch.labels, loss=loss)
         lowest, step = min(lowest, value.item()), step + 1
     return judged(
         name,

@@ -7,7 +7,6 @@ All are kept in one file of the learner's runs; deleting it starts anew.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,13 +17,12 @@ import numpy as np
 from filelock import FileLock
 from scipy.stats import binomtest
 
+from dlvc import stored
 from dlvc.checks import brief, check_choice
-from dlvc.files import explained_write, runs_folder, write_whole
+from dlvc.files import explained_write, runs_folder
 
-FORMAT_VERSION = 1
 SURE = 0.8  # how often a range should hold the number
 MOST_BYTES = 1_000_000
-LARGEST = 1e300  # of a number guessed or measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +58,12 @@ class Prediction:
                 if getattr(self, name) is not None:
                     check_choice(name, getattr(self, name), self.choices)
             return
-        if self.measured is not None and not _is_number(self.measured):
-            raise ValueError(
-                f"measured must be a finite number; got {brief(self.measured)}. Use float(...)."
-            )
+        if self.measured is not None:
+            if not _is_number(self.measured):
+                raise ValueError(
+                    f"measured must be a finite number; got {brief(self.measured)}. Use float(...)."
+                )
+            object.__setattr__(self, "measured", float(self.measured))
         if self.guess is not None:
             object.__setattr__(self, "guess", _checked_range(self.guess))
 
@@ -87,8 +87,7 @@ class Prediction:
 
     def resolve(self, measured: float | str) -> Prediction:
         """The same with its outcome, which is kept if there is a guess. The first outcome stays."""
-        value = measured if self.choices else float(measured)
-        done = dataclasses.replace(self, measured=value)
+        done = dataclasses.replace(self, measured=measured if self.choices else float(measured))
         if self.guess is None or self.measured is not None:
             return self
         save_prediction(done)
@@ -98,7 +97,7 @@ class Prediction:
 def _is_number(value: Any) -> bool:
     # NaN fails the comparison, and so does a whole number that no float can hold.
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and abs(value) <= LARGEST
+    return number and abs(value) < stored.LARGEST
 
 
 def _checked_range(guess: Any) -> tuple[float, float]:
@@ -110,6 +109,14 @@ def _checked_range(guess: Any) -> tuple[float, float]:
             f"a guess must be two numbers, the lower one first; got {came}. Try 10 to 20."
         )
     return float(guess[0]), float(guess[1])
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """The content of the file."""
+
+    predictions: list[Prediction]
+    format_version: int = 1
 
 
 @dataclass(frozen=True)
@@ -130,22 +137,17 @@ def load_predictions(path: Path | None = None) -> Stored:
     path = path or predictions_path()
     if not path.exists():
         return Stored({})
-    where = f"{path.name} in {path.parent.name}/"
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError("it is too large")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version, entries = content["format_version"], content["predictions"]
-        if version != FORMAT_VERSION:
-            return Stored(
-                {}, f"{where} was written by another version of the workbook and is left out."
-            )
-        made = [Prediction(**entry) for entry in entries]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        content = stored.load(path, PredictionFile, "file of predictions", "Delete it.")
+    except (OSError, ValueError):
         return Stored(
-            {}, f"{where} is damaged and is left out: it holds no predictions as saved here."
+            {},
+            f"{path.name} in {path.parent.name}/ is damaged or of another version and is left out: "
+            "it holds no predictions as saved here.",
         )
-    return Stored({each.key: each for each in made})
+    return Stored({prediction.key: prediction for prediction in content.predictions})
 
 
 def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
@@ -157,15 +159,11 @@ def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
     with explained_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):  # two notebooks may be open
-        stored = load_predictions(path)
-        if stored.note:
+        there = load_predictions(path)
+        if there.note:
             os.replace(path, path.with_suffix(".unreadable.json"))
-        every = {**stored.predictions, prediction.key: prediction}
-        content = {
-            "format_version": FORMAT_VERSION,
-            "predictions": [dataclasses.asdict(each) for each in every.values()],
-        }
-        write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+        predictions = {**there.predictions, prediction.key: prediction}
+        stored.save(PredictionFile(list(predictions.values())), path)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import argparse
 from dataclasses import replace
 from functools import partial
 
+from dlvc import stored
 from dlvc.config import TrainConfig
 from dlvc.data import load_data
 from dlvc.lessons.silent_bugs.correct import (
@@ -20,7 +21,7 @@ from dlvc.lessons.silent_bugs.correct import (
     SmallViTTraining,
 )
 from dlvc.lessons.silent_bugs.faults import FAULTS
-from dlvc.lessons.silent_bugs.traces import FOLDER, save_trace
+from dlvc.lessons.silent_bugs.traces import FOLDER
 
 # With this seed the best epoch is not the last one, so that keeping the best and keeping the last differ.
 CONFIG = TrainConfig(epochs=6, train_size=3_000, evaluation_size=1_000, seed=1, device="cpu")
@@ -43,7 +44,7 @@ def main() -> None:
         pretrained = issubclass(code, PretrainedTraining)
         build = partial(code, weights=options.weights) if pretrained else code
         trace = build(data, RESNET_CONFIG if pretrained else CONFIG).run()
-        print(save_trace(trace, FOLDER / f"{code.__name__}.json").name, trace.test_accuracy)
+        print(stored.save(trace, FOLDER / f"{code.__name__}.json").name, trace.test_accuracy)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 import torch
 
 from dlvc.data import ImageData
 from dlvc.studies.bench.loops import dlvc_loop
-from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config, bench_model
+from dlvc.studies.bench.measure import (
+    FEWEST_STEPS,
+    Step,
+    bare_steps,
+    bench_config,
+    bench_model,
+    by_turns,
+)
 from dlvc.training import pick_device
 
 DATA_SIZES = (640, 1_280, 2_560, 5_120, 10_240)
@@ -25,15 +32,14 @@ REPEATS = 3
 START = r"""
 import json, re, sys, time
 started = time.perf_counter()
-from dlvc.studies.bench.measure import bench_config, bench_model
+from dlvc.config import TrainConfig
 from dlvc.data import load_data
-from dlvc.training.loop import train
+from dlvc.training import train
 imported = time.perf_counter()
 data = load_data("sketch10", sizes=(640, 64, 64), quiet=True)
 loaded = time.perf_counter()
-from dataclasses import replace
-config = replace(bench_config(), train_size=64)
-train(bench_model(sys.argv[1], config), data, config, progress=False)
+config = TrainConfig(epochs=1, train_size=64, evaluation_size=10, precision="float32")
+train(build_model(sys.argv[1], config, options={"dropout": 0.0}), data, config, progress=False)
 stepped = time.perf_counter()
 try:  # what getrusage says begins with the memory of the process that started this one
     status = open("/proc/self/status").read()
@@ -46,16 +52,16 @@ print(json.dumps({"import": imported - started, "first step": stepped - loaded, 
 
 def data_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     """Seconds of a whole call of `train` with one epoch, by the number of training images."""
-    sizes = [each for each in DATA_SIZES if each <= len(data.train)]
-    seconds: dict[int, list[float]] = {each: [] for each in sizes}
-    for _ in range(REPEATS):
-        for size in sizes:
-            config = replace(bench_config(), train_size=size)
-            model = bench_model(key, config)
-            started = time.perf_counter()
-            dlvc_loop(model, data, config)
-            seconds[size].append(time.perf_counter() - started)
-    return {"images": sizes, "seconds": [statistics.median(seconds[size]) for size in sizes]}
+
+    def seconds(size: int) -> float:
+        config = replace(bench_config(), train_size=size)
+        model = bench_model(key, config)
+        started = time.perf_counter()
+        dlvc_loop(model, data, config)
+        return time.perf_counter() - started
+
+    times = by_turns([size for size in DATA_SIZES if size <= len(data.train)], seconds, REPEATS)
+    return {"images": list(times), "seconds": list(map(median, times.values()))}
 
 
 def fixed_and_per_image(curve: dict[str, list[float]]) -> tuple[float, float]:
@@ -67,32 +73,24 @@ def fixed_and_per_image(curve: dict[str, list[float]]) -> tuple[float, float]:
 
 def batch_size_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     """Images a second in training steps, by batch size."""
-    sizes = [each for each in BATCH_SIZES if each <= len(data.train)]
-    rates: dict[int, list[float]] = {each: [] for each in sizes}
-    for _ in range(REPEATS):
-        for size in sizes:
-            steps = bare_steps(key, data, Step(batch_size=size), FEWEST_STEPS)
-            rates[size].append(size / statistics.median(steps))
-    return {
-        "batch sizes": sizes,
-        "images a second": [statistics.median(rates[size]) for size in sizes],
-    }
+
+    def rate(size: int) -> float:
+        return size / median(bare_steps(key, data, Step(batch_size=size), FEWEST_STEPS))
+
+    rates = by_turns([size for size in BATCH_SIZES if size <= len(data.train)], rate, REPEATS)
+    return {"batch sizes": list(rates), "images a second": list(map(median, rates.values()))}
 
 
 def thread_curve(key: str, data: ImageData) -> dict[str, list[float]]:
     """Images a second in training steps of 64 images, by the number of CPU threads; empty on a GPU."""
-    if pick_device().type != "cpu":
-        return {"threads": [], "images a second": []}
-    rates: dict[int, list[float]] = {each: [] for each in range(1, torch.get_num_threads() + 1)}
-    for _ in range(REPEATS):
-        for count, found in rates.items():
-            step = Step(threads=count)
-            steps = bare_steps(key, data, step, 3 * FEWEST_STEPS)
-            found.append(step.batch_size / statistics.median(steps))
-    return {
-        "threads": list(rates),
-        "images a second": [statistics.median(found) for found in rates.values()],
-    }
+
+    def rate(threads: int) -> float:
+        step = Step(threads=threads)
+        return step.batch_size / median(bare_steps(key, data, step, 3 * FEWEST_STEPS))
+
+    counts = range(1, torch.get_num_threads() + 1) if pick_device().type == "cpu" else ()
+    rates = by_turns(counts, rate, REPEATS)
+    return {"threads": list(rates), "images a second": list(map(median, rates.values()))}
 
 
 def cold_start(key: str) -> dict[str, float | None]:
@@ -100,15 +98,15 @@ def cold_start(key: str) -> dict[str, float | None]:
 
     Medians of a few; memory is None where there is no /proc. Raises RuntimeError if such a process fails.
     """
-    found = []
+    starts = []
     for _ in range(REPEATS):
         done = subprocess.run(
             [sys.executable, "-c", START, key], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise RuntimeError(f"a first step in a new process failed:\n{done.stderr.strip()}")
-        found.append(json.loads(done.stdout.splitlines()[-1]))
+        starts.append(json.loads(done.stdout.splitlines()[-1]))
     return {
-        name: None if found[0][name] is None else statistics.median(each[name] for each in found)
-        for name in found[0]
+        name: None if starts[0][name] is None else median(start[name] for start in starts)
+        for name in starts[0]
     }

@@ -1,7 +1,7 @@
 """The loops that are compared: each trains the same model on the same batches, but feeds and drives it in its own way.
 
-An arm is a source of batches and a loop over them. Peers beyond torch and torchvision are needed for their own arms
-only: the extra `bench` brings them.
+A `Loop` is a source of batches and what is done with them. Peers beyond torch and torchvision are needed for their own
+loops only: the extra `bench` brings them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
-class Arm:
+class Loop:
     """One way to train for an epoch. `run(model, batches, config)` gives the seconds that its passes took.
 
     `batches(split, config)` is where it gets its batches from; None: it makes them itself, as dlvc does. The loops of
-    `tuned` arms have the model in dlvc's memory layout, so that our batches are made in it. `needs` is a package that
+    `tuned` loops have the model in dlvc's memory layout, so that our batches are made in it. `needs` is a package that
     must be there.
     """
 
@@ -43,7 +43,7 @@ class Arm:
 
     @property
     def available(self) -> bool:
-        """Whether the package that the arm needs is installed."""
+        """Whether the package that the loop needs is installed."""
         return not self.needs or find_spec(self.needs) is not None
 
 
@@ -55,7 +55,20 @@ def dlvc_loop(model: nn.Module, data: ImageData, config: TrainConfig) -> list[fl
     result = train(model, data, config, progress=False)
     if result.interrupted:
         raise KeyboardInterrupt
-    return [each.seconds for each in result.epochs]
+    return [epoch.seconds for epoch in result.epochs]
+
+
+def made_ready(
+    model: nn.Module, config: TrainConfig, *, fused: bool = True, own_layout: bool = True
+) -> tuple[torch.device, torch.memory_format, torch.optim.Optimizer]:
+    """The device to which the model was moved, the layout for its images, and its optimizer; it is to train."""
+    device, layout = pick_device(config.device), torch.contiguous_format
+    if own_layout:
+        layout = input_layout(model, device)
+        model.to(memory_format=memory_layout(model, device))
+    model.to(device).train()
+    plain = partial(torch.optim.Adam, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return device, layout, make_optimizer(model, config) if fused else plain(model.parameters())
 
 
 def timed_passes(
@@ -107,13 +120,7 @@ def tuned_loop(
 
     `fused`: one kernel for all of Adam; `own_layout`: the model in dlvc's memory layout.
     """
-    device = pick_device(config.device)
-    layout = input_layout(model, device) if own_layout else torch.contiguous_format
-    if own_layout:
-        model.to(memory_format=memory_layout(model, device))
-    model.to(device).train()
-    plain = partial(torch.optim.Adam, lr=config.learning_rate, weight_decay=config.weight_decay)
-    optimizer = make_optimizer(model, config) if fused else plain(model.parameters())
+    device, layout, optimizer = made_ready(model, config, fused=fused, own_layout=own_layout)
 
     def one_pass() -> None:
         loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)
@@ -208,22 +215,22 @@ def lightning_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> l
     return seconds
 
 
-ARMS: dict[str, Arm] = {
-    arm.name: arm
-    for arm in (
-        Arm("dlvc", dlvc_loop, None),
-        Arm("short loop, our batches", tuned_loop, OurBatches),
-        Arm("tutorial loop", tutorial_loop, tutorial_batches, tuned=False),
-        Arm("tutorial loop, tuned", tuned_loop, worker_batches),
-        Arm("timm-style loop", timm_loop, worker_batches, needs="timm"),
-        Arm("Lightning", lightning_loop, worker_batches, needs="lightning"),
-        Arm("Lightning, our batches", lightning_loop, OurBatches, needs="lightning"),
+LOOPS: dict[str, Loop] = {
+    loop.name: loop
+    for loop in (
+        Loop("dlvc", dlvc_loop, None),
+        Loop("short loop, our batches", tuned_loop, OurBatches),
+        Loop("tutorial loop", tutorial_loop, tutorial_batches, tuned=False),
+        Loop("tutorial loop, tuned", tuned_loop, worker_batches),
+        Loop("timm-style loop", timm_loop, worker_batches, needs="timm"),
+        Loop("Lightning", lightning_loop, worker_batches, needs="lightning"),
+        Loop("Lightning, our batches", lightning_loop, OurBatches, needs="lightning"),
     )
 }
 
 
 class Recorded:
-    """The batches, not augmented, that dlvc takes in its first epoch: for all arms to train on alike."""
+    """The batches, not augmented, that dlvc takes in its first epoch: for all loops to train on alike."""
 
     def __init__(self, data: ImageData, config: TrainConfig) -> None:
         plain = replace(config, augmentation="none")
@@ -238,9 +245,9 @@ class Recorded:
 
 
 def losses_on_record(
-    arm: Arm, model: nn.Module, data: ImageData, config: TrainConfig
+    loop: Loop, model: nn.Module, data: ImageData, config: TrainConfig
 ) -> list[float]:
-    """The loss of each step when the arm trains on `Recorded` batches: equal for all arms if they do equal work."""
+    """The loss of each step when the loop trains on `Recorded` batches: equal for all loops if they do equal work."""
     config = replace(config, augmentation="none", epochs=1)
     recorded = Recorded(data, config)
     scores: list[Tensor] = []
@@ -250,18 +257,18 @@ def losses_on_record(
             scores.append(output.detach().float().cpu())
 
     with model.register_forward_hook(keep):
-        arm.run(model, data if arm.batches is None else recorded, config)
+        loop.run(model, data if loop.batches is None else recorded, config)
     return [
-        cross_entropy(each, labels.cpu()).item()
-        for each, (_, labels) in zip(scores, recorded, strict=True)
+        cross_entropy(logits, labels.cpu()).item()
+        for logits, (_, labels) in zip(scores, recorded, strict=True)
     ]
 
 
-def run_arm(arm: Arm, model: nn.Module, data: ImageData, config: TrainConfig) -> list[float]:
-    """Train `model` by the arm for `config.epochs` passes; the seconds of each."""
-    if arm.batches is None:
-        return arm.run(model, data, config)
-    make = arm.batches
-    if arm.tuned and make is OurBatches:  # made in the layout that the loop wants, as dlvc does
+def run_loop(loop: Loop, model: nn.Module, data: ImageData, config: TrainConfig) -> list[float]:
+    """The seconds of each of `config.epochs` passes in which the loop trains `model`."""
+    if loop.batches is None:
+        return loop.run(model, data, config)
+    make = loop.batches
+    if loop.tuned and make is OurBatches:  # made in the layout that the loop wants, as dlvc does
         make = partial(OurBatches, layout=input_layout(model, pick_device(config.device)))
-    return arm.run(model, make(data.train.first(config.train_size), config), config)
+    return loop.run(model, make(data.train.first(config.train_size), config), config)

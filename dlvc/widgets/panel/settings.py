@@ -9,7 +9,6 @@ from typing import Any
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.experiments import config_for, get_experiment
-from dlvc.models import option_fields
 
 DATA_AND_DEVICE = ("train_size", "evaluation_size", "precision", "device", "seed")
 
@@ -27,7 +26,7 @@ class TrainingSettings:
         self._experiment = get_experiment(key)
         self._experiment.changed_options("report", options)  # refused now, if at all
         self._settings, self._options = dict(settings), dict(options)
-        self._model = option_fields(self._experiment.model)
+        self._model = self._experiment.option_fields
         training = {setting.name: setting for setting in fields(TrainConfig)}
         rest = {name: training.pop(name) for name in DATA_AND_DEVICE}
         self.groups: dict[str, dict[str, Field]] = {

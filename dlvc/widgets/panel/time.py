@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from dlvc.data import ImageData, crop_and_mirror, random_draws, to_float
 from dlvc.experiments import outline_model
 from dlvc.training import (
     autocast,
+    bare_step,
     input_layout,
     make_optimizer,
     memory_layout,
@@ -63,17 +65,13 @@ def measure_pace(
     if not any(each.requires_grad for each in model.parameters()):
         return Pace(0.0, 0.0)
     optimizer = make_optimizer(model, config)
+    loss = partial(cross_entropy, label_smoothing=config.label_smoothing)
 
     def step() -> None:
         batch = images
         if config.augmentation == "crop-and-mirror":
             batch = crop_and_mirror(images, draws, padding=config.largest_shift)
-        with autocast(device, precision):
-            logits = model(to_float(batch, layout)).float()
-            loss = cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        bare_step(model, optimizer, to_float(batch, layout), labels, precision=precision, loss=loss)
 
     @torch.no_grad()
     def look() -> None:

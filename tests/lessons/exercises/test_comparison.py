@@ -28,7 +28,7 @@ def simple(right: int, images: int) -> tuple[float, float]:
 
 
 def wilson(right: int, images: int, *, middle: bool = True, root: bool = True) -> tuple:
-    """Return Wilson's interval, or what it becomes without its middle or the second term of its root."""
+    """Wilson's interval, or what it becomes without its middle or the second term of its root."""
     share, below = right / images, 1 + Z**2 / images
     centre = (share + Z**2 / (2 * images)) / below if middle else share
     second = Z**2 / (4 * images**2) if root else 0

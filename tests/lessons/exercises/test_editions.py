@@ -22,14 +22,14 @@ CNNS = EXERCISES["02_cnns"]
 
 
 def sources(path: Path) -> list[tuple[str, str, str]]:
-    return [(each.id, each.cell_type, each.source) for each in nbformat.read(path, 4).cells]
+    return [(cell.id, cell.cell_type, cell.source) for cell in nbformat.read(path, 4).cells]
 
 
 @pytest.mark.parametrize("stem", EXERCISES)
 def test_a_committed_notebook_has_the_exercise_cells_that_its_exercises_say(stem: str) -> None:
     path = NOTEBOOKS / f"{stem}.ipynb"
     wanted = with_exercises(nbformat.read(path, 4), EXERCISES[stem])
-    assert sources(path) == [(each.id, each.cell_type, each.source) for each in wanted.cells], (
+    assert sources(path) == [(cell.id, cell.cell_type, cell.source) for cell in wanted.cells], (
         "run `python -m dlvc notebooks`, which brings them up to date"
     )
 
@@ -53,8 +53,8 @@ def small_notebook(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def test_syncing_puts_cells_right_drops_old_ones_and_keeps_what_is_unchanged() -> None:
     notebook = with_exercises(small_notebook(new_markdown_cell("end", id="end")), CNNS)
-    kept, changed = notebook.cells[4], notebook.cells[3]
-    kept.outputs = [new_output("stream", text="stays")]
+    same, changed = notebook.cells[4], notebook.cells[3]
+    same.outputs = [new_output("stream", text="stays")]
     changed.source = "stem_shape = (1, 2, 3, 4)"
     notebook.cells.insert(3, new_code_cell("gone", id="exercise-old-one-starter"))
     with_exercises(notebook, CNNS)
@@ -122,9 +122,9 @@ def test_the_exercises_of_a_solved_notebook_run_in_a_kernel_and_every_check_says
     ]
     nbformat.write(notebook, path)
     outputs = {
-        each.id: each.outputs[0]["data"]["text/plain"]
-        for each in execute_notebook(path, progress=False).cells
-        if each.id.endswith("-check")
+        cell.id: cell.outputs[0]["data"]["text/plain"]
+        for cell in execute_notebook(path, progress=False).cells
+        if cell.id.endswith("-check")
     }
     assert len(outputs) == len(EXERCISES["03_vits"])
     assert all(text.startswith("right: ") for text in outputs.values()), outputs

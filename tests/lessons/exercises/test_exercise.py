@@ -99,8 +99,8 @@ def test_hints_are_three_and_the_first_does_not_give_the_solution_away(exercise:
 def test_each_notebook_has_five_exercises_of_mixed_difficulty() -> None:
     for notebook, exercises in EXERCISES.items():
         assert len(exercises) >= 5, notebook
-        assert len({each.difficulty for each in exercises}) >= 2, notebook
-        assert {each.notebook for each in exercises} == {notebook}
+        assert len({exercise.difficulty for exercise in exercises}) >= 2, notebook
+        assert {exercise.notebook for exercise in exercises} == {notebook}
     assert len(NAMED) == len(ALL)
 
 
@@ -113,7 +113,7 @@ def test_no_other_cell_of_a_notebook_gives_a_value_to_the_name_of_an_answer(note
     }
     stored |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.alias))}
     assert stored
-    assert not stored & {each.name for each in EXERCISES[notebook]}
+    assert not stored & {exercise.name for exercise in EXERCISES[notebook]}
 
 
 class Hostile:

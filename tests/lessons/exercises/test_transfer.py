@@ -24,12 +24,12 @@ def fit(features: Tensor, labels: Tensor, *, steps: int, rate: float = 1e-2) -> 
 
 
 def differing(in_file: dict[str, Tensor], in_model: dict[str, Tensor]) -> list[str]:
-    found = []
+    names = []
     for name, value in in_model.items():
         other = in_file.get(name)
         if other is None or value.shape != other.shape or (value != other).any():
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def only_gradients(model: nn.Module) -> nn.Module:

@@ -21,7 +21,7 @@ from dlvc.models.resnet import ResNet18
 from dlvc.models.torchvision_check import import_torchvision
 from dlvc.models.vit import SelfAttention, VisionTransformer
 
-ALL = {each.name: each for exercises in EXERCISES.values() for each in exercises}
+ALL = {exercise.name: exercise for exercises in EXERCISES.values() for exercise in exercises}
 
 
 def solution(name: str) -> Any:
@@ -29,7 +29,7 @@ def solution(name: str) -> Any:
 
 
 def parameters(model: nn.Module) -> int:
-    return sum(each.numel() for each in model.parameters())
+    return sum(weight.numel() for weight in model.parameters())
 
 
 def test_the_stem_has_this_shape_and_so_many_parameters() -> None:
@@ -53,8 +53,8 @@ def test_of_the_three_networks_only_the_normalised_one_bears_the_forgotten_255()
         "deep-cnn-bn": DeepCNN(batch_norm=True),
     }
     losses = {
-        key: cross_entropy(each.train()(255 * images), labels).item()
-        for key, each in networks.items()
+        key: cross_entropy(network.train()(255 * images), labels).item()
+        for key, network in networks.items()
     }
     assert [key for key, loss in losses.items() if loss < 2 * math.log(10)] == [
         solution("forgotten_255")
@@ -97,12 +97,12 @@ def test_attention_takes_the_order_of_its_tokens_as_the_solution_says() -> None:
         return "shuffled" if alike else "different"
 
     shuffled = tokens[:, order]
-    found = [
+    relations = [
         compare(attention(tokens), attention(shuffled)),
         compare(attention(tokens).mean(1), attention(shuffled).mean(1)),
         compare(attention(tokens + positions).mean(1), attention(shuffled + positions).mean(1)),
     ]
-    assert found == list(solution("token_order").values())
+    assert relations == list(solution("token_order").values())
 
 
 def test_attention_over_the_batch_gives_a_single_image_the_weight_1() -> None:
@@ -134,7 +134,7 @@ def test_the_new_head_has_these_numbers() -> None:
     shapes = []
     model.backbone.layer4.register_forward_hook(lambda *call: shapes.append(call[2].shape))
     model.eval()(torch.zeros(1, 3, 96, 96))
-    trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     assert solution("new_head") == {
         "parameters of the head": parameters(model.head),
         "changed by the optimizer": trained,

@@ -12,7 +12,7 @@ from dlvc.models.vit import PatchEmbedding
 
 
 def cut(images: Tensor, size: int, *, by_columns: bool = False) -> Tensor:
-    """Return the patches (B, N, C, size, size), one after the other."""
+    """The patches (B, N, C, size, size), one after the other."""
     height, width = images.shape[2:]
     corners = [(y, x) for y in range(0, height, size) for x in range(0, width, size)]
     if by_columns:
@@ -32,10 +32,10 @@ def gradient_norms(
         model.zero_grad()
     cross_entropy(model(images), labels).backward()
     gradients = [block.attention.query_key_value.weight.grad for block in model.blocks]
-    borders = [border or 2 * len(each) // 3 for each in gradients]
+    borders = [border or 2 * len(gradient) // 3 for gradient in gradients]
     return [
-        (each[:rows].norm().item(), each[rows:].norm().item())
-        for each, rows in zip(gradients, borders, strict=True)
+        (gradient[:rows].norm().item(), gradient[rows:].norm().item())
+        for gradient, rows in zip(gradients, borders, strict=True)
     ]
 
 

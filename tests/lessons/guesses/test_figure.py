@@ -31,7 +31,7 @@ def test_without_a_guess_there_is_nothing_to_show() -> None:
 
 def test_a_figure_without_a_guess_is_not_changed() -> None:
     picture = mark_guess(bars(), Prediction(**CHOICE), axis="x")
-    assert [each.get_text() for each in picture.axes[0].get_xticklabels()] == ["cat", "dog (3)"]
+    assert [tick.get_text() for tick in picture.axes[0].get_xticklabels()] == ["cat", "dog (3)"]
     assert picture.description == "Two bars."
 
 
@@ -48,7 +48,7 @@ def test_a_range_is_drawn_from_end_to_end_with_the_result() -> None:
 
 def test_a_choice_and_the_result_stand_at_their_ticks() -> None:
     picture = guess_and_result(Prediction(**CHOICE, guess="dog", measured="frog", confidence=0.6))
-    places = {each.get_text(): each.get_position()[0] for each in picture.axes[0].texts}
+    places = {text.get_text(): text.get_position()[0] for text in picture.axes[0].texts}
     assert places == {"your guess (60% sure)": 1, "result": 2}
     assert "not this time" in picture.description
 
@@ -59,14 +59,14 @@ def test_a_range_becomes_a_band_along_an_axis(axis: str, ends: tuple[float, floa
     band = (
         picture.axes[0].patches[-1].get_extents().transformed(picture.axes[0].transData.inverted())
     )
-    found = (band.x0, band.x1) if axis == "x" else (band.y0, band.y1)
-    assert found == pytest.approx(ends)
+    drawn = (band.x0, band.x1) if axis == "x" else (band.y0, band.y1)
+    assert drawn == pytest.approx(ends)
     assert picture.description == "Two bars. Your guess: 0.2 to 0.7 %, 80% sure."
 
 
 def test_a_choice_is_marked_at_the_tick_that_begins_with_it() -> None:
     picture = mark_guess(bars(), Prediction(**CHOICE, guess="dog"), axis="x")
-    cat, dog = (each.get_text() for each in picture.axes[0].get_xticklabels())
+    cat, dog = (tick.get_text() for tick in picture.axes[0].get_xticklabels())
     assert cat == "cat"
     assert dog.startswith("dog (3)")
     assert "guess" in dog

@@ -90,7 +90,10 @@ def test_a_damaged_file_is_named_and_set_aside_when_a_new_guess_comes(
     file.write_text(text)
     stored = load_predictions()
     assert stored.predictions == {}
-    assert "predictions.json in predictions/ is damaged and is left out" in stored.note
+    assert (
+        "predictions.json in predictions/ is damaged or of another version and is left out"
+        in stored.note
+    )
     save_prediction(choice(guess="a"))
     assert list(load_predictions().predictions) == ["02/winner"]
     assert file.with_suffix(".unreadable.json").read_text() == text
@@ -128,7 +131,7 @@ def test_a_file_of_another_version_is_left_out_with_a_sentence(file: Path) -> No
     content = json.loads(file.read_text())
     file.write_text(json.dumps({**content, "format_version": 2}))
     assert load_predictions().predictions == {}
-    assert "written by another version" in load_predictions().note
+    assert "of another version and is left out" in load_predictions().note
 
 
 @pytest.mark.parametrize(

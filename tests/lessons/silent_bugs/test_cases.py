@@ -43,10 +43,10 @@ def test_correct_code_leaves_no_clue(name: str):
 
 
 def test_the_clues_of_each_case_are_its_own():
-    found = {letter: clues(load_case(letter)[0]) for letter in CASES}
-    assert all(found.values())
-    assert len(set(found.values())) == len(CASES)
-    assert {clue for each in found.values() for clue in each} == set(CLUES)
+    by_case = {letter: clues(load_case(letter)[0]) for letter in CASES}
+    assert all(by_case.values())
+    assert len(set(by_case.values())) == len(CASES)
+    assert {clue for seen in by_case.values() for clue in seen} == set(CLUES)
 
 
 def test_a_case_comes_with_correct_code_of_the_same_model_and_the_fault_it_names():

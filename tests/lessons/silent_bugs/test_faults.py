@@ -21,7 +21,7 @@ def test_a_fault_replaces_one_method_of_correct_code(name: str):
     fault = FAULTS[name]
     method = changed_method(fault)
     assert fault.__base__.case == "correct"
-    right, wrong = (inspect.signature(getattr(each, method)) for each in (fault.__base__, fault))
+    right, wrong = (inspect.signature(getattr(code, method)) for code in (fault.__base__, fault))
     assert right == wrong
     assert set(vars(fault)) - {
         "__module__",

@@ -7,10 +7,12 @@ import torch
 
 from dlvc.studies.bench import loops, measure
 from dlvc.studies.bench.loaders import OurBatches, SingleImages, SinglePictures
-from dlvc.studies.bench.loops import ARMS, losses_on_record, run_arm
+from dlvc.studies.bench.loops import LOOPS, losses_on_record, run_loop
 from dlvc.studies.bench.measure import bench_config, bench_model, best_workers, equal_work
+from dlvc.studies.speed import TECHNIQUES, each_image_once
 
-AVAILABLE = [name for name, arm in ARMS.items() if arm.available]
+ALL = {**LOOPS, **TECHNIQUES}  # those of the bench and those of notebook 02
+AVAILABLE = [name for name, loop in ALL.items() if loop.available]
 
 
 def config():
@@ -19,10 +21,10 @@ def config():
 
 
 @pytest.mark.parametrize("name", AVAILABLE)
-def test_an_arm_has_the_losses_of_dlvc_on_the_same_batches(name, sketches):
+def test_a_loop_has_the_losses_of_dlvc_on_the_same_batches(name, sketches):
     ours, theirs = (
-        losses_on_record(ARMS[each], bench_model("simple-cnn", config()), sketches, config())
-        for each in ("dlvc", name)
+        losses_on_record(ALL[loop], bench_model("simple-cnn", config()), sketches, config())
+        for loop in ("dlvc", name)
     )
     assert len(ours) == 2
     assert theirs == pytest.approx(ours, rel=1e-4)
@@ -39,15 +41,11 @@ def test_the_proof_of_equal_work_notices_another_optimizer(sketches, monkeypatch
 
 
 @pytest.mark.parametrize("name", AVAILABLE)
-def test_an_arm_goes_through_each_image_once_a_pass_and_says_how_long_each_pass_took(
+def test_a_loop_goes_through_each_image_once_a_pass_and_says_how_long_each_pass_took(
     name, sketches
 ):
-    model, seen = bench_model("simple-cnn", config()), []
-    model.register_forward_hook(
-        lambda module, _, scores: seen.append(len(scores)) if module.training else None
-    )
-    seconds = run_arm(ARMS[name], model, sketches, config())
-    assert seen == [64, 64, 64, 64]
+    assert each_image_once(ALL[name], sketches, 128)
+    seconds = run_loop(ALL[name], bench_model("simple-cnn", config()), sketches, config())
     assert len(seconds) == 2
     assert min(seconds) > 0
 
@@ -59,7 +57,7 @@ def test_our_batches_are_those_that_dlvc_trains_on_to_the_bit(sketches):
     model.register_forward_pre_hook(
         lambda module, images: seen.append(images[0].clone()) if module.training else None
     )
-    run_arm(ARMS["dlvc"], model, sketches, augmented)
+    run_loop(LOOPS["dlvc"], model, sketches, augmented)
     batches = OurBatches(sketches.train.first(128), augmented)
     ours = [images for _ in range(2) for images, _ in batches]
     assert len(batches) == 2
@@ -87,35 +85,35 @@ def test_single_images_are_cut_and_mirrored_as_often_as_ours(kind, sketches):
     assert bench_config().augmentation == "crop-and-mirror"
 
 
-def test_an_arm_whose_losses_are_not_numbers_is_named(sketches, monkeypatch):
-    def losses(arm, *_):
-        return [1.0, float("nan") if arm.name == "tutorial loop" else 1.0]
+def test_a_loop_whose_losses_are_not_numbers_is_named(sketches, monkeypatch):
+    def losses(loop, *_):
+        return [1.0, float("nan") if loop.name == "tutorial loop" else 1.0]
 
     monkeypatch.setattr(measure, "losses_on_record", losses)
     with pytest.raises(RuntimeError, match="tutorial loop has losses of simple-cnn that are not"):
         equal_work("simple-cnn", sketches, 2)
 
 
-def test_arms_take_turns_in_both_directions_and_each_round_has_its_floor(sketches, monkeypatch):
+def test_loops_take_turns_in_both_directions_and_each_round_has_its_floor(sketches, monkeypatch):
     order = []
 
-    def run(arm, model, data, config):
-        order.append(arm.name)
+    def run(loop, model, data, config):
+        order.append(loop.name)
         return [9.0, 2.0]
 
     def bare(key, data, step, count):
         order.append(f"{count} bare")
         return [0.5] * count
 
-    monkeypatch.setattr(measure, "run_arm", run)
+    monkeypatch.setattr(measure, "run_loop", run)
     monkeypatch.setattr(measure, "bare_steps", bare)
-    arms = {name: ARMS[name] for name in ("dlvc", "tutorial loop")}
-    found = measure.seconds_of_rounds("simple-cnn", sketches, config(), arms, 2)
+    loops = {name: LOOPS[name] for name in ("dlvc", "tutorial loop")}
+    seconds = measure.seconds_of_rounds("simple-cnn", sketches, config(), loops, 2)
     ours = ["1 bare", "dlvc", "1 bare"]
     assert order == [*ours, "tutorial loop", "tutorial loop", *ours]
-    assert found["dlvc"] == found["tutorial loop"] == [1.0, 1.0]  # the second pass, by step
-    assert found["bare step"] == [0.5, 0.5]
-    assert min(found["data"]) > 0
+    assert seconds["dlvc"] == seconds["tutorial loop"] == [1.0, 1.0]  # the second pass, by step
+    assert seconds["bare step"] == [0.5, 0.5]
+    assert min(seconds["data"]) > 0
 
 
 def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(
@@ -131,4 +129,4 @@ def test_the_number_of_workers_is_the_one_with_which_the_tuned_loop_is_fastest(
     monkeypatch.setattr(measure, "worker_batches", lambda split, config, workers: workers)
     monkeypatch.setattr(measure, "usable_cores", lambda: 6)
     assert best_workers("simple-cnn", sketches, config()) == 1
-    assert asked == [0, 1, 2, 4, 6] * 2
+    assert asked == [0, 1, 2, 4, 6, 6, 4, 2, 1, 0]

@@ -1,14 +1,15 @@
-"""What else a step could be: the fastest layout, precision and number of threads for each model on this machine."""
+"""The kinds of steps there could be: the fastest layout, precision and number of threads for each model here."""
 
 from __future__ import annotations
 
-import statistics
+from itertools import chain
+from statistics import median
 
 import torch
 
 from dlvc.data import ImageData
 from dlvc.experiments import build_model
-from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config
+from dlvc.studies.bench.measure import FEWEST_STEPS, Step, bare_steps, bench_config, by_turns
 from dlvc.training import memory_layout, pick_device
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -17,17 +18,17 @@ ROUNDS = 4
 
 
 def kind_name(precision: str, layout: str, threads: int) -> str:
-    """What a kind of step is called in the record; `threads` is 0 on a GPU."""
+    """The name of a kind of step in the record; `threads` is 0 on a GPU."""
     threaded = [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
     return ", ".join([precision, layout, *threaded])
 
 
 def all_threads() -> int:
-    """How many threads a step has unless told otherwise; 0 on a GPU, where they do not matter."""
+    """The number of threads that a step has unless told otherwise; 0 on a GPU, where they do not matter."""
     return torch.get_num_threads() if pick_device().type == "cpu" else 0
 
 
-def step_kinds() -> dict[str, Step]:
+def all_kinds() -> dict[str, Step]:
     """The kinds of a step that are tried, by name."""
     threads = sorted({min(1, all_threads()), all_threads()})
     return {
@@ -40,21 +41,18 @@ def step_kinds() -> dict[str, Step]:
 
 def own_kind(key: str) -> str:
     """The name of the kind of step that a training of `key` in float32 takes."""
-    chosen = memory_layout(build_model(key, bench_config()), pick_device())
-    name = next(name for name, layout in LAYOUTS.items() if layout == chosen)
+    own = memory_layout(build_model(key, bench_config()), pick_device())
+    name = next(name for name, layout in LAYOUTS.items() if layout == own)
     return kind_name("float32", name, all_threads())
 
 
 def measure_kinds(key: str, data: ImageData) -> dict[str, float]:
-    """Median seconds of each kind of step, tried by turns, every other time backwards."""
-    kinds = step_kinds()
-    first = statistics.median(bare_steps(key, data, kinds[own_kind(key)], 2))
+    """The median seconds of each kind of step, tried by turns."""
+    kinds = all_kinds()
+    first = median(bare_steps(key, data, kinds[own_kind(key)], 2))
     count = max(FEWEST_STEPS // 2, round(TRY_SECONDS / first))
-    seconds: dict[str, list[float]] = {name: [] for name in kinds}
-    for turn in range(ROUNDS):
-        for name in reversed(kinds) if turn % 2 else kinds:
-            seconds[name] += bare_steps(key, data, kinds[name], count)
-    return {name: statistics.median(each) for name, each in seconds.items()}
+    rounds = by_turns(kinds, lambda name: bare_steps(key, data, kinds[name], count), ROUNDS)
+    return {name: median(chain(*times)) for name, times in rounds.items()}
 
 
 def best_kind(kinds: dict[str, float], precision: str) -> str:
