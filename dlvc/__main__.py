@@ -390,9 +390,9 @@ def print_table(options: argparse.Namespace) -> None:
         load_records,
         protocol_table,
         results_table,
+        runs_folder,
         setting_table,
     )
-    from dlvc.files import runs_folder
 
     folder = runs_folder() if options.runs else options.folder or REFERENCE_RECORDS
     records = in_registry_order(load_records(folder))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from dlvc.experiments import RunRecord
+from dlvc.experiments import EpochRecord, RunRecord
 from dlvc.plots.series import Series, data_text, learning_series, means_text
 from dlvc.plots.style import (
     LABEL_HEIGHT,
@@ -23,7 +23,6 @@ from dlvc.plots.style import (
     styled,
     units_per_inch,
 )
-from dlvc.training import EpochRecord
 
 TRAINING_LINE = {"linestyle": (0, (1, 1)), "linewidth": 1.3}
 
