@@ -245,9 +245,12 @@ def say_failed(key: str, seed: int, error: Exception) -> None:
 def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
     from dlvc import experiments
-    from dlvc.files import runs_folder
 
-    folder = runs_folder() if options.runs else options.folder or experiments.REFERENCE_RECORDS
+    folder = (
+        experiments.runs_folder()
+        if options.runs
+        else options.folder or experiments.REFERENCE_RECORDS
+    )
     records = experiments.in_registry_order(experiments.load_records(folder))
     if options.protocols and not options.runs:
         records += experiments.load_records(folder / "tuned")

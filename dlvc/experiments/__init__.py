@@ -42,3 +42,4 @@ from dlvc.experiments.tables import (
     setting_table,
 )
 from dlvc.files import runs_folder
+from dlvc.training import EpochRecord

@@ -60,7 +60,7 @@ def checkpoint_folder(runs: Path, stem: str, digest: str) -> CheckpointFolder:
     return CheckpointFolder(runs / FOLDER / f"{stem}_{digest[:12]}")
 
 
-def first_started(folder: CheckpointFolder, described: dict[str, Any]) -> datetime:
+def first_started(folder: CheckpointFolder, identity: dict[str, Any]) -> datetime:
     """When the run began (UTC): now, or what an earlier part of it wrote into `folder`, beside what the run is."""
     path = folder.folder / "run.json"
     try:
@@ -69,21 +69,19 @@ def first_started(folder: CheckpointFolder, described: dict[str, Any]) -> dateti
     except (OSError, ValueError, KeyError, TypeError):
         pass  # it is only for the record's name and date
     started = datetime.now(timezone.utc)
-    write_whole(path, json.dumps({"started": started.isoformat(), **described}, indent=1).encode())
+    write_whole(path, json.dumps({"started": started.isoformat(), **identity}, indent=1).encode())
     return started
 
 
 def find_finished(runs: Path, digest: str) -> tuple[Path, RunRecord] | None:
     """The newest finished run with this digest and where its record lies; None if there is none."""
-    found = []
+    finished = []
     for path in sorted(runs.glob("*.json")):
         try:
-            if digest in path.read_text(
-                encoding="utf-8"
-            ):  # far quicker than reading all as records
+            if digest in path.read_text(encoding="utf-8"):  # quicker than reading all as records
                 record = load_record(path)
                 if record.run_digest == digest and not record.interrupted:
-                    found.append((path, record))
+                    finished.append((path, record))
         except (OSError, ValueError):
             continue  # not ours to judge here; `load_records` names it
-    return max(found, key=lambda each: each[1].started, default=None)
+    return max(finished, key=lambda run: run[1].started, default=None)

@@ -33,17 +33,7 @@ def fit_majority(
     seconds = time.perf_counter() - started
     trained = evaluate(model, data.train.first(config.train_size), progress=False)
     score = evaluate(model, data.validation.first(config.evaluation_size), progress=False)
-    epoch = EpochRecord(
-        epoch=1,
-        learning_rate=0.0,
-        train_loss=trained.loss,
-        train_accuracy=trained.accuracy,
-        validation_loss=score.loss,
-        validation_accuracy=score.accuracy,
-        validation_mean_per_class_accuracy=score.mean_per_class_accuracy,
-        seconds=seconds,
-        validation_seconds=score.seconds,
-    )
+    epoch = EpochRecord.of(1, 0.0, trained.loss, trained.accuracy, seconds, score)
     if on_epoch is not None:
         on_epoch(epoch)
     cpu = torch.device("cpu")

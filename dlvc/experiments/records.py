@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dlvc import stored
 from dlvc.checks import check_kind
 from dlvc.experiments.record_content import check_content
-from dlvc.files import PROJECT
+from dlvc.files import PROJECT, read_json, save_json
 from dlvc.metrics import Counted
 from dlvc.training import EpochRecord, Evaluation
 
@@ -104,7 +103,7 @@ def record_from_json(text: str | bytes, *, origin: str = "record") -> RunRecord:
     Raises ValueError if it is no record, or one of a newer format.
     """
     remedy = "Delete it or train again."
-    record = stored.read(text, RunRecord, origin, "run record of dlvc", remedy, check_content)
+    record = read_json(text, RunRecord, origin, "run record of dlvc", remedy, check_content)
     _move_model_options(record)
     return record
 
@@ -140,7 +139,7 @@ def load_records(folder: Path | str = REFERENCE_RECORDS) -> list[RunRecord]:
 
 def save_record(record: RunRecord, path: Path) -> Path:
     """`path`, after writing the record there whole or not at all. Raises CannotWriteError."""
-    return stored.save(record, path)
+    return save_json(record, path)
 
 
 def check_records(records: Iterable[Any]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ from dlvc.experiments.records import (
     save_record,
 )
 from dlvc.experiments.registry import (
-    EXPERIMENTS,
     Experiment,
     build_model,
     config_for,
@@ -64,6 +64,60 @@ class Run:
     path: Path | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run is to be, as its record will say it."""
+
+    experiment: Experiment
+    config: TrainConfig
+    protocol: str
+    profile: str
+    changes: dict[str, Any]  # of the protocol's options of the model
+    weights: Any  # to start from; None: random
+    weights_name: str  # "" for random ones
+
+    @property
+    def title(self) -> str:
+        """The experiment's title, with what is different in this run."""
+        title = self.experiment.title
+        if self.changes:
+            title += f" ({describe_options(self.experiment.model, self.changes)})"
+        if self.experiment.weights and self.weights_name != self.experiment.weights:
+            title += f" ({self.weights_name} weights)" if self.weights_name else " (random start)"
+        return title
+
+    @property
+    def stem(self) -> str:
+        """The beginning of the names of the run's files."""
+        return f"{self.experiment.key}_{self.protocol}_{self.profile}_seed{self.config.seed}"
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the run is called."""
+        return {
+            "key": self.experiment.key,
+            "title": self.title,
+            "protocol": self.protocol,
+            "profile": self.profile,
+        }
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """Which model it is, and what it starts from."""
+        options = self.experiment.model_options(self.protocol, self.changes)
+        return {"options": options, "weights": self.weights_name or "random"}
+
+    def build(self) -> nn.Module:
+        """The new model."""
+        return build_model(
+            self.experiment.key,
+            self.config,
+            protocol=self.protocol,
+            options=self.changes,
+            weights=self.weights,
+        )
+
+
 def run_experiment(
     key: str,
     data: ImageData,
@@ -76,15 +130,19 @@ def run_experiment(
     weights_name: str = "",
     save: bool = True,
     fresh: bool = False,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_step: Callable[[int, int, int], None] | None = None,
+    progress: bool = True,
+    stop: threading.Event | None = None,
+    checkpoint_seconds: float = 60.0,
     processes: OneProcess = ALONE,
-    **training: Any,
 ) -> Run:
     """Train one experiment, test it once, and leave record and best weights in `folder` (default: runs/).
 
     `options` changes the model of the protocol, such as {"depth": 2}; the record says which it had.
     `weights` is "auto" (ImageNet for ResNet18, but random in the smoke profile, which uses no network), None (random),
-    a file, or a state dict named by `weights_name`. `save=False` leaves nothing. `training`: more for `training.train`.
+    a file, or a state dict named by `weights_name`. `save=False` leaves nothing. The rest is that of `training.train`.
     Stopped before its end, also while testing, a run leaves its record and weights too, but no test score.
 
     The same call again goes on where the run was stopped or killed, and gives back a finished run as it is; it says so
@@ -100,42 +158,46 @@ def run_experiment(
     config = config or config_for(key, data, protocol=protocol, profile=profile)
     check_sizes(data, config, splits=("train", "validation", "test"))
     weights, weights_name = find_weights(experiment, weights, weights_name, profile)
-    model = build_model(key, config, protocol=protocol, options=changes, weights=weights)
-    title = experiment.title
-    if changes:
-        title += f" ({describe_options(experiment.model, changes)})"
-    if experiment.weights and weights_name != experiment.weights:
-        title += f" ({weights_name} weights)" if weights_name else " (random start)"
-    named = {"key": key, "title": title, "protocol": protocol, "profile": profile}
-    chosen = experiment.model_options(protocol, changes)
-    start = {"options": chosen, "weights": weights_name or "random"}
-    about = {**named, "seed": config.seed, "config": config.as_dict()}
-    training = {**training, "processes": processes}
-    with end_at_step_border(training.pop("stop", None)) as stop:
+    plan = Plan(
+        experiment=experiment,
+        config=config,
+        protocol=protocol,
+        profile=profile,
+        changes=changes,
+        weights=weights,
+        weights_name=weights_name,
+    )
+    model = plan.build()
+    with end_at_step_border(stop) as stop:
+        fit = partial(
+            train_and_test,
+            plan,
+            model,
+            data,
+            on_epoch=on_epoch,
+            on_step=on_step,
+            progress=progress,
+            stop=stop,
+            checkpoint_seconds=checkpoint_seconds,
+            processes=processes,
+        )
         if not save:
-            now = datetime.now(timezone.utc)
-            done = train_and_test(model, data, config, about, start, now, stop, training)
-            return Run(*done, None)
-        runs = folder or runs_folder()
-        digest, described = run_digest(model, data, config, **named, **start)
-        stem = f"{key}_{protocol}_{profile}_seed{config.seed}"
-        with processes.held_by_first(checkpoint_folder(runs, stem, digest)) as checkpoints:
+            return Run(model, fit(datetime.now(timezone.utc)), None)
+        runs = Path(folder) if folder else runs_folder()
+        digest, identity = run_digest(model, data, config, **plan.names, **plan.start)
+        with processes.held_by_first(checkpoint_folder(runs, plan.stem, digest)) as checkpoints:
             if fresh:
                 processes.from_first(checkpoints.clear)
-            found = processes.from_first(
+            finished = processes.from_first(
                 lambda: None if fresh else find_usable(runs, digest, model)
             )
-            if found:
+            if finished:
                 processes.copy_from_first(*model.state_dict().values())
-                run = give_back(*found, model, config, training.get("on_epoch"))
+                run = give_back(*finished, model, config, on_epoch)
             else:
-                started = processes.from_first(lambda: first_started(checkpoints, described))
-                about["run_digest"] = digest
-                kept = {**training, "checkpoints": checkpoints}
-                model, record = train_and_test(
-                    model, data, config, about, start, started, stop, kept
-                )
-                stem += f"_{started:%Y%m%d-%H%M%S}"
+                started = processes.from_first(lambda: first_started(checkpoints, identity))
+                record = replace(fit(started, checkpoints=checkpoints), run_digest=digest)
+                stem = f"{plan.stem}_{started:%Y%m%d-%H%M%S}"
                 run = Run(model, *processes.from_first(lambda: save_run(model, record, runs, stem)))
             if run.path and not run.record.interrupted:
                 processes.from_first(checkpoints.remove)
@@ -143,31 +205,29 @@ def run_experiment(
 
 
 def train_and_test(
+    plan: Plan,
     model: nn.Module,
     data: ImageData,
-    config: TrainConfig,
-    about: dict[str, Any],
-    start: dict[str, Any],
     started: datetime,
+    *,
+    progress: bool,
     stop: threading.Event,
-    training: dict[str, Any],
-) -> tuple[nn.Module, RunRecord]:
-    """The trained model and its record, which says `about` the run and how it did `start`."""
-    fit = EXPERIMENTS[about["key"]].fit or train
-    result = fit(model, data, config, stop=stop, **training)
+    processes: OneProcess,
+    **training: Any,
+) -> RunRecord:
+    """The record of the training of `model` in place, and of its test, unless it was stopped before."""
+    config, fit = plan.config, plan.experiment.fit or train
+    around = {"progress": progress, "stop": stop, "processes": processes}
+    result = fit(model, data, config, **around, **training)
     test = None
     if not result.interrupted:
-        test = evaluate(
-            model,
-            data.test.first(config.evaluation_size),
-            precision=result.precision,
-            progress=training.get("progress", True),
-            stop=stop,
-            processes=training["processes"],
-        )
-    record = RunRecord(
-        **about,
-        model={**describe_model(model, data.test), **start},
+        split = data.test.first(config.evaluation_size)
+        test = evaluate(model, split, precision=result.precision, **around)
+    return RunRecord(
+        **plan.names,
+        seed=config.seed,
+        config=config.as_dict(),
+        model={**describe_model(model, data.test), **plan.start},
         data={
             "title": data.title,
             "source": data.source,
@@ -175,7 +235,7 @@ def train_and_test(
             "digest": data.digest,
             "sizes": data.sizes,
         },
-        device={**describe_device(result.device), "processes": training["processes"].size},
+        device={**describe_device(result.device), "processes": processes.size},
         precision=result.precision,
         versions=versions(),
         git_commit=git_commit(),
@@ -188,7 +248,6 @@ def train_and_test(
         test=test and EvaluationRecord.of(test),
         micro_batch=result.micro_batch,
     )
-    return model, record
 
 
 def save_run(
@@ -217,15 +276,15 @@ def find_usable(runs: Path, digest: str, model: nn.Module) -> tuple[Path, RunRec
     None if there is none, or its weights are lost or damaged, which is said.
     """
     remove_stale_parts(runs)
-    found = find_finished(runs, digest)
-    if found:
-        path, record = found
+    finished = find_finished(runs, digest)
+    if finished:
+        path, record = finished
         try:
             load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
         except (OSError, ValueError) as error:
             say(f"finished before, but what is left cannot be used: {error}")
             return None
-    return found
+    return finished
 
 
 def give_back(

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlvc import stored
 from dlvc.data import Split, load_data, to_float
 from dlvc.experiments import REFERENCE_RECORDS, load_record, load_run
+from dlvc.files import load_named_json, save_json
 from dlvc.inspection import (
     ORDERS,
     DeletionCurve,
@@ -226,7 +226,7 @@ def load_map_tests(name: str, folder: Path = FOLDER) -> MapTests:
 
     Raises FileNotFoundError naming what there is, ValueError for a file that is no measurement.
     """
-    return stored.load_named(name, folder, MapTests, "measurement", "Measure again.")
+    return load_named_json(name, folder, MapTests, "measurement", "Measure again.")
 
 
 def main() -> None:
@@ -250,7 +250,7 @@ def main() -> None:
         models[which] = load_run(path)
     split = data.test.first(options.images)
     tests = measure_maps(models["vit"], models["cnn"], split, data=data.title, models=names)
-    print(stored.save(tests, FOLDER / f"{options.name}.json").name)
+    print(save_json(tests, FOLDER / f"{options.name}.json").name)
 
 
 if __name__ == "__main__":

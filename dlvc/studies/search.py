@@ -23,11 +23,11 @@ try:
 except ImportError as error:
     raise ImportError("a search needs Optuna: pip install -e '.[search]'.") from error
 
-from dlvc import stored
 from dlvc.checks import brief, check_whole
 from dlvc.config import TrainConfig, split_settings
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import EXPERIMENTS, REFERENCE_RECORDS, build_model
+from dlvc.files import load_json_rows, save_json
 from dlvc.training import NonFiniteLoss, pick_device, pick_precision, train
 
 FOLDER = REFERENCE_RECORDS / "search"
@@ -65,12 +65,12 @@ class Trial:
 
 def load_trials(key: str, folder: Path = FOLDER) -> list[Trial]:
     """The trials of an experiment that are stored; [] if there are none. Raises ValueError if the file is another."""
-    return stored.load_rows(folder / f"{key}.json", Trial, "trials of a search")
+    return load_json_rows(folder / f"{key}.json", Trial, "trials of a search")
 
 
 def add_trial(key: str, trial: Trial, folder: Path = FOLDER) -> None:
     """Write the trial behind those that are stored."""
-    stored.save([*load_trials(key, folder), trial], folder / f"{key}.json")
+    save_json([*load_trials(key, folder), trial], folder / f"{key}.json")
     print(f"{key}: {trial.validation_accuracy:.4f} after {trial.epochs} epochs, {trial.settings}")
 
 

@@ -19,10 +19,10 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from dlvc import stored
 from dlvc.config import TrainConfig, split_settings
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import REFERENCE_RECORDS, build_model
+from dlvc.files import load_json_rows, save_json
 from dlvc.inspection import calibration, shift_consistency
 from dlvc.training import EpochRecord, evaluate, predict, train
 
@@ -200,7 +200,7 @@ def run_variant(study: Study, variant: Variant, data: ImageData, seed: int) -> S
 
 def load_study(name: str, folder: Path = FOLDER) -> list[StudyRun]:
     """The runs of a study that are stored; [] if there are none. Raises ValueError if the file is another."""
-    return stored.load_rows(folder / f"{name}.json", StudyRun, "runs of a study")
+    return load_json_rows(folder / f"{name}.json", StudyRun, "runs of a study")
 
 
 def run_study(study: Study, data: ImageData, seeds: int, folder: Path = FOLDER) -> list[StudyRun]:
@@ -220,7 +220,7 @@ def run_study(study: Study, data: ImageData, seeds: int, folder: Path = FOLDER) 
             ]:
                 run = run_variant(study, variant, data, seed)
                 runs.append(run)
-                stored.save(runs, folder / f"{study.name}.json")
+                save_json(runs, folder / f"{study.name}.json")
                 print(f"{study.name}: {run.label}, seed {seed}, {run.accuracy:.3f}", flush=True)
     return runs
 

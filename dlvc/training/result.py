@@ -23,6 +23,29 @@ class EpochRecord:
     seconds: float  # the training pass
     validation_seconds: float
 
+    @classmethod
+    def of(
+        cls,
+        epoch: int,
+        learning_rate: float,
+        loss: float,
+        accuracy: float,
+        seconds: float,
+        score: Evaluation,
+    ) -> EpochRecord:
+        """An epoch that trained with this loss and accuracy, and had that `score` on the validation images."""
+        return cls(
+            epoch=epoch,
+            learning_rate=learning_rate,
+            train_loss=loss,
+            train_accuracy=accuracy,
+            validation_loss=score.loss,
+            validation_accuracy=score.accuracy,
+            validation_mean_per_class_accuracy=score.mean_per_class_accuracy,
+            seconds=seconds,
+            validation_seconds=score.seconds,
+        )
+
 
 @dataclass(frozen=True)
 class TrainResult:

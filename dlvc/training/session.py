@@ -257,17 +257,7 @@ class Session:
             self.stopped = True
             self.saver.save()
             return
-        record = EpochRecord(
-            epoch=state.epoch,
-            learning_rate=self.rates[-1],
-            train_loss=loss,
-            train_accuracy=accuracy,
-            validation_loss=score.loss,
-            validation_accuracy=score.accuracy,
-            validation_mean_per_class_accuracy=score.mean_per_class_accuracy,
-            seconds=seconds,
-            validation_seconds=score.seconds,
-        )
+        record = EpochRecord.of(state.epoch, self.rates[-1], loss, accuracy, seconds, score)
         state.end_epoch(record, score)
         self.saver.save()
         # Without refresh: the bar waits for its delay, so short runs print none.

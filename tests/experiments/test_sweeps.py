@@ -12,8 +12,8 @@ from dlvc.experiments import running
 from dlvc.experiments.records import load_records
 from dlvc.experiments.registry import EXPERIMENTS
 from dlvc.experiments.sweeps import Job, jobs_of_shard, run_jobs
-from dlvc.training import loop as training
 from dlvc.training.processes import LostProcessError
+from dlvc.training.session import Session
 
 SMALL = ["--profile", "smoke", "--epochs", "2", "--train-size", "64", "--evaluation-size", "50"]
 
@@ -55,20 +55,19 @@ def test_the_commands_of_a_job_array_run_everything_once(monkeypatch):
 
 def test_a_part_that_was_ended_goes_on_and_trains_nothing_twice(runs, monkeypatch, capsys):
     passes, told = [], []
-    train_epoch = training.train_epoch
+    batches = Session.batches
 
-    def note_pass(state, images, labels, config, *rest):
-        passed = train_epoch(state, images, labels, config, *rest)
-        if passed:
-            passes.append((config.seed, state.epoch))
-        return passed
+    def note_pass(session):
+        yield from batches(session)
+        if not session.stopped:
+            passes.append((session.config.seed, session.state.epoch))
 
     def end_in_the_second_run(epoch):
         told.append(epoch)
         if len(told) == 3:
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(training, "train_epoch", note_pass)
+    monkeypatch.setattr(Session, "batches", note_pass)
     monkeypatch.setattr(command_line, "print_epoch", end_in_the_second_run)
     part = ["train", "simple-cnn", "--seeds", "4", "--shard", "1/2", *SMALL]  # seeds 0 and 2
     before = signal.getsignal(signal.SIGTERM)

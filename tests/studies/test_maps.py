@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from dlvc import stored
 from dlvc.data import ImageData, Split
+from dlvc.files import save_json
 from dlvc.inspection.attention import attention_maps, class_relevance, readout_row, relevance_shares
 from dlvc.inspection.explanation import share_on_object
 from dlvc.models.cnn import SimpleCNN
@@ -90,7 +90,7 @@ def test_without_masks_nothing_is_said_of_objects(models, split):
 
 
 def test_a_measurement_is_read_back_as_it_was_stored(measured, tmp_path):
-    stored.save(measured, tmp_path / "mine.json")
+    save_json(measured, tmp_path / "mine.json")
     assert load_map_tests("mine", tmp_path) == measured
     with pytest.raises(FileNotFoundError, match="no measurement called 'yours'; there is mine"):
         load_map_tests("yours", tmp_path)

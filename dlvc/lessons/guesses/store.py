@@ -17,9 +17,8 @@ import numpy as np
 from filelock import FileLock
 from scipy.stats import binomtest
 
-from dlvc import stored
 from dlvc.checks import brief, check_choice
-from dlvc.files import explained_write, runs_folder
+from dlvc.files import LARGEST_NUMBER, explained_write, load_json, runs_folder, save_json
 
 SURE = 0.8  # how often a range should hold the number
 MOST_BYTES = 1_000_000
@@ -97,7 +96,7 @@ class Prediction:
 def _is_number(value: Any) -> bool:
     # NaN fails the comparison, and so does a whole number that no float can hold.
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and abs(value) < stored.LARGEST
+    return number and abs(value) < LARGEST_NUMBER
 
 
 def _checked_range(guess: Any) -> tuple[float, float]:
@@ -140,7 +139,7 @@ def load_predictions(path: Path | None = None) -> Stored:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError("it is too large")
-        content = stored.load(path, PredictionFile, "file of predictions", "Delete it.")
+        content = load_json(path, PredictionFile, "file of predictions", "Delete it.")
     except (OSError, ValueError):
         return Stored(
             {},
@@ -163,7 +162,7 @@ def save_prediction(prediction: Prediction, path: Path | None = None) -> None:
         if there.note:
             os.replace(path, path.with_suffix(".unreadable.json"))
         predictions = {**there.predictions, prediction.key: prediction}
-        stored.save(PredictionFile(list(predictions.values())), path)
+        save_json(PredictionFile(list(predictions.values())), path)
 
 
 @dataclass(frozen=True)

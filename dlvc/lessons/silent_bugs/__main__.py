@@ -11,9 +11,9 @@ import argparse
 from dataclasses import replace
 from functools import partial
 
-from dlvc import stored
 from dlvc.config import TrainConfig
 from dlvc.data import load_data
+from dlvc.files import save_json
 from dlvc.lessons.silent_bugs.correct import (
     PlainTraining,
     PretrainedTraining,
@@ -44,7 +44,7 @@ def main() -> None:
         pretrained = issubclass(code, PretrainedTraining)
         build = partial(code, weights=options.weights) if pretrained else code
         trace = build(data, RESNET_CONFIG if pretrained else CONFIG).run()
-        print(stored.save(trace, FOLDER / f"{code.__name__}.json").name, trace.test_accuracy)
+        print(save_json(trace, FOLDER / f"{code.__name__}.json").name, trace.test_accuracy)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlvc import stored
 from dlvc.checks import check_whole
 from dlvc.experiments import REFERENCE_RECORDS
+from dlvc.files import load_named_json
 
 FOLDER = REFERENCE_RECORDS / "silent_bugs"
 CURVES = ("learning_rates", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -76,7 +76,7 @@ def load_trace(name: str, folder: Path = FOLDER) -> Trace:
 
     Raises FileNotFoundError naming what there is, ValueError for a file that is no trace.
     """
-    return stored.load_named(name, folder, Trace, "trace", "Record it again.")
+    return load_named_json(name, folder, Trace, "trace", "Record it again.")
 
 
 def describe_trace(trace: Trace) -> str:

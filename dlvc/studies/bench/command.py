@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
 
-from dlvc import stored
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import describe_device, format_table, git_commit, versions
+from dlvc.files import save_json
 from dlvc.studies.bench import results
 from dlvc.studies.bench.curves import batch_size_curve, cold_start, data_size_curve, thread_curve
 from dlvc.studies.bench.loops import LOOPS
@@ -43,7 +43,7 @@ def run_bench(options: argparse.Namespace) -> None:
         )
     # Drawn images: what an image shows does not change how long it takes, and they need no network.
     data = load_data("sketch10", sizes=(20_000, 64, 64), quiet=True)
-    keep = partial(stored.save, path=options.output)
+    keep = partial(save_json, path=options.output)
     bench = measure_bench(data, tuple(options.models or MODELS), options.rounds, keep)
     print(format_table(results.bench_table(bench), "markdown"))
     print(summary([bench]))

@@ -34,6 +34,7 @@ import json, re, sys, time
 started = time.perf_counter()
 from dlvc.config import TrainConfig
 from dlvc.data import load_data
+from dlvc.experiments import build_model
 from dlvc.training import train
 imported = time.perf_counter()
 data = load_data("sketch10", sizes=(640, 64, 64), quiet=True)

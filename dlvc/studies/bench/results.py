@@ -9,8 +9,8 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
-from dlvc import stored
 from dlvc.experiments import REFERENCE_RECORDS
+from dlvc.files import load_json
 from dlvc.studies.bench.loops import LOOPS
 from dlvc.studies.bench.measure import ratio, ratios
 from dlvc.studies.bench.step_kinds import best_kind
@@ -55,7 +55,7 @@ def load_benches(path: Path) -> list[Bench]:
     if not paths or not paths[0].is_file():
         raise FileNotFoundError(f"there is no record of the bench at {path}. Try {BENCH_RECORDS}.")
     remedy = "`python -m dlvc bench --output FILE` writes one."
-    return [stored.load(path, Bench, "record of the bench", remedy) for path in paths]
+    return [load_json(path, Bench, "record of the bench", remedy) for path in paths]
 
 
 ALIKE: dict[str, Callable[[Bench], Any]] = {

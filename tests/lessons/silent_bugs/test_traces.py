@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from dlvc import stored
+from dlvc.files import save_json
 from dlvc.lessons.silent_bugs.traces import FOLDER, describe_trace, load_trace
 
 
 def test_a_trace_comes_back_as_it_was(tmp_path: Path):
     trace = load_trace("SmallViTTraining")
-    assert load_trace("copy", stored.save(trace, tmp_path / "copy.json").parent) == trace
+    assert load_trace("copy", save_json(trace, tmp_path / "copy.json").parent) == trace
 
 
 def test_an_unknown_trace_is_answered_with_those_there_are(tmp_path: Path):

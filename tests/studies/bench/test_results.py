@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from small_bench import record
 
-from dlvc import stored
 from dlvc.__main__ import main
+from dlvc.files import save_json
 from dlvc.studies.bench import command, curves
 from dlvc.studies.bench.curves import cold_start, fixed_and_per_image
 from dlvc.studies.bench.figure import bench_figure
@@ -164,7 +164,7 @@ def test_a_missing_record_and_an_empty_folder_are_refused_in_words(tmp_path, cap
 
 
 def test_a_stored_run_is_shown_as_it_was_printed(tmp_path, capsys):
-    stored.save(record(loop=1.2), tmp_path / "1.json")
+    save_json(record(loop=1.2), tmp_path / "1.json")
     assert main(["bench", "--show", str(tmp_path), "--summary"]) == 0
     assert "missed: simple-cnn: R_loop 1.2; at most 1.15" in capsys.readouterr().out
     assert main(["bench", "--summary"]) == 2

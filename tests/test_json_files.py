@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from dlvc import stored
 from dlvc.experiments.records import REFERENCE_RECORDS, load_record
+from dlvc.files import load_json, load_json_rows, load_named_json, read_json, save_json
 from dlvc.lessons.silent_bugs.traces import load_trace
 from dlvc.studies.bench.results import load_benches
 from dlvc.studies.maps import load_map_tests
@@ -53,25 +53,25 @@ FIELDS = json.loads(json.dumps(WHOLE, default=vars))
 
 def read(fields: Any) -> Whole:
     text = fields if isinstance(fields, str) else json.dumps(fields)
-    return stored.read(text, Whole, "a.json", "whole", "Make it again.")
+    return read_json(text, Whole, "a.json", "whole", "Make it again.")
 
 
 def test_a_dataclass_comes_back_as_it_was(tmp_path):
-    path = stored.save(WHOLE, tmp_path / "folder" / "a.json")
-    assert stored.load(path, Whole, "whole", "") == WHOLE
-    stored.save([WHOLE, WHOLE], path)
-    assert stored.load(path, list[Whole], "list", "") == [WHOLE, WHOLE]
+    path = save_json(WHOLE, tmp_path / "folder" / "a.json")
+    assert load_json(path, Whole, "whole", "") == WHOLE
+    save_json([WHOLE, WHOLE], path)
+    assert load_json(path, list[Whole], "list", "") == [WHOLE, WHOLE]
 
 
 def test_what_is_not_there_is_an_empty_list_or_answered_with_what_is(tmp_path):
-    assert stored.load_rows(tmp_path / "a.json", Whole, "wholes") == []
-    path = stored.save([WHOLE], tmp_path / "a.json")
-    assert stored.load_rows(path, Whole, "wholes") == [WHOLE]
+    assert load_json_rows(tmp_path / "a.json", Whole, "wholes") == []
+    path = save_json([WHOLE], tmp_path / "a.json")
+    assert load_json_rows(path, Whole, "wholes") == [WHOLE]
     with pytest.raises(FileNotFoundError, match="no whole called 'b'; there is a"):
-        stored.load_named("b", tmp_path, Whole, "whole", "")
+        load_named_json("b", tmp_path, Whole, "whole", "")
     path.write_text("[{}]")
     with pytest.raises(ValueError, match=r"^a\.json is not a list of wholes: .* - at `\$\[0\]`"):
-        stored.load_rows(path, Whole, "wholes")
+        load_json_rows(path, Whole, "wholes")
 
 
 def test_a_field_that_was_not_there_yet_has_its_default_and_whole_numbers_are_numbers():
@@ -126,7 +126,7 @@ def test_a_newer_format_is_refused_before_its_fields_are_looked_at():
 @pytest.mark.parametrize("number", [math.nan, math.inf])
 def test_what_could_not_be_read_back_is_not_written(number, tmp_path):
     with pytest.raises(ValueError, match="JSON"):
-        stored.save(replace(WHOLE, settings={"a": number}), tmp_path / "a.json")
+        save_json(replace(WHOLE, settings={"a": number}), tmp_path / "a.json")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -148,7 +148,7 @@ def test_every_committed_file_is_read_by_its_store_and_written_alike(path: Path,
     value = value[0] if load is load_benches else value
     raw, written = (
         json.loads(place.read_text(encoding="utf-8"))
-        for place in (path, stored.save(value, tmp_path / "again.json"))
+        for place in (path, save_json(value, tmp_path / "again.json"))
     )
     added = set(written) - set(raw) if isinstance(raw, dict) else set()
     assert {name: written.pop(name) for name in added} == {
