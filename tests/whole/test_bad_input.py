@@ -350,7 +350,7 @@ def test_a_bad_command_ends_with_status_2_and_one_sentence(line, came, allowed, 
 
 
 def test_even_a_fault_of_dlvc_is_no_traceback_unless_asked_for(capsys, monkeypatch):
-    monkeypatch.setattr(command_line, "list_experiments", lambda options: {}["key"])
+    monkeypatch.setitem(command_line.COMMANDS, "list", (lambda options: {}["key"], "", {}))
     assert command_line.main(["list"]) == 1
     assert capsys.readouterr().err == (
         "dlvc: this is a fault of dlvc itself (KeyError: 'key'). DLVC_DEBUG=1 shows where it is.\n"
