@@ -46,19 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # who reads the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, RuntimeError, OSError, ImportError) as error:
-        if os.environ.get("DLVC_DEBUG"):
-            raise
-        print(f"dlvc: {error}", file=sys.stderr)
-        return REFUSED
     except Exception as error:
         if os.environ.get("DLVC_DEBUG"):
             raise
-        said = f"{type(error).__name__}: {error}"
-        print(
-            f"dlvc: this is a fault of dlvc itself ({said}). DLVC_DEBUG=1 shows where it is.",
-            file=sys.stderr,
-        )
+        if isinstance(error, (ValueError, RuntimeError, OSError, ImportError)):
+            print(f"dlvc: {error}", file=sys.stderr)
+            return REFUSED
+        fault = f"this is a fault of dlvc itself ({type(error).__name__}: {error})"
+        print(f"dlvc: {fault}. DLVC_DEBUG=1 shows where it is.", file=sys.stderr)
         return FAULTY
 
 
@@ -82,35 +77,25 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add each field of TrainConfig and each option of a model; only those that were given change a run's settings."""
     from dlvc.experiments import options_of_all_models
 
-    group = parser.add_argument_group("settings", "each overrides protocol and profile")
-    for setting in fields(TrainConfig):
-        group.add_argument(
-            flag(setting.name),
-            type=type(setting.default),
-            default=argparse.SUPPRESS,
-            metavar="X",
-            help=f"{setting.metadata['help']} ({allowed(setting)}; report: {setting.default})",
-        )
-    group = parser.add_argument_group("options of the model", "each overrides the protocol")
-    for name, options in options_of_all_models().items():
-        if isinstance(options[0].default, bool):
-            look = {"action": argparse.BooleanOptionalAction, "help": options[0].metadata["help"]}
-        else:
-            # Models of several kinds may have an option of one name, such as depth.
-            texts = dict.fromkeys(
-                f"{option.metadata['help']} ({allowed(option)})" for option in options
-            )
-            look = {
-                "type": type(options[0].default),
-                "metavar": "X",
-                "help": "; or ".join(texts),
-            }
-        group.add_argument(flag(name), default=argparse.SUPPRESS, **look)
-
-
-def flag(name: str) -> str:
-    """A setting's name on the command line."""
-    return f"--{name.replace('_', '-')}"
+    settings = {setting.name: [setting] for setting in fields(TrainConfig)}
+    for title, about, parameters in (
+        ("settings", "each overrides protocol and profile", settings),
+        ("options of the model", "each overrides the protocol", options_of_all_models()),
+    ):
+        group = parser.add_argument_group(title, about)
+        for name, declared in parameters.items():
+            default = declared[0].default
+            if isinstance(default, bool):
+                look = {
+                    "action": argparse.BooleanOptionalAction,
+                    "help": declared[0].metadata["help"],
+                }
+            else:
+                report = f"; report: {default}" if parameters is settings else ""
+                # Models of several kinds may have an option of one name, such as depth.
+                texts = [f"{one.metadata['help']} ({allowed(one)}{report})" for one in declared]
+                look = value("X", "; or ".join(dict.fromkeys(texts)), type=type(default))
+            group.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **look)
 
 
 def allowed(setting: Field) -> str:

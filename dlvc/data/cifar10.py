@@ -10,6 +10,7 @@ Source: https://www.cs.toronto.edu/~kriz/cifar.html (layout of the "python versi
 from __future__ import annotations
 
 import hashlib
+import math
 import tarfile
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -142,23 +143,16 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
     if missing:
         raise InvalidFileError(f"{name} has no entry {' and no '.join(missing)}.")
 
-    array = batch[b"data"]
-    expected_shape = (IMAGES_PER_BATCH, VALUES_PER_IMAGE)
+    array, shape = batch[b"data"], (IMAGES_PER_BATCH, VALUES_PER_IMAGE)
     if not isinstance(array, PickledArray):
         raise InvalidFileError(f"{name}: data must be an array; got {type(array).__name__}.")
-    if array.shape != expected_shape:
+    size = len(array.raw) if type(array.raw) is bytes else 0
+    plain = array.dtype in ("u1", b"u1") and not array.fortran_order
+    if not plain or array.shape != shape or size != math.prod(shape):
         raise InvalidFileError(
-            f"{name}: data must have shape {expected_shape}; got {brief(array.shape)}."
-        )
-    if array.dtype not in ("u1", b"u1"):
-        raise InvalidFileError(f"{name}: data must be uint8 (u1); got {brief(array.dtype)}.")
-    raw = array.raw
-    if array.fortran_order or type(raw) is not bytes:
-        raise InvalidFileError(f"{name}: data must be plain bytes, one image after the other.")
-    if len(raw) != IMAGES_PER_BATCH * VALUES_PER_IMAGE:
-        raise InvalidFileError(
-            f"{name}: data must have {IMAGES_PER_BATCH * VALUES_PER_IMAGE:,} bytes; "
-            f"got {len(raw):,}."
+            f"{name}: data must have shape {shape}, dtype u1 (uint8) and {math.prod(shape):,} bytes, one image after "
+            f"the other; got shape {brief(array.shape)}, dtype {brief(array.dtype)} and {size:,} bytes"
+            f"{', one column after the other' if array.fortran_order else ''}."
         )
 
     labels = batch[b"labels"]
@@ -173,7 +167,7 @@ def _read_batch(name: str, content: bytes) -> tuple[np.ndarray, list[int]]:
                 f"{name}: labels must be whole numbers from 0 to 9; got {brief(label)} for image "
                 f"{position}."
             )
-    return np.frombuffer(raw, dtype=np.uint8).reshape(expected_shape), labels
+    return np.frombuffer(array.raw, dtype=np.uint8).reshape(shape), labels
 
 
 def _check_class_names(content: bytes) -> None:

@@ -7,14 +7,16 @@ official digest, and which digest they have, so that every result can name its d
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import torch
+from torch import Tensor
 
 from dlvc.checks import check_choice, check_kind
 from dlvc.data.cifar10 import FOLDER_NAME, CifarFiles, InvalidFileError, read_archive, read_folder
@@ -202,11 +204,8 @@ def _load_cifar10(
 
 def _as_data(files: CifarFiles, source: str) -> ImageData:
     """The fixed split: batches 1-4 train, batch 5 validation, the test batch test."""
-    splits = [
-        Split(files.images[start:end], files.labels[start:end])
-        for start, end in pairwise(SPLIT_ENDS)
-    ]
-    return _named("CIFAR-10", splits, source, verified=files.verified)
+    tensors = files.images, files.labels
+    return _split("CIFAR-10", SPLIT_ENDS, tensors, source=source, verified=files.verified)
 
 
 def _draw(sizes: tuple[int, ...], seed: int, quiet: bool) -> ImageData:
@@ -225,26 +224,15 @@ def _draw(sizes: tuple[int, ...], seed: int, quiet: bool) -> ImageData:
             images[rows], labels[rows], masks[rows] = drawn.images, drawn.labels, drawn.masks
             bar.update(count)
     ends = (0, sizes[0], sizes[0] + sizes[1], total)
-    splits = [
-        Split(images[start:end], labels[start:end], masks[start:end])
-        for start, end in pairwise(ends)
-    ]
     source = f"Drawn by this project from seed {seed}; these are not photographs."
-    return _named("Sketch-10", splits, source, verified=True)
+    return _split("Sketch-10", ends, (images, labels, masks), source=source, verified=True)
 
 
-def _named(name: str, splits: list[Split], source: str, *, verified: bool) -> ImageData:
-    train, validation, test = splits
-    return ImageData(
-        name=name,
-        train=train,
-        validation=validation,
-        test=test,
-        source=source,
-        verified=verified,
-        classes=CLASSES,
-        digest=content_digest(*splits),
-    )
+def _split(name: str, ends: Sequence[int], tensors: Sequence[Tensor], **origin: Any) -> ImageData:
+    """The data whose splits are cut out of images, labels and masks from one of `ends` to the next."""
+    splits = [Split(*(part[start:end] for part in tensors)) for start, end in pairwise(ends)]
+    parts = dict(zip(("train", "validation", "test"), splits, strict=True))
+    return ImageData(name=name, **parts, **origin, classes=CLASSES, digest=content_digest(*splits))
 
 
 def _banner(error: DataUnavailableError) -> str:

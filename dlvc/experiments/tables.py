@@ -241,8 +241,5 @@ def format_table(table: pd.DataFrame, style: str = "markdown") -> str:
         "latex": lambda: table.to_latex(index=False, escape=True),
         "csv": lambda: table.to_csv(index=False).rstrip("\n"),
     }
-    if style not in styles:
-        raise ValueError(
-            f"the format must be one of {', '.join(styles)}; got {style!r}. Try markdown."
-        )
+    check_choice("the format", style, tuple(styles))
     return styles[style]()

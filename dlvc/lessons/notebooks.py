@@ -116,12 +116,9 @@ def execute_notebook(path: Path, *, progress: bool = True) -> NotebookNode:
             folders = {"IPYTHONDIR": settings, "DLVC_RUNS_DIR": str(Path(settings) / "runs")}
             client.execute(env={**os.environ, **SMOKE_ENVIRONMENT, **folders})
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            reason = str(error).splitlines()[0]
             if isinstance(error, CellExecutionError):
                 reason = f"{error.ename}: {error.evalue}"
-            elif isinstance(error, CellTimeoutError):
-                reason = f"it took more than {CELL_SECONDS} s"
-            else:
-                reason = "the kernel died, perhaps for want of memory"
             number = next(i for i, cell in enumerate(code_cells) if cell is started[-1])
             raise NotebookError(
                 f"{path.name} stopped at code cell {number} (counted from 0): {reason}. "

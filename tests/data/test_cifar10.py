@@ -93,10 +93,19 @@ def test_batch_that_todays_numpy_pickled_is_read(tmp_path, protocol):
         ({b"data": PIXELS}, "data_batch_1 has no entry labels"),
         ({}, "no entry data and no labels"),
         ([1, 2], "must hold a dictionary; got list"),
-        ({b"data": PIXELS[:-1], b"labels": LABELS}, r"shape \(10000, 3072\); got \(9999, 3072\)"),
-        ({b"data": PIXELS.reshape(10_000, 3, 1_024), b"labels": LABELS}, r"got \(10000, 3, 1024\)"),
-        ({b"data": PIXELS.astype(np.int8), b"labels": LABELS}, r"must be uint8 \(u1\); got 'i1'"),
-        ({b"data": np.asfortranarray(PIXELS), b"labels": LABELS}, "one image after the other"),
+        (
+            {b"data": PIXELS[:-1], b"labels": LABELS},
+            r"shape \(10000, 3072\), .*; got shape \(9999, 3072\)",
+        ),
+        (
+            {b"data": PIXELS.reshape(10_000, 3, 1_024), b"labels": LABELS},
+            r"got shape \(10000, 3, 1024\)",
+        ),
+        ({b"data": PIXELS.astype(np.int8), b"labels": LABELS}, r"dtype u1 \(uint8\).*, dtype 'i1'"),
+        (
+            {b"data": np.asfortranarray(PIXELS), b"labels": LABELS},
+            "got .*, one column after the other",
+        ),
         ({b"data": b"pixels", b"labels": LABELS}, "data must be an array; got bytes"),
         ({b"data": PIXELS, b"labels": LABELS[:-1]}, "a list of 10,000 numbers; got 9,999"),
         ({b"data": PIXELS, b"labels": tuple(LABELS)}, "a list of 10,000 numbers; got tuple"),
@@ -124,7 +133,7 @@ def test_array_whose_bytes_do_not_fill_its_shape_is_refused(official_folder, tmp
     size = (30_720_000).to_bytes(4, "little")
     at = content.index(b"T" + size)
     short = content[:at] + b"T" + (1000).to_bytes(4, "little") + content[at + 5 :][:1000]
-    with pytest.raises(InvalidFileError, match="data must have 30,720,000 bytes; got 1,000"):
+    with pytest.raises(InvalidFileError, match="30,720,000 bytes, one .* and 1,000 bytes"):
         read_batch(tmp_path, short + content[at + 5 + 30_720_000 :])
 
 
