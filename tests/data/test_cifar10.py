@@ -133,7 +133,7 @@ def test_array_whose_bytes_do_not_fill_its_shape_is_refused(official_folder, tmp
     size = (30_720_000).to_bytes(4, "little")
     at = content.index(b"T" + size)
     short = content[:at] + b"T" + (1000).to_bytes(4, "little") + content[at + 5 :][:1000]
-    with pytest.raises(InvalidFileError, match="30,720,000 bytes, one .* and 1,000 bytes"):
+    with pytest.raises(InvalidFileError, match=r"30,720,000 bytes, one .* and 1,000 bytes"):
         read_batch(tmp_path, short + content[at + 5 + 30_720_000 :])
 
 
