@@ -2,7 +2,7 @@
 
 from dlvc.data.augment import PADDING, Draws, crop_and_mirror, epoch_generator, random_draws
 from dlvc.data.batches import prepare_batches, split_batches
-from dlvc.data.download import DataUnavailableError, DownloadError, RemoteFile, download_file
+from dlvc.data.download import DownloadError, RemoteFile, download_file
 from dlvc.data.loading import describe_data, fetch_cifar10, load_data
 from dlvc.data.pixels import check_pixels, to_float
 from dlvc.data.sketch10.sketches import Factors, draw_sketches

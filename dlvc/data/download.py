@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies
 
 from tqdm.auto import tqdm
 
@@ -75,12 +76,8 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-class DataUnavailableError(RuntimeError):
-    """Data that cannot be had; the message says why and what to do by hand."""
-
-
-class DownloadError(DataUnavailableError):
-    """A file that no mirror delivered; `reasons` says for each mirror why."""
+class DownloadError(RuntimeError):
+    """A file that no mirror delivered; `reasons` says for each mirror why, the message also what to do by hand."""
 
     def __init__(self, message: str, reasons: Mapping[str, str]) -> None:
         super().__init__(message)
@@ -264,13 +261,18 @@ def _unreachable(addresses: Sequence[str], timeout: float) -> dict[str, str]:
     """The mirrors to which no connection can be made, with the reason.
 
     All are tried at once, each in a thread of its own: looking up a name cannot be given a
-    timeout, and without a network one after the other would take minutes.
+    timeout, and without a network one after the other would take minutes. Where a proxy is set
+    none is tried: the proxy connects and says what it cannot reach.
     """
+    if getproxies().keys() & {"http", "https", "all"}:
+        return {}
     reasons = dict.fromkeys(addresses, f"cannot be reached: no answer within {timeout:g} s")
 
     def probe(address: str) -> None:
         try:
-            socket.create_connection(_first_hop(address), timeout=timeout).close()
+            parts = urlsplit(address)
+            port = parts.port or {"http": 80}.get(parts.scheme, 443)
+            socket.create_connection((parts.hostname, port), timeout=timeout).close()
             del reasons[address]
         except Exception as error:  # whatever it is, it is the answer to the question
             reasons[address] = f"cannot be reached: {_words(error)}"
@@ -282,15 +284,6 @@ def _unreachable(addresses: Sequence[str], timeout: float) -> dict[str, str]:
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     return reasons.copy()  # a thread that is late may still answer
-
-
-def _first_hop(url: str) -> tuple[str, int]:
-    """Host and port that a request to this address talks to: the proxy, if one is set."""
-    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
-
-    proxy = select_proxy(url, get_environ_proxies(url))
-    parts = urlsplit(prepend_scheme_if_needed(proxy, "http") if proxy else url)
-    return parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
 
 
 def _words(error: BaseException) -> str:

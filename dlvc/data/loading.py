@@ -23,7 +23,6 @@ from dlvc.data.cifar10 import FOLDER_NAME, CifarFiles, InvalidFileError, read_ar
 from dlvc.data.download import (
     CIFAR10_ARCHIVE,
     DEFAULT_LIMITS,
-    DataUnavailableError,
     DownloadError,
     download_file,
 )
@@ -55,7 +54,7 @@ def load_data(
     sizes and seed are for Sketch-10; CIFAR-10 always has 40,000, 10,000 and 10,000 images.
     The environment variable DLVC_DATA_DIR names a folder to look in first, and DLVC_OFFLINE=1
     forbids the network.
-    Raises DataUnavailableError if "cifar10" cannot be had, and ValueError for a wrong argument.
+    Raises DownloadError if "cifar10" cannot be had, and ValueError for a wrong argument.
     """
     check_choice("name", name, ("auto", "cifar10", "sketch10"))
     sizes = SKETCH_SIZES if sizes is None else sizes
@@ -75,7 +74,7 @@ def load_data(
     else:
         try:
             data = _load_cifar10(directory, insist=name == "cifar10", quiet=quiet)
-        except DataUnavailableError as error:
+        except DownloadError as error:
             if name == "cifar10":
                 raise
             data = replace(_draw(sizes, seed, quiet), notice=_banner(error))
@@ -235,22 +234,16 @@ def _split(name: str, ends: Sequence[int], tensors: Sequence[Tensor], **origin: 
     return ImageData(name=name, **parts, **origin, classes=CLASSES, digest=content_digest(*splits))
 
 
-def _banner(error: DataUnavailableError) -> str:
+def _banner(error: DownloadError) -> str:
+    head, _, _ = str(error).partition(f"{CIFAR10_ARCHIVE.title} could not be fetched")
     lines = [
         "THIS IS NOT CIFAR-10.",
         "CIFAR-10 could not be had, so you get Sketch-10: drawings of the same ten",
         "classes. Everything runs, but no number compares with a result on CIFAR-10.",
         "",
         "Why:",
-    ]
-    if isinstance(error, DownloadError):
-        head, _, _ = str(error).partition(f"{CIFAR10_ARCHIVE.title} could not be fetched")
-        lines += [f"  {line}" for line in head.splitlines()]
-        lines += [
-            f"  {urlsplit(address).hostname or address}: {reason}"
-            for address, reason in error.reasons.items()
-        ]
-    lines += [
+        *(f"  {line}" for line in head.splitlines()),
+        *(f"  {urlsplit(url).hostname or url}: {why}" for url, why in error.reasons.items()),
         "What you can do: run `python -m dlvc data --fetch` where the network works, or",
         'see the steps by hand with load_data("cifar10").',
     ]

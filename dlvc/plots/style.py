@@ -245,7 +245,6 @@ def units_per_inch(axes: Axes) -> float:
 
 def hide_axes(axes: Axes) -> None:
     """Take away ticks, grid and frame of `axes`: it holds a picture, not a plot."""
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

@@ -188,8 +188,7 @@ def test_offline_means_no_request_at_all(server, page, monkeypatch, tmp_path):
     assert server.requests == []
 
 
-def test_name_that_is_never_resolved_does_not_block(monkeypatch, tmp_path):
-    monkeypatch.delenv("DLVC_OFFLINE", raising=False)
+def test_name_that_is_never_resolved_does_not_block(server, monkeypatch, tmp_path):
     released = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(30) and [])
     mirrors = [f"https://mirror{number}.invalid/file.bin" for number in range(20)]
