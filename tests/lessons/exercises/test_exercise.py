@@ -14,18 +14,13 @@ import pytest
 import torch
 from IPython.core.formatters import DisplayFormatter
 from tags import Tags
+from wrong_answers import ALL, NAMED
 
 from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES, exercises_of, judges
 from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Note
 from dlvc.lessons.notebooks import NOTEBOOKS
 
-ALL = [
-    exercise
-    for exercises in (*EXERCISES.values(), *BESIDE_THE_TEXT.values())
-    for exercise in exercises
-]
-NAMED = {exercise.name: exercise for exercise in ALL}
 every_exercise = pytest.mark.parametrize("exercise", ALL, ids=NAMED)
 BLANKS = (None, ..., "", "  ", (None, ...), [...], {"a": None})
 SMALL = Exercise(
