@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -13,11 +14,7 @@ from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES
 from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import WRONG
 
-ALL = [
-    exercise
-    for exercises in (*EXERCISES.values(), *BESIDE_THE_TEXT.values())
-    for exercise in exercises
-]
+ALL = list(chain(*EXERCISES.values(), *BESIDE_THE_TEXT.values()))
 NAMED = {exercise.name: exercise for exercise in ALL}
 
 # Of an exercise: a wrong answer, a part of what is said. A dictionary holds what is wrong in the right one.
@@ -32,7 +29,7 @@ def right_answer(name: str) -> Any:
 
 
 def both_tests(notebook: str, table: Table) -> tuple[Callable[..., None], Callable[[], None]]:
-    """Two tests of a notebook: a wrong answer is called so for its reason, and an exercise has three of them or more."""
+    """Two tests of a notebook: a wrong answer is called so for its reason, and an exercise has three or more."""
     rows = [(name, answer, said) for name, pairs in table.items() for answer, said in pairs]
 
     @pytest.mark.parametrize(("name", "answer", "said"), rows)
