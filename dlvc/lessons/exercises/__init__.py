@@ -14,17 +14,16 @@ from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.texts import read_exercises
 
 TEXTS = Path(__file__).parent
-JUDGES = {
-    "01_data": data,
-    "02_cnns": cnns,
-    "03_vits": vits,
-    "04_resnet18_transfer": transfer,
-    "05_comparison": comparison,
-    "06_silent_bugs": silent_bugs,
-}
 EXERCISES = {
-    notebook: read_exercises(TEXTS / f"{notebook}.md", vars(module), notebook=notebook)
-    for notebook, module in JUDGES.items()
+    notebook: read_exercises(TEXTS / f"{notebook}.md", vars(judges), notebook=notebook)
+    for notebook, judges in (
+        ("01_data", data),
+        ("02_cnns", cnns),
+        ("03_vits", vits),
+        ("04_resnet18_transfer", transfer),
+        ("05_comparison", comparison),
+        ("06_silent_bugs", silent_bugs),
+    )
 }
 # Exercises whose cells are written in the notebook by hand, beside what they ask about.
 BESIDE_THE_TEXT = {

@@ -74,12 +74,10 @@ combined_filter = judges.function(
     lambda first, second: _respond(first, second).flip(2, 3),
     {
         "this is the answer to a single bright pixel, which is the filter upside down and mirrored.": _respond,
-        "you mirrored it only from left to right: it is upside down, too.": lambda a, b: _respond(
-            a, b
-        ).flip(3),
-        "the shape is that of the answer without its border: use a larger image around the bright pixel.": (
-            lambda a, b: conv2d(a, b)
+        "you mirrored it only from left to right: it is upside down, too.": (
+            lambda a, b: _respond(a, b).flip(3)
         ),
+        "the shape is that of the answer without its border: use a larger image around the bright pixel.": conv2d,
         "one filter after the other is not their sum.": lambda a, b: a + b,
         "one filter after the other is not their product.": lambda a, b: a * b,
     },

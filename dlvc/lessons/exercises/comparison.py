@@ -193,8 +193,9 @@ mcnemar = judges.function(
 )
 
 
-def _class_shares(counts: Array) -> Array:
-    return counts.diagonal() / counts.sum(axis=1)
+def _gains(before: Array, after: Array) -> Array:
+    first, second = (counts.diagonal() / counts.sum(axis=1) for counts in (before, after))
+    return 100 * (second - first)
 
 
 COUNTS = (
@@ -202,16 +203,14 @@ COUNTS = (
     np.array([[8, 1, 1], [3, 5, 2], [0, 1, 19]]),
 )
 class_gains = judges.function(
-    lambda before, after: 100 * (_class_shares(after) - _class_shares(before)),
+    _gains,
     {
-        "these are shares: percentage points are 100 times as many.": lambda x, y: (
-            _class_shares(y) - _class_shares(x)
+        "these are shares: percentage points are 100 times as many.": (
+            lambda x, y: _gains(x, y) / 100
         ),
-        "the sign: a gain is after minus before.": lambda x, y: (
-            100 * (_class_shares(x) - _class_shares(y))
-        ),
+        "the sign: a gain is after minus before.": lambda x, y: _gains(y, x),
         "you divided by the columns: how often each answer was given. A row holds the images of a class.": (
-            lambda x, y: 100 * (_class_shares(y.T) - _class_shares(x.T))
+            lambda x, y: _gains(x.T, y.T)
         ),
         "divide by the images of the class, not by all images.": lambda x, y: (
             100 * (y.diagonal() - x.diagonal()) / x.sum()
@@ -220,7 +219,7 @@ class_gains = judges.function(
             y.diagonal() - x.diagonal()
         ),
         "a difference in points, not a ratio: do not divide by the accuracy before.": lambda x, y: (
-            100 * (_class_shares(y) / _class_shares(x) - 1)
+            _gains(x, y) / (x.diagonal() / x.sum(axis=1))
         ),
     },
     [COUNTS],

@@ -18,17 +18,12 @@ def _repaired(pictures: Tensor) -> Tensor:
     return pictures.permute(0, 3, 1, 2).float() / 255
 
 
-def _reshaped(pictures: Tensor) -> Tensor:
-    count, height, width, channels = pictures.shape
-    return pictures.reshape(count, channels, height, width).float() / 255
-
-
 PICTURES = 255 * random_numbers(2, 4, 5, 3).double()
 _repaired_values = judges.function(
     _repaired,
     {
         "the shape is right and the picture is not: `reshape` keeps the order of the numbers, and so mixes rows, "
-        "columns and colours. `permute` moves the axes.": _reshaped,
+        "columns and colours. `permute` moves the axes.": lambda x: x.reshape(2, 3, 4, 5) / 255,
         "the values still lie in 0 to 255: divide.": lambda x: x.permute(0, 3, 1, 2),
         "divide by 255, whatever the largest value of these pictures is: else a dark picture becomes a bright one.": (
             lambda x: x.permute(0, 3, 1, 2).float() / x.max()
@@ -63,12 +58,9 @@ def _shares(counts: Tensor, dim: int = 1) -> Tensor:
     return counts.diagonal() / counts.sum(dim=dim)
 
 
-def _small(images: Tensor) -> Tensor:
-    return avg_pool2d(images, 4).flatten(1)
-
-
-def _nearest(test: Tensor, train: Tensor) -> Tensor:
-    return torch.cdist(_small(test), _small(train)).argmin(dim=1)
+def _distances(test: Tensor, train: Tensor, *, size: int = 4) -> Tensor:
+    """The distances (M, N) of the pictures' means over blocks of `size` x `size` pixels."""
+    return torch.cdist(avg_pool2d(test, size).flatten(1), avg_pool2d(train, size).flatten(1))
 
 
 which_part = judges.parts(
@@ -177,23 +169,23 @@ class_mean = judges.function(
     [(torch.tensor([[72, 18, 0], [1, 8, 0], [0, 0, 1]]),), (torch.tensor([[3, 1], [4, 5]]),)],
 )
 nearest = judges.function(
-    _nearest,
+    lambda a, b: _distances(a, b).argmin(dim=1),
     {
-        "you return the picture that is farthest away.": lambda a, b: torch.cdist(
-            _small(a), _small(b)
-        ).argmax(dim=1),
+        "you return the picture that is farthest away.": (
+            lambda a, b: _distances(a, b).argmax(dim=1)
+        ),
         "for each training picture you return a test picture: take the smallest along the other axis.": (
-            lambda a, b: _nearest(b, a)
+            lambda a, b: _distances(a, b).argmin(dim=0)
         ),
-        "return the number of the picture, not its distance.": lambda a, b: torch.cdist(
-            _small(a), _small(b)
-        ).amin(dim=1),
+        "return the number of the picture, not its distance.": (
+            lambda a, b: _distances(a, b).amin(dim=1)
+        ),
         "shrink the pictures before you compare them: a small shift changes nearly every single pixel.": (
-            lambda a, b: torch.cdist(a.flatten(1), b.flatten(1)).argmin(dim=1)
+            lambda a, b: _distances(a, b, size=1).argmin(dim=1)
         ),
-        "you compare only the mean colours: shrink by 4, not by 32.": lambda a, b: torch.cdist(
-            a.mean((2, 3)), b.mean((2, 3))
-        ).argmin(dim=1),
+        "you compare only the mean colours: shrink by 4, not by 32.": (
+            lambda a, b: _distances(a, b, size=32).argmin(dim=1)
+        ),
     },
     [(random_numbers(6, 3, 32, 32, seed=1), random_numbers(9, 3, 32, 32, seed=2))],
 )
