@@ -133,7 +133,7 @@ RECORD_FIGURES = [
 
 
 def words_of(figure: Picture, renderer) -> list[tuple[str, Bbox]]:
-    """Return every text on the figure that is drawn, with its box on the drawing."""
+    """Every text on the figure that is drawn, with its box on the drawing."""
     # An axis keeps labels of ticks beyond its ends, which it does not draw.
     hidden = set()
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
