@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -67,108 +68,13 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m dlvc", description="Train, compare and draw the workbook's models."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    listing = commands.add_parser("list", help="the experiments and what they compare")
-    listing.set_defaults(run=list_experiments)
-
-    data = commands.add_parser(
-        "data", help="which data are there, where, verified or not; fetch CIFAR-10"
-    )
-    data.add_argument(
-        "--fetch", action="store_true", help="download CIFAR-10 (170 MB) if it is not there"
-    )
-    data.set_defaults(run=show_data)
-
-    training = commands.add_parser(
-        "train", help="train one experiment, or all, and leave the records in runs/"
-    )
-    training.add_argument(
-        "key", nargs="?", metavar="KEY", help="an experiment of `python -m dlvc list`"
-    )
-    training.add_argument("--all", action="store_true", help="every experiment instead of one")
-    training.add_argument(
-        "--protocol",
-        choices=("report", "tuned"),
-        default="report",
-        help="the report's settings, or better ones",
-    )
-    training.add_argument(
-        "--profile", choices=tuple(PROFILES), help="how much of it (default: DLVC_PROFILE or class)"
-    )
-    training.add_argument(
-        "--data", choices=("auto", "cifar10", "sketch10"), help="default: the profile's"
-    )
-    training.add_argument(
-        "--seeds", type=int, metavar="N", help="train with the seeds 0 to N-1, one after the other"
-    )
-    training.add_argument(
-        "--shard",
-        default="1/1",
-        metavar="I/N",
-        help="of all these runs only the I-th of N parts, for a cluster's job array",
-    )
-    training.add_argument(
-        "--weights",
-        default="auto",
-        metavar="FILE",
-        help="start of ResNet18: a file, none, or auto (ImageNet)",
-    )
-    training.add_argument(
-        "--fresh",
-        action="store_true",
-        help="from the start, even if the same run is finished or can go on from a checkpoint",
-    )
-    add_settings(training)
-    training.set_defaults(run=train_experiments)
-
-    table = commands.add_parser("table", help="the results as a table")
-    table.add_argument("--format", choices=("markdown", "latex", "csv"), default="markdown")
-    kind = table.add_mutually_exclusive_group()
-    kind.add_argument(
-        "--comparisons",
-        action="store_true",
-        help="the five comparisons in one factor instead of all models",
-    )
-    kind.add_argument(
-        "--protocols",
-        action="store_true",
-        help="the report's number, its protocol and the tuned recipe, side by side",
-    )
-    kind.add_argument("--by", metavar="SETTING", help="what a setting does, such as image_size")
-    table.add_argument(
-        "--short", action="store_true", help="without validation scores and times, to fit a screen"
-    )
-    table.add_argument("--runs", action="store_true", help="your own runs in runs/")
-    table.add_argument(
-        "--folder", type=Path, metavar="FOLDER", help="records elsewhere (default: figures/records)"
-    )
-    table.set_defaults(run=print_table)
-
-    figures = commands.add_parser(
-        "figures", help="draw every committed figure from the committed records"
-    )
-    figures.set_defaults(run=draw)
-
-    bench = commands.add_parser(
-        "bench", help="how fast the training loop is, beside the machine's limit and other loops"
-    )
-    add_bench_options(bench)
-    bench.set_defaults(run=bench_loops)
-
-    notebooks = commands.add_parser(
-        "notebooks",
-        help="bring their exercises up to date, run them in the smoke profile and store their outputs",
-    )
-    notebooks.add_argument(
-        "names", nargs="*", metavar="NAME", help="for example 02_cnns (default: all)"
-    )
-    notebooks.add_argument(
-        "--solved",
-        type=Path,
-        metavar="FOLDER",
-        help="instead, write them with the solutions of their exercises into FOLDER",
-    )
-    notebooks.set_defaults(run=store_notebooks)
+    for name, (run, purpose, options) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose)
+        command.set_defaults(run=run)
+        alternatives = command.add_mutually_exclusive_group() if ONE_OF & options.keys() else None
+        for option, look in options.items():
+            (alternatives if option in ONE_OF else command).add_argument(option, **look)
+    add_settings(commands.choices["train"])
     return parser
 
 
@@ -213,50 +119,13 @@ def allowed(setting: Field) -> str:
     return " or ".join(meta["choices"]) or f"{meta['low']:g} to {meta['high']:g}"
 
 
-def add_bench_options(bench: argparse.ArgumentParser) -> None:
-    """Add the options of the command."""
-    bench.add_argument(
-        "--models",
-        nargs="+",
-        metavar="KEY",
-        help="experiments that are measured (default: all that differ in their steps)",
-    )
-    bench.add_argument(
-        "--rounds",
-        type=int,
-        default=3,
-        metavar="N",
-        help="how often each loop is timed (default: 3)",
-    )
-    bench.add_argument(
-        "--show",
-        type=Path,
-        metavar="PATH",
-        help="measure nothing, print the table of this record, or of all in a folder",
-    )
-    shown = bench.add_mutually_exclusive_group()
-    shown.add_argument(
-        "--steps", action="store_true", help="with --show: the table of layouts and precisions"
-    )
-    shown.add_argument(
-        "--summary", action="store_true", help="with --show: the start, and the targets missed"
-    )
-    bench.add_argument(
-        "--output",
-        type=Path,
-        default=Path("runs/bench/latest.json"),
-        metavar="FILE",
-        help="the record",
-    )
-
-
 def list_experiments(options: argparse.Namespace) -> None:
     """Print each experiment and the five comparisons."""
     from dlvc.experiments import COMPARISONS, EXPERIMENTS
 
     width = max(map(len, EXPERIMENTS))
-    for key, each in EXPERIMENTS.items():
-        print(f"{key:{width}}  {each.title} (notebook {each.notebook})")
+    for key, experiment in EXPERIMENTS.items():
+        print(f"{key:{width}}  {experiment.title} (notebook {experiment.notebook})")
     print("\ncompared in one factor:")
     for pair in COMPARISONS:
         print(f"  {pair.without} -> {pair.with_factor}: {pair.factor}")
@@ -274,27 +143,18 @@ def show_data(options: argparse.Namespace) -> None:
 
 def train_experiments(options: argparse.Namespace) -> int:
     """The exit status after training each experiment with each seed that was asked for, a line an epoch."""
+    from dlvc import experiments
     from dlvc.data import load_data
-    from dlvc.experiments import (
-        EXPERIMENTS,
-        Job,
-        config_for,
-        data_for,
-        get_experiment,
-        jobs_of_shard,
-        options_of_all_models,
-        run_experiment,
-        run_jobs,
-    )
     from dlvc.training import processes_of_torchrun, stopped_by_sigterm
 
+    known = experiments.EXPERIMENTS
     # What is wrong is said before any data are loaded.
     if options.all == (options.key is not None):
         raise ValueError(
             f"train needs one experiment or --all; got {'both' if options.all else 'neither'}. Try simple-cnn."
         )
-    keys = list(EXPERIMENTS) if options.all else [get_experiment(options.key).key]
-    names = [*TrainConfig.__dataclass_fields__, *options_of_all_models()]
+    keys = list(known) if options.all else [experiments.get_experiment(options.key).key]
+    names = [*TrainConfig.__dataclass_fields__, *experiments.options_of_all_models()]
     given = {name: getattr(options, name) for name in names if hasattr(options, name)}
     changes, model_options = split_settings(given)
     if options.seeds is not None and ("seed" in changes or options.seeds < 1):
@@ -306,28 +166,30 @@ def train_experiments(options: argparse.Namespace) -> int:
 
     def options_of(key: str) -> dict[str, Any]:
         """The options for one model: with --all those of the given ones that it has."""
-        known = EXPERIMENTS[key].option_fields
-        return {n: model_options[n] for n in model_options if n in known or not options.all}
+        own = known[key].option_fields
+        return {n: model_options[n] for n in model_options if n in own or not options.all}
 
     for key in keys:
-        EXPERIMENTS[key].changed_options(options.protocol, options_of(key))
+        known[key].changed_options(options.protocol, options_of(key))
     if options.weights not in ("auto", "none") and not Path(options.weights).is_file():
         raise FileNotFoundError(
             f"no weights at {options.weights}. Give a .safetensors or .pth file, none, or auto."
         )
     seeds = range(options.seeds) if options.seeds else [changes.get("seed", 0)]
-    jobs = jobs_of_shard(keys, seeds, options.shard)
+    jobs = experiments.jobs_of_shard(keys, seeds, options.shard)
     with (
         processes_of_torchrun(changes.get("device", "auto")) as processes,
         stopped_by_sigterm() as stop,
     ):
-        data = load_data(options.data) if options.data else data_for(options.profile)
+        data = load_data(options.data) if options.data else experiments.data_for(options.profile)
 
-        def run_job(job: Job) -> int:
+        def run_job(job: experiments.Job) -> int:
             recipe = {"protocol": options.protocol, "profile": options.profile}
-            config = config_for(job.key, data, **recipe, **{**changes, "seed": job.seed})
+            config = experiments.config_for(
+                job.key, data, **recipe, **{**changes, "seed": job.seed}
+            )
             print(f"{job.key}, {options.protocol} protocol, seed {job.seed}, {data.title}")
-            run = run_experiment(
+            run = experiments.run_experiment(
                 job.key,
                 data,
                 config,
@@ -346,7 +208,7 @@ def train_experiments(options: argparse.Namespace) -> int:
 
         if len(jobs) == 1:
             return run_job(jobs[0])
-        return run_jobs(jobs, run_job, say_failed, stopped=STOPPED)
+        return experiments.run_jobs(jobs, run_job, say_failed, stopped=STOPPED)
 
 
 def print_epoch(epoch: EpochRecord) -> None:
@@ -382,39 +244,35 @@ def say_failed(key: str, seed: int, error: Exception) -> None:
 
 def print_table(options: argparse.Namespace) -> None:
     """Print the results of the committed records or of the learner's runs."""
-    from dlvc.experiments import (
-        REFERENCE_RECORDS,
-        comparison_table,
-        format_table,
-        in_registry_order,
-        load_records,
-        protocol_table,
-        results_table,
-        runs_folder,
-        setting_table,
-    )
+    from dlvc import experiments
 
-    folder = runs_folder() if options.runs else options.folder or REFERENCE_RECORDS
-    records = in_registry_order(load_records(folder))
+    folder = (
+        experiments.runs_folder()
+        if options.runs
+        else options.folder or experiments.REFERENCE_RECORDS
+    )
+    records = experiments.in_registry_order(experiments.load_records(folder))
     if options.protocols and not options.runs:
-        records += load_records(folder / "tuned")
+        records += experiments.load_records(folder / "tuned")
     if not records:
         raise ValueError(
             f"there is no record in {folder.name}/. Train a model (python -m dlvc train simple-cnn), "
             "or name another folder with --folder."
         )
     if options.by:
-        table = setting_table(records, options.by)
+        table = experiments.setting_table(records, options.by)
     elif options.comparisons:
-        table = comparison_table(records)
+        table = experiments.comparison_table(records)
+    elif options.protocols:
+        table = experiments.protocol_table(records)
     else:
-        table = protocol_table(records) if options.protocols else results_table(records)
+        table = experiments.results_table(records)
     if options.short:
         left_out = [name for name in table if name.startswith("val. ") or name.endswith("(s)")]
         if "protocol" in table and table["protocol"].nunique() == 1:
             left_out.append("protocol")
         table = table.drop(columns=left_out)
-    print(format_table(table, options.format))
+    print(experiments.format_table(table, options.format))
 
 
 def draw(options: argparse.Namespace) -> None:
@@ -443,6 +301,112 @@ def bench_loops(options: argparse.Namespace) -> None:
 
     run_bench(options)
 
+
+def switch(text: str) -> dict[str, Any]:
+    """An option without a value, with its help."""
+    return {"action": "store_true", "help": text}
+
+
+def value(metavar: str | None, text: str | None, **look: Any) -> dict[str, Any]:
+    """An option with a value: its name in the help, and the help."""
+    return {"metavar": metavar, "help": text, **look}
+
+
+# Of these options a command takes only one.
+ONE_OF = {"--comparisons", "--protocols", "--by", "--steps", "--summary"}
+# What it runs, what that is for, and its options; `train` has the settings besides.
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Any], str, dict[str, dict]]] = {
+    "list": (list_experiments, "the experiments and what they compare", {}),
+    "data": (
+        show_data,
+        "which data are there, where, verified or not; fetch CIFAR-10",
+        {"--fetch": switch("download CIFAR-10 (170 MB) if it is not there")},
+    ),
+    "train": (
+        train_experiments,
+        "train one experiment, or all, and leave the records in runs/",
+        {
+            "key": value("KEY", "an experiment of `python -m dlvc list`", nargs="?"),
+            "--all": switch("every experiment instead of one"),
+            "--protocol": value(
+                None,
+                "the report's settings, or better ones",
+                choices=("report", "tuned"),
+                default="report",
+            ),
+            "--profile": value(
+                None, "how much of it (default: DLVC_PROFILE or class)", choices=tuple(PROFILES)
+            ),
+            "--data": value(
+                None, "default: the profile's", choices=("auto", "cifar10", "sketch10")
+            ),
+            "--seeds": value("N", "train with the seeds 0 to N-1, one after the other", type=int),
+            "--shard": value(
+                "I/N",
+                "of all these runs only the I-th of N parts, for a cluster's job array",
+                default="1/1",
+            ),
+            "--weights": value(
+                "FILE", "start of ResNet18: a file, none, or auto (ImageNet)", default="auto"
+            ),
+            "--fresh": switch(
+                "from the start, even if the same run is finished or can go on from a checkpoint"
+            ),
+        },
+    ),
+    "table": (
+        print_table,
+        "the results as a table",
+        {
+            "--format": value(None, None, choices=("markdown", "latex", "csv"), default="markdown"),
+            "--comparisons": switch("the five comparisons in one factor instead of all models"),
+            "--protocols": switch(
+                "the report's number, its protocol and the tuned recipe, side by side"
+            ),
+            "--by": value("SETTING", "what a setting does, such as image_size"),
+            "--short": switch("without validation scores and times, to fit a screen"),
+            "--runs": switch("your own runs in runs/"),
+            "--folder": value("FOLDER", "records elsewhere (default: figures/records)", type=Path),
+        },
+    ),
+    "figures": (draw, "draw every committed figure from the committed records", {}),
+    "bench": (
+        bench_loops,
+        "how fast the training loop is, beside the machine's limit and other loops",
+        {
+            "--models": value(
+                "KEY",
+                "experiments that are measured (default: all that differ in their steps)",
+                nargs="+",
+            ),
+            "--rounds": value(
+                "N", "how often each loop is timed (default: 3)", type=int, default=3
+            ),
+            "--show": value(
+                "PATH",
+                "measure nothing, print the table of this record, or of all in a folder",
+                type=Path,
+            ),
+            "--steps": switch("with --show: the table of layouts and precisions"),
+            "--summary": switch("with --show: the start, and the targets missed"),
+            "--output": value(
+                "FILE", "the record", type=Path, default=Path("runs/bench/latest.json")
+            ),
+        },
+    ),
+    "notebooks": (
+        store_notebooks,
+        "bring their exercises up to date, run them in the smoke profile and store their outputs",
+        {
+            "names": value("NAME", "for example 02_cnns (default: all)", nargs="*"),
+            "--solved": value(
+                "FOLDER",
+                "instead, write them with the solutions of their exercises into FOLDER",
+                type=Path,
+            ),
+        },
+    ),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

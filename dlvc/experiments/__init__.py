@@ -20,6 +20,7 @@ from dlvc.experiments.records import (
 from dlvc.experiments.registry import (
     COMPARISONS,
     EXPERIMENTS,
+    Comparison,
     ModelStyle,
     build_model,
     config_for,

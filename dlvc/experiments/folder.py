@@ -73,9 +73,8 @@ def rename_run(path: Path, title: str) -> RunRecord:
     title = " ".join(title.split())
     if not 0 < len(title) <= TITLE_LENGTH:
         raise ValueError(
-            f"a title must have 1 to {TITLE_LENGTH} characters; got {len(title)}. Give a shorter one."
-            if title
-            else f"a title must have 1 to {TITLE_LENGTH} characters; got none. Give one."
+            f"a title must have 1 to {TITLE_LENGTH} characters; got {len(title) or 'none'}. "
+            f"Give {'a shorter one' if title else 'one'}."
         )
     record = replace(load_record(path), title=title)
     save_record(record, path)

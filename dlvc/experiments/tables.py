@@ -29,10 +29,27 @@ TABLE_COLUMNS: dict[str, Callable[[RunRecord], float]] = {
 }
 
 
-def column_text(runs: list[RunRecord], name: str) -> str:
-    """Mean and spread over the runs of a column of `TABLE_COLUMNS`."""
-    digits = 1 if name.endswith("(s)") else 3
-    return mean_and_spread([TABLE_COLUMNS[name](run) for run in runs], digits=digits)
+def row_of(runs: list[RunRecord]) -> dict[str, Any]:
+    """All that a table says of runs that differ in the seed: mean and spread of the columns of `TABLE_COLUMNS`."""
+    run = runs[0]
+    return {
+        "Model": run.title,
+        "protocol": run.protocol,
+        "data": run.data["title"],
+        "images x epochs": str(Work.of(run)),
+        "runs": len(runs),
+        "parameters": f"{run.model['parameters']:,}",
+        "multiply-adds an image": f"{run.model['multiply_adds']:,}",
+        **{
+            name: mean_and_spread(list(map(read, runs)), digits=1 if name.endswith("(s)") else 3)
+            for name, read in TABLE_COLUMNS.items()
+        },
+    }
+
+
+def cell(values: list[float]) -> str:
+    """Mean and spread, "-" if there are no values."""
+    return mean_and_spread(values) if values else "-"
 
 
 def in_registry_order(records: Iterable[RunRecord]) -> list[RunRecord]:
@@ -59,23 +76,10 @@ def results_table(records: Iterable[RunRecord]) -> pd.DataFrame:
     records = list(records)
     check_records(records)
     finished = [record for record in records if record.test is not None and record.best_epoch]
-    several_data = len({record.data["title"] for record in finished}) > 1
     columns = ["Model", "protocol", "images x epochs", "runs", "parameters", *TABLE_COLUMNS]
-    if several_data:
+    if len({record.data["title"] for record in finished}) > 1:
         columns.insert(2, "data")
-    rows = [
-        {
-            "Model": runs[0].title,
-            "protocol": runs[0].protocol,
-            "data": runs[0].data["title"],
-            "images x epochs": str(Work.of(runs[0])),
-            "runs": len(runs),
-            "parameters": f"{runs[0].model['parameters']:,}",
-            **{name: column_text(runs, name) for name in TABLE_COLUMNS},
-        }
-        for runs in group_by_experiment(finished)
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(map(row_of, group_by_experiment(finished)), columns=columns)
 
 
 def accuracies_by_work(records: list[RunRecord], protocol: str) -> dict[Work, list[float]]:
@@ -85,6 +89,11 @@ def accuracies_by_work(records: list[RunRecord], protocol: str) -> dict[Work, li
         if record.protocol == protocol and record.test:
             accuracies.setdefault(Work.of(record), []).append(record.test.accuracy)
     return accuracies
+
+
+def reported_accuracy(key: str) -> list[float]:
+    """The experiment's test accuracy in the report's Table 1; nothing if it is not there."""
+    return [value for name, value in EXPERIMENTS[key].report_row.items() if name == "test ACC"]
 
 
 def first_weights(key: str) -> str:
@@ -122,20 +131,16 @@ def comparison_table(records: list[RunRecord]) -> pd.DataFrame:
     rows = []
     for pair in COMPARISONS:
         keys = (pair.without, pair.with_factor)
-        reported = [EXPERIMENTS[key].report_row.get("test ACC") for key in keys]
         work = most_work(accuracies[keys[0]].keys() & accuracies[keys[1]].keys())
         shown = str(work) if work else "-"
         if work and work.weights != first_weights(keys[1]):
             shown += ", random start" if work.weights == "random" else f", {work.weights} weights"
-        measured = [mean_and_spread(accuracies[key][work]) if work else "-" for key in keys]
         rows.append(
             {
                 "one factor": pair.factor,
                 "models": " → ".join(EXPERIMENTS[key].title for key in keys),
-                "report": " → ".join(
-                    "-" if value is None else f"{value:.3f}" for value in reported
-                ),
-                "here": " → ".join(measured),
+                "report": " → ".join(cell(reported_accuracy(key)) for key in keys),
+                "here": " → ".join(cell(accuracies[key].get(work, [])) for key in keys),
                 "images x epochs": shown,
             }
         )
@@ -156,16 +161,15 @@ def protocol_table(records: list[RunRecord]) -> pd.DataFrame:
             if record.key == key and record.test:
                 by_title.setdefault(record.title, []).append(record)
         for title, runs in sorted(by_title.items()) or [(experiment.title, [])]:
-            reported = experiment.report_row.get("test ACC")
             own = all(
                 is_as_registered(run) and run.model["weights"] == first_weights(key) for run in runs
             )
-            row = {"Model": title, "report": f"{reported:.3f}" if own and reported else "-"}
+            row = {"Model": title, "report": cell(reported_accuracy(key) if own else [])}
             for protocol, column in (("report", "report protocol"), ("tuned", "tuned")):
                 accuracies = accuracies_by_work(runs, protocol)
                 work = most_work(accuracies)
                 values = accuracies.get(work, [])
-                row[column] = mean_and_spread(values) if values else "-"
+                row[column] = cell(values)
                 row[f"{column}: runs, images x epochs"] = (
                     f"{len(values)}, {work}" if values else "-"
                 )
@@ -198,21 +202,11 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     titles = list(dict.fromkeys(record.title for record in finished))
     groups = group_by_experiment(finished)
     groups.sort(key=lambda runs: (titles.index(runs[0].title), value(runs[0])))
-    return pd.DataFrame(
-        {
-            "Model": runs[0].title,
-            "protocol": runs[0].protocol,
-            known[name].metadata["label"]: value(runs[0]),
-            "images x epochs": str(Work.of(runs[0])),
-            "runs": len(runs),
-            "multiply-adds an image": f"{runs[0].model['multiply_adds']:,}",
-            **{
-                column: column_text(runs, column)
-                for column in ("val. ACC", "test ACC", "train time (s)")
-            },
-        }
-        for runs in groups
-    )
+    label = known[name].metadata["label"]
+    columns = ["Model", "protocol", label, "images x epochs", "runs", "multiply-adds an image"]
+    columns += ["val. ACC", "test ACC", "train time (s)"]
+    rows = [row_of(runs) | {label: value(runs[0])} for runs in groups]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def mean_and_spread(values: list[float], *, digits: int = 3) -> str:

@@ -84,18 +84,6 @@ FIGURES: dict[str, Callable[[Records], Picture]] = {
     "test-accuracy.png": lambda records: accuracy_bars(records, reported=reported_accuracies()),
     "training-behaviour.png": report_figure,
 }
-WITHOUT_RECORDS = ("attention-viewer.png", "bench.png", "sketch10.png")  # of runs
-
-
-def missing_records(name: str, records: Records) -> str:
-    """What the figure `name` lacks to be drawn from `records`; nothing if it can be."""
-    if name in WITHOUT_RECORDS:
-        return ""
-    trained = {record.key for record in records if record.test and record.model["parameters"]}
-    if name == "comparisons.png":
-        complete = any({pair.without, pair.with_factor} <= trained for pair in COMPARISONS)
-        return "" if complete else "tested runs of both models of a comparison"
-    return "" if trained else "a tested run of a model that learns"
 
 
 def draw_figures(
@@ -116,12 +104,12 @@ def draw_figures(
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     for name in names or FIGURES:
-        missing = missing_records(name, records)
-        if missing:
-            print(f"{name} is not drawn: it needs {missing}.")
+        try:
+            picture = FIGURES[name](records)
+        except ValueError as error:  # it says which records it needs
+            print(f"{name} is not drawn: {error}")
             continue
-        path = folder / name
+        drawn.append(folder / name)
         # Without the program's name and version, equal pictures are equal files.
-        FIGURES[name](records).savefig(path, dpi=FIGURE_DPI, metadata={"Software": None})
-        drawn.append(path)
+        picture.savefig(drawn[-1], dpi=FIGURE_DPI, metadata={"Software": None})
     return drawn

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from dlvc.data import check_pixels
 from dlvc.metrics import check_confusion
 
 
@@ -43,19 +44,11 @@ def as_pictures(images: Any, *, name: str = "images") -> np.ndarray:
     """
     if hasattr(images, "images"):  # a Split: thousands of them
         raise ValueError(f"{name} must be a few images; got a Split. Pass its images[:8].")
-    hint = "Add a batch axis with images[None]." if np.ndim(images) == 3 else ""
-    array = as_shaped(images, "(N, 3, H, W)", name=name, hint=hint)
+    array = np.ascontiguousarray(as_array(images))
+    check_pixels(torch.from_numpy(array), name)
     if array.size == 0:
         raise ValueError(f"{name} must hold at least one image; got none.")
     if array.dtype != np.uint8:
-        if not np.issubdtype(array.dtype, np.floating):
-            raise ValueError(f"{name} must be uint8 or floats in [0, 1]; got {array.dtype}.")
-        # A little over 1 is rounding; more means 0..255 or normalised values.
-        if not (array.min() >= -1e-3 and array.max() <= 1 + 1e-3):
-            raise ValueError(
-                f"{name} given as floats must lie in [0, 1]; "
-                f"got {array.min():.3g} to {array.max():.3g}. Draw them before normalisation."
-            )
         array = array.astype(np.float32).clip(0, 1)
     return array.transpose(0, 2, 3, 1)
 

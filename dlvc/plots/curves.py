@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from dlvc.experiments import EpochRecord, RunRecord
+from dlvc.experiments import RunRecord
 from dlvc.plots.series import Series, data_text, learning_series, means_text
 from dlvc.plots.style import (
     LABEL_HEIGHT,
@@ -47,10 +47,10 @@ def learning_curves(
     ends = []
     for (title, column), loss, accuracy in zip(columns.items(), *grid, strict=True):
         for entry in column:
-            _draw_curve(loss, entry, lambda epoch: epoch.train_loss, training=True)
-            _draw_curve(loss, entry, lambda epoch: epoch.validation_loss)
-            _draw_curve(accuracy, entry, _train_percent, training=True)
-        ends.append([_draw_curve(accuracy, entry, _validation_percent) for entry in column])
+            _draw_curve(loss, entry, "train_loss")
+            _draw_curve(loss, entry, "validation_loss")
+            _draw_curve(accuracy, entry, "train_accuracy")
+        ends.append([_draw_curve(accuracy, entry, "validation_accuracy") for entry in column])
         loss.set_title(title)
         accuracy.set_xlabel("epoch")
         accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -81,13 +81,13 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
     picture, grid = plot_grid(
         len(series), columns, (2.7, 2.3), (0, 1.4), title=title, labels=labels
     )
-    curves = [_numbers(entry, _validation_percent).mean(axis=0) for entry in series]
+    curves = [_numbers(entry, "validation_accuracy").mean(axis=0) for entry in series]
     for axes, entry, own in zip(grid.flat, series, curves, strict=False):
         for curve in curves:
             if curve is not own:
                 axes.plot(range(1, len(curve) + 1), curve, color="#CCCCCC", linewidth=1, zorder=1)
-        _draw_curve(axes, entry, _train_percent, training=True)
-        x, y = _draw_curve(axes, entry, _validation_percent)
+        _draw_curve(axes, entry, "train_accuracy")
+        x, y = _draw_curve(axes, entry, "validation_accuracy")
         look = {"textcoords": "offset points", "ha": "right", "fontweight": "bold"}
         axes.annotate(f"{y:.0f} %", (x, y), (0, 8), **look)
         axes.set_title(entry.label)
@@ -102,29 +102,23 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
     )
 
 
-def _numbers(series: Series, read: Callable[[EpochRecord], float]) -> np.ndarray:
-    """What `read` gets from each epoch of each run, (runs, epochs)."""
+def _numbers(series: Series, name: str) -> np.ndarray:
+    """The column `name` of the epochs of each run, (runs, epochs); accuracies in percent."""
     # Runs that were stopped early are shorter: these are the epochs that all of them have.
     length = min(len(run.epochs) for run in series.runs)
-    return np.array([[read(epoch) for epoch in run.epochs[:length]] for run in series.runs])
+    unit = 100 if name.endswith("accuracy") else 1
+    return np.array(
+        [[unit * getattr(epoch, name) for epoch in run.epochs[:length]] for run in series.runs]
+    )
 
 
-def _draw_curve(
-    axes: Axes, series: Series, read: Callable[[EpochRecord], float], *, training: bool = False
-) -> tuple[float, float]:
+def _draw_curve(axes: Axes, series: Series, name: str) -> tuple[float, float]:
     """The last point of the line, after drawing mean and band over seeds."""
-    numbers, style = _numbers(series, read), series.style
+    numbers, style = _numbers(series, name), series.style
     validation_line = {"linestyle": style.line, "marker": style.marker, "markersize": 4.5}
+    training = name.startswith("train_")
     look = TRAINING_LINE if training else {**validation_line, "markerfacecolor": series.face}
     return draw_runs(axes, range(1, numbers.shape[1] + 1), numbers, color=style.color, **look)
-
-
-def _train_percent(epoch: EpochRecord) -> float:
-    return 100 * epoch.train_accuracy
-
-
-def _validation_percent(epoch: EpochRecord) -> float:
-    return 100 * epoch.validation_accuracy
 
 
 def _split_legend() -> list[Line2D]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from dlvc.experiments import RunRecord
+from dlvc.experiments import Comparison, RunRecord
 from dlvc.plots.series import Series, data_text, series_of
 from dlvc.plots.style import (
     HALO,
@@ -92,18 +92,10 @@ def _percent_rows(axes: Axes) -> None:
     axes.tick_params(axis="y", length=0, labelsize=10)
 
 
-class OneFactorComparison(Protocol):
-    """Two experiments, by key, that differ in one factor."""
-
-    factor: str
-    without: str
-    with_factor: str
-
-
 @styled
 def comparison_pairs(
     records: Iterable[RunRecord],
-    comparisons: Iterable[OneFactorComparison],
+    comparisons: Iterable[Comparison],
     *,
     reported: Mapping[str, float] | None = None,
 ) -> Picture:

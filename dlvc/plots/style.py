@@ -7,11 +7,10 @@ a figure can be read in grey. Knows no record and no model.
 
 from __future__ import annotations
 
-import functools
 import io
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.style
@@ -123,15 +122,8 @@ def _register_with_notebook() -> None:
         shell.display_formatter.formatters["image/png"].for_type(Picture, Picture._repr_png_)
 
 
-def styled(draw: Callable[..., Picture]) -> Callable[..., Picture]:
-    """`draw` with matplotlib's defaults and `STYLE` in force, whatever the user has set."""
-
-    @functools.wraps(draw)
-    def draw_in_style(*arguments: Any, **options: Any) -> Picture:
-        with matplotlib.style.context(["default", STYLE]):
-            return draw(*arguments, **options)
-
-    return draw_in_style
+# Draws a figure with matplotlib's defaults and `STYLE` in force, whatever the user has set.
+styled = matplotlib.style.context(["default", STYLE])
 
 
 def new_picture(width: float, height: float, *, title: str = "") -> Picture:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -68,24 +67,6 @@ def official_archive(official_folder: Path, tmp_path_factory: pytest.TempPathFac
         for name in (*order, *others):
             archive.add(official_folder / name, f"cifar-10-batches-py/{name}")
     return path
-
-
-@pytest.fixture
-def make_archive(tmp_path: Path) -> Callable[..., Path]:
-    """Writes an archive of the given members: a TarInfo and its content each."""
-
-    def make(*members: tuple[tarfile.TarInfo, bytes]) -> Path:
-        path = tmp_path / "archive" / "cifar-10-python.tar.gz"
-        path.parent.mkdir()
-        with tarfile.open(path, "w:gz") as archive:
-            for info, content in members:
-                if info.isreg() and info.size != len(content):  # a header that lies
-                    archive.fileobj.write(info.tobuf())
-                else:
-                    archive.addfile(info, io.BytesIO(content))
-        return path
-
-    return make
 
 
 @dataclass

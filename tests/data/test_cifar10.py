@@ -6,7 +6,6 @@ import pickle
 import subprocess
 import sys
 import tarfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +32,6 @@ def read_batch(folder: Path, content: bytes) -> None:
     """Read a folder whose first batch is `content`; it is refused there or for the second."""
     (folder / "data_batch_1").write_bytes(content)
     read_folder(folder)
-
-
-def read(archive: Path) -> None:
-    read_archive(archive, sha256=digest(archive))
 
 
 def assert_official_content(files: cifar10.CifarFiles) -> None:
@@ -154,99 +149,24 @@ def test_classes_in_another_order_are_refused(official_folder, monkeypatch):
         read_folder(official_folder)
 
 
-def test_archive_with_another_digest_is_refused_before_it_is_opened(official_archive, monkeypatch):
-    monkeypatch.setattr(tarfile, "open", lambda *_, **__: pytest.fail("the archive was parsed"))
-    with pytest.raises(InvalidFileError, match="is not the official archive: its SHA-256 must be"):
-        read_archive(official_archive, sha256="0" * 64)
-
-
-def member(
-    name: str, *, kind: bytes = tarfile.REGTYPE, size: int = 0, target: str = ""
-) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.size, info.linkname = kind, size, target
-    return info
-
-
 @pytest.mark.parametrize(
-    ("info", "message"),
+    "damage",
     [
-        (member("../outside"), "unexpected member '../outside'"),
-        (member("cifar-10-batches-py/../../outside"), "unexpected member"),
-        (member("/outside"), "unexpected member '/outside'"),
-        (member("cifar-10-batches-py/extra"), "unexpected member"),
-        (member("data_batch_1"), "unexpected member"),
-        (
-            member("cifar-10-batches-py/test_batch", kind=tarfile.SYMTYPE, target="/etc/passwd"),
-            "must be a regular file, not a link",
-        ),
-        (
-            member("cifar-10-batches-py/test_batch", kind=tarfile.LNKTYPE, target="readme.html"),
-            "must be a regular file, not a link",
-        ),
-        (member("cifar-10-batches-py/test_batch", kind=tarfile.FIFOTYPE), "must be a regular file"),
-        (member("cifar-10-batches-py/test_batch", kind=tarfile.CHRTYPE), "must be a regular file"),
-        (member("cifar-10-batches-py/test_batch", size=10**10), "at most 40,000,000 bytes; it has"),
-        (member("cifar-10-batches-py/readme.html", size=10**7), "at most 1,000,000 bytes; it has"),
+        lambda file: file[:20_000],
+        lambda file: file[:-1] + b"x",
+        lambda file: b"",
+        lambda file: file * 2,
     ],
+    ids=["cut", "flipped", "empty", "longer"],
 )
-def test_unsafe_member_is_refused_and_nothing_is_written(make_archive, tmp_path, info, message):
-    archive = make_archive((info, b""))
-    before = sorted(tmp_path.parent.rglob("*"))
-    with pytest.raises(InvalidFileError, match=message):
-        read(archive)
-    assert sorted(tmp_path.parent.rglob("*")) == before
-
-
-def bomb(kind: bytes) -> bytes:
-    """A .tar.gz of 40 kB whose one header says that 40 MB of it are still the header."""
-    info = member("././@LongLink", kind=kind, size=40_000_000)
-    packer = zlib.compressobj(wbits=31)
-    zeros = bytes(10_000_000)
-    return b"".join(
-        [
-            packer.compress(info.tobuf()),
-            *(packer.compress(zeros) for _ in range(4)),
-            packer.flush(),
-        ]
-    )
-
-
-@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME], ids=["pax", "GNU"])
-def test_archive_that_unpacks_to_too_much_is_not_unpacked(tmp_path, kind, monkeypatch):
-    monkeypatch.setattr(cifar10, "MAX_UNPACKED_BYTES", 30_000_000)
-    path = tmp_path / "cifar-10-python.tar.gz"
-    path.write_bytes(bomb(kind))
-    assert path.stat().st_size < 50_000
-    with pytest.raises(InvalidFileError, match="unpacks to more than 30,000,000 bytes"):
-        read(path)
-
-
-@pytest.mark.parametrize("cut", [100, 1000, 20_000])
-def test_archive_that_is_cut_short_is_refused(official_archive, tmp_path, cut):
+def test_archive_with_another_digest_is_refused_before_it_is_opened(
+    official_archive, tmp_path, monkeypatch, damage
+):
+    monkeypatch.setattr(tarfile, "open", lambda *_, **__: pytest.fail("the archive was parsed"))
     path = tmp_path / official_archive.name
-    path.write_bytes(official_archive.read_bytes()[:cut])
-    with pytest.raises(InvalidFileError, match=r"cannot be read as a \.tar\.gz file"):
-        read(path)
-
-
-def test_member_that_comes_twice_is_refused(make_archive):
-    twice = [(member("cifar-10-batches-py/readme.html"), b"")] * 2
-    with pytest.raises(InvalidFileError, match=r"holds cifar-10-batches-py/readme\.html twice"):
-        read(make_archive(*twice))
-
-
-def test_archive_without_all_batches_is_refused(make_archive):
-    with pytest.raises(InvalidFileError, match="lacks data_batch_1, data_batch_2"):
-        read(make_archive((member("cifar-10-batches-py/readme.html"), b"")))
-
-
-@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08" + b"x" * 100])
-def test_file_that_is_no_archive_is_refused(tmp_path, content):
-    path = tmp_path / "cifar-10-python.tar.gz"
-    path.write_bytes(content)
-    with pytest.raises(InvalidFileError, match=r"cannot be read as a \.tar\.gz file|lacks"):
-        read(path)
+    path.write_bytes(damage(official_archive.read_bytes()))
+    with pytest.raises(InvalidFileError, match="is not the official archive: its SHA-256 must be"):
+        read_archive(path, sha256=digest(official_archive))
 
 
 MEASURE = """

@@ -65,9 +65,12 @@ def test_own_words_describe_the_images():
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (IMAGES[:, :1], "must have shape (N, 3, H, W); got (6, 1, 4, 4)."),
+        (IMAGES[:, :1], "of shape (N, 3, H, W); got torch.uint8 of shape (6, 1, 4, 4)."),
         (IMAGES[:0], "must hold at least one image; got none."),
-        (IMAGES.long(), "must be uint8 or floats in [0, 1]; got int64."),
+        (
+            IMAGES.long(),
+            "must be uint8, or floats in [0, 1], of shape (N, 3, H, W); got torch.int64",
+        ),
         (IMAGES / 255 - 0.5, "must lie in [0, 1]; got -0.5 to"),
         (IMAGES * torch.nan, "must lie in [0, 1]; got nan to nan"),
     ],

@@ -244,8 +244,8 @@ REFUSED = [
     ("preflight(NARROW, [1])", "type list", "type ImageData", "load_data()"),
     ("cases.load_case('Z')", "got 'Z'", "one of A, B", "Try 'A'"),
     # figures of images
-    ("plots.show_images(IMAGES[0])", "got (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
-    ("plots.show_images(IMAGES.float() + 9)", "got 9 to 9", "in [0, 1]", "before normalisation"),
+    ("plots.show_images(IMAGES[0])", "shape (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
+    ("plots.show_images(IMAGES.float() + 9)", "got 9 to 9", "in [0, 1]", "do not normalise"),
     ("plots.show_images(IMAGES, columns=0)", "got 0", "at least 1", "Leave it out"),
     ("plots.show_images(IMAGES, outlines=IMAGES[:, 0, :8])", "(4, 8, 32)", "(4, 32, 32)", "masks"),
     ("plots.confusion_heatmap(-COUNTS)", "got -1", "from 0 up", "Make one with"),
@@ -350,7 +350,7 @@ def test_a_bad_command_ends_with_status_2_and_one_sentence(line, came, allowed, 
 
 
 def test_even_a_fault_of_dlvc_is_no_traceback_unless_asked_for(capsys, monkeypatch):
-    monkeypatch.setattr(command_line, "list_experiments", lambda options: {}["key"])
+    monkeypatch.setitem(command_line.COMMANDS, "list", (lambda options: {}["key"], "", {}))
     assert command_line.main(["list"]) == 1
     assert capsys.readouterr().err == (
         "dlvc: this is a fault of dlvc itself (KeyError: 'key'). DLVC_DEBUG=1 shows where it is.\n"

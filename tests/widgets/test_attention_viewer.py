@@ -379,7 +379,9 @@ def test_what_does_not_fit_together_is_refused(model: VisionTransformer, images:
         AttentionViewer({}, grey_images())
     with pytest.raises(ValueError, match="Deep ViT has no epoch"):
         AttentionViewer({"Deep ViT": {}}, grey_images())
-    with pytest.raises(ValueError, match=r"images must have shape \(N, 3, H, W\); got \(3, 8, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"of shape \(N, 3, H, W\); got torch.uint8 of shape \(3, 8, 8\)"
+    ):
         AttentionViewer(one, grey_images()[0], classes=ANIMALS)
 
 

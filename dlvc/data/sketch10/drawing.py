@@ -17,6 +17,7 @@ import numpy as np
 
 Array = np.ndarray
 FAR = 9.0  # a distance that no pixel of an image has
+Range = tuple[float, float]
 Value = float | Array  # one number for all images, or shape (n, 1, 1): one per image
 
 
@@ -67,6 +68,12 @@ class Random:
     def vary(self, name: str, low: float, high: float) -> Array:
         """float32 numbers in [low, high] of shape (n, 1, 1), ready to meet pixels."""
         return self.uniform(name, low, high)[:, None, None]
+
+    def colours(self, name: str, *, saturation: Range, value: Range) -> Array:
+        """Colours (n, 3) of any hue."""
+        hues = self.uniform(f"{name} hue")
+        saturations = self.uniform(f"{name} saturation", *saturation)
+        return colours_from_hsv(hues, saturations, self.uniform(f"{name} value", *value))
 
     def noise(self, name: str, shape: tuple[int, ...]) -> Array:
         """float32 numbers of shape (n, *shape), nearly normal with mean 0 and variance 1.

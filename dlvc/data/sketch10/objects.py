@@ -305,30 +305,19 @@ def frog(pen: Pen, rng: Random, body: Array, second: Array) -> None:
         pen.disc(look + x, y + crouch, 0.05, dark)
 
 
-PAINTERS = {
-    "airplane": airplane,
-    "automobile": automobile,
-    "bird": bird,
-    "cat": cat,
-    "deer": deer,
-    "dog": dog,
-    "frog": frog,
-    "horse": horse,
-    "ship": ship,
-    "truck": truck,
-}
 # Natural ranges of the body's colour: hue from, hue to (in turns), saturation and value ranges.
 FUR = (0.04, 0.12, 0.1, 0.75, 0.3, 0.95)
 PAINT = (0.0, 1.0, 0.2, 0.9, 0.45, 0.98)
-NATURAL_COLOURS = {
-    "airplane": (0.0, 1.0, 0.0, 0.5, 0.6, 1.0),
-    "automobile": PAINT,
-    "bird": (0.0, 1.0, 0.2, 0.9, 0.35, 0.9),
-    "cat": FUR,
-    "deer": FUR,
-    "dog": FUR,
-    "frog": (0.17, 0.42, 0.4, 0.9, 0.4, 0.85),
-    "horse": FUR,
-    "ship": PAINT,
-    "truck": PAINT,
+# How each class is drawn, and the range of its colours.
+PAINTERS = {
+    "airplane": (airplane, (0.0, 1.0, 0.0, 0.5, 0.6, 1.0)),
+    "automobile": (automobile, PAINT),
+    "bird": (bird, (0.0, 1.0, 0.2, 0.9, 0.35, 0.9)),
+    "cat": (cat, FUR),
+    "deer": (deer, FUR),
+    "dog": (dog, FUR),
+    "frog": (frog, (0.17, 0.42, 0.4, 0.9, 0.4, 0.85)),
+    "horse": (horse, FUR),
+    "ship": (ship, PAINT),
+    "truck": (truck, PAINT),
 }

@@ -15,7 +15,6 @@ from dlvc.data.sketch10.drawing import (
     Array,
     Random,
     box_distance,
-    colours_from_hsv,
     coverage,
     paint,
 )
@@ -107,10 +106,6 @@ def _draw_clutter(rng: Random, name: str, canvas: Array, clutter: Array, across,
     half_x, half_y = rng.vary(f"{name} width", 0.04, 0.2), rng.vary(f"{name} height", 0.03, 0.1)
     rounding = np.minimum(half_x, half_y) * rng.vary(f"{name} rounding", 0.0, 1.0)
     distance = box_distance(cos * x + sin * y, cos * y - sin * x, half_x, half_y, rounding)
-    colour = colours_from_hsv(
-        rng.uniform(f"{name} hue"),
-        rng.uniform(f"{name} saturation", 0.0, 0.8),
-        rng.uniform(f"{name} value", 0.1, 1.0),
-    )
+    colour = rng.colours(name, saturation=(0.0, 0.8), value=(0.1, 1.0))
     strength = (0.8 * clutter)[:, None, None]
     paint(canvas, strength * coverage(distance, across.shape[2]), colour)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dlvc.checks import check_kind, check_whole
 from dlvc.data.sketch10.drawing import Array, Pen, Random, colours_from_hsv, coverage, mix, paint
-from dlvc.data.sketch10.objects import BLACK, NATURAL_COLOURS, PAINTERS
+from dlvc.data.sketch10.objects import BLACK, PAINTERS
 from dlvc.data.sketch10.scenes import SCENES, draw_scene
 from dlvc.data.splits import CLASSES
 
@@ -189,9 +189,8 @@ def _draw_group(
     return images, masks, values
 
 
-def _body_colours(rng: Random, label: int, free: Array) -> Array:
-    """Main colours (n, 3): any colour where `free`, elsewhere in the class's natural range."""
-    natural = NATURAL_COLOURS[CLASSES[label]]
+def _body_colours(rng: Random, natural: tuple[float, ...], free: Array) -> Array:
+    """Main colours (n, 3): any colour where `free`, elsewhere in the class's `natural` range."""
     parts = []
     for name, low, high, free_low, free_high in (
         ("hue", *natural[0:2], 0.0, 1.0),
@@ -215,14 +214,11 @@ def _pen_at(rng: Random, values: dict[str, Array], across, down, label: int) -> 
     stretch = rng.vary("stretch", 0.88, 1.0)
     own_x = (cos * x + sin * y) * (facing / half_length)
     own_y = (cos * y - sin * x) / (half_length * stretch)
-    body = _body_colours(rng, label, values["colour"])
-    second = colours_from_hsv(
-        rng.uniform("second hue"),
-        rng.uniform("second saturation", 0.05, 0.85),
-        rng.uniform("second value", 0.4, 1.0),
-    )
+    painter, natural_colours = PAINTERS[CLASSES[label]]
+    body = _body_colours(rng, natural_colours, values["colour"])
+    second = rng.colours("second", saturation=(0.05, 0.85), value=(0.4, 1.0))
     pen = Pen(own_x, own_y, half_length * across.shape[2], mix(body, BLACK, 0.85))
-    PAINTERS[CLASSES[label]](pen, rng, body, second)
+    painter(pen, rng, body, second)
     return pen
 
 
@@ -249,10 +245,6 @@ def _hide_part(
     wanted = (share * seen.sum(axis=(1, 2))).astype(np.int64)
     edge = np.take_along_axis(ordered, wanted[:, None], axis=1)[:, :, None]
     edge = np.where(wanted[:, None, None] > 0, edge, np.float32(-9.0))
-    colour = colours_from_hsv(
-        rng.uniform("occluder hue"),
-        rng.uniform("occluder saturation", 0.0, 0.6),
-        rng.uniform("occluder value", 0.1, 0.9),
-    )
+    colour = rng.colours("occluder", saturation=(0.0, 0.6), value=(0.1, 0.9))
     paint(canvas, coverage(reach - edge, across.shape[2]), colour)
     return seen & (reach >= edge)
