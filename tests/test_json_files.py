@@ -154,4 +154,10 @@ def test_every_committed_file_is_read_by_its_store_and_written_alike(path: Path,
     assert {name: written.pop(name) for name in added} == {
         name: default for name, default in (("run_digest", ""), ("micro_batch", 0)) if name in added
     }
+    if load is load_record:  # two options of the model stood among the settings of every training
+        moved = {name: raw["config"].pop(name) for name in ("dropout", "image_size")}
+        options = written["model"]["options"]
+        raw["model"]["options"] |= {name: moved[name] for name in moved if name in options}
+        assert ("dropout" in options) == (raw["key"] != "majority")
+        assert ("image_size" in options) == raw["key"].startswith("resnet18")
     assert written == raw

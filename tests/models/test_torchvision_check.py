@@ -27,7 +27,7 @@ def fake_package(folder: Path, name: str, version: str, code: str = "", requires
 
 
 def message(folder: Path) -> str:
-    """Return what an import of torchvision says where only the packages in `folder` are installed."""
+    """What an import of torchvision says where only the packages in `folder` are installed."""
     code = (
         "from dlvc.models.torchvision_check import import_torchvision\n"
         "try:\n"

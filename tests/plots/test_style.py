@@ -50,7 +50,7 @@ TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 
 
 
 def lab(color: str, seen: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* of a colour as eyes with those cones see it."""
+    """The CIE L*a*b* of a colour as eyes with those cones see it."""
     rgb = np.array(to_rgb(color))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     relative = TO_XYZ @ (seen @ linear).clip(0, 1) / TO_XYZ.sum(axis=1)

@@ -1,21 +1,36 @@
 """The exercises of the notebooks: `EXERCISES[notebook]`, and `exercises_of(notebook)`, which a learner calls.
 
-`exercise` says what an exercise is, `judges` and `answers` how an answer is judged, `checker` what a learner calls,
-`editions` how the blank and the solved notebook are made. To add an exercise, add it to its module's `EXERCISES`.
+Task, starter, solution and hints stand in a Markdown file for each notebook, which `texts` reads; beside it stands how
+its answers are judged. `exercise` says what an exercise is, `judges` and `answers` how an answer is judged, `checker`
+what a learner calls, `editions` how the blank and the solved notebook are made.
 """
 
 from functools import cache
+from pathlib import Path
 
 from dlvc.checks import check_choice
 from dlvc.lessons.exercises import cnns, comparison, data, silent_bugs, silent_cases, transfer, vits
 from dlvc.lessons.exercises.checker import Check
+from dlvc.lessons.exercises.texts import read_exercises
 
+TEXTS = Path(__file__).parent
 EXERCISES = {
-    module.EXERCISES[0].notebook: module.EXERCISES
-    for module in (data, cnns, vits, transfer, comparison, silent_bugs)
+    notebook: read_exercises(TEXTS / f"{notebook}.md", vars(judges), notebook=notebook)
+    for notebook, judges in (
+        ("01_data", data),
+        ("02_cnns", cnns),
+        ("03_vits", vits),
+        ("04_resnet18_transfer", transfer),
+        ("05_comparison", comparison),
+        ("06_silent_bugs", silent_bugs),
+    )
 }
 # Exercises whose cells are written in the notebook by hand, beside what they ask about.
-BESIDE_THE_TEXT = {"06_silent_bugs": silent_cases.CASE_EXERCISES}
+BESIDE_THE_TEXT = {
+    "06_silent_bugs": read_exercises(
+        TEXTS / "06_silent_cases.md", silent_cases.JUDGES, notebook="06_silent_bugs"
+    )
+}
 
 
 @cache  # a list that is shown again knows what was right before

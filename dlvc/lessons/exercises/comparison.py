@@ -1,184 +1,226 @@
-"""The exercises of notebook 05: intervals, paired counts, McNemar's test, means over epochs, classes."""
+"""How the answers to the exercises of notebook 05 are judged; each judge has the name of its exercise."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
-from dlvc.lessons.exercises import comparison_judges as judge
-from dlvc.lessons.exercises.exercise import Exercise
+import numpy as np
+from scipy import stats
 
-comparison_exercise = partial(Exercise, notebook="05_comparison")
+from dlvc.lessons.exercises import judges
+from dlvc.lessons.exercises.answers import Judge
 
-EXERCISES = (
-    comparison_exercise(
-        name="two_accuracies",
-        title="Two accuracies",
-        difficulty="easy",
-        minutes=4,
-        task="""\
-Model A gets 68.6 % on 10,000 test images, model B 69.2 %, one run each. What are the two half-widths, as shares with
-four decimals? And what do these numbers say: `"B is better"`, `"A is better"` or `"not decided"`?""",
-        solution="""\
-two_accuracies = {
-    "half-width of A": 1.96 * math.sqrt(0.686 * 0.314 / 10_000),
-    "half-width of B": 1.96 * math.sqrt(0.692 * 0.308 / 10_000),
-    "verdict": "not decided",
-}""",
-        hints=(
-            'The formula stands under "Idea", and there is a function for it.',
-            "a (1 - a) is 0.686 times 0.314. Divide it by the number of images before you take the root.",
-            "Compare the difference, 0.006, with the half-widths.",
-        ),
-        judge=judge.two_accuracies,
-        after="""\
-The difference of 0.6 points is smaller than either half-width. Train both with several seeds, and count the images
-that only one of them gets right.""",
-    ),
-    comparison_exercise(
-        name="four_boxes",
-        title="Four boxes",
-        difficulty="easy",
-        minutes=4,
-        task="""\
-On 10,000 images both models are right on 8,900, only A on 60, only B on 30. What are the two accuracies? And suppose
-that someone told you only that exactly one of the two is right on 90 images: how large could the difference of their
-accuracies be at most?""",
-        solution="""\
-four_boxes = {
-    "accuracy of A": (8_900 + 60) / 10_000,
-    "accuracy of B": (8_900 + 30) / 10_000,
-    "largest difference": 90 / 10_000,
-}""",
-        hints=(
-            "On which images is A right? It is two of the four boxes.",
-            "Images that both get right, or both wrong, do not change the difference.",
-            "The difference is largest if all 90 images go to the same model.",
-        ),
-        judge=judge.four_boxes,
-        after="Here the difference is (60 - 30) / 10,000 = 0.003, that is, 0.3 points in favour of A.",
-    ),
-    comparison_exercise(
-        name="epoch_mean",
-        title="The other way round",
-        difficulty="medium",
-        minutes=5,
-        task="""\
-The report's validation column is a mean over all epochs. Is it `"possible"` or `"impossible"` that this mean lies above
-the numbers below? And which of its models has a mean closest to its best epoch: `"deep-cnn"`, `"deep-vit"` or
-`"resnet18"`?""",
-        solution="""\
-epoch_mean = {
-    "above the test accuracy of the best epoch": "possible",
-    "above the validation accuracy of the best epoch": "impossible",
-    "closest to its best epoch": "deep-vit",
-}""",
-        hints=(
-            "Is the largest of ten numbers ever smaller than their mean?",
-            "Validation and test images are different images: one part may be easier.",
-            "The mean is close to the best if the curve is flat. Which model never learned anything?",
-        ),
-        judge=judge.epoch_mean,
-        after="""\
-The mean is close to the best if the model learned at once or never. The report's deep ViT has 0.0994 on validation and
-0.1000 on the test set, both of them chance.""",
-    ),
-    comparison_exercise(
-        name="only_one_right",
-        title="Who is right where the other is wrong?",
-        difficulty="easy",
-        minutes=5,
-        task="""\
-Write the count behind "Image by image": of two arrays that say for each test image whether a model is right, return
-$b$, on how many images only the first is right, and $c$, on how many only the second.""",
-        shapes="two arrays of True and False, one entry an image -> b, c",
-        solution="""\
-def only_one_right(first, second):
-    return (first & ~second).sum(), (~first & second).sum()""",
-        hints=(
-            "For arrays of True and False, `&` is and, `~` is not.",
-            "b counts the images where the first is right and the second is not.",
-            "`(first & ~second).sum()` is b. Exchange the two for c.",
-        ),
-        judge=judge.only_one_right,
-        after="The difference of the accuracies is (c - b) / n: the other images do not matter for it.",
-    ),
-    comparison_exercise(
-        name="wilson",
-        title="An interval for small counts",
-        difficulty="medium",
-        minutes=12,
-        task="""\
-With 50 of 50 images right the half-width is 0: "100 %, and no doubt". Wilson's interval does better. With $a = k / n$
-and $z = 1.96$ its middle and its half-width are
+Array = np.ndarray
 
-$$\\frac{a + z^2 / 2n}{1 + z^2 / n}, \\qquad
-\\frac{z}{1 + z^2 / n} \\sqrt{\\frac{a (1 - a)}{n} + \\frac{z^2}{4 n^2}}.$$
 
-Return its two ends.""",
-        shapes="right of images -> (low, high), two shares",
-        solution="""\
-def wilson(right, images):
-    z, share = 1.96, right / images
-    middle = (share + z**2 / (2 * images)) / (1 + z**2 / images)
-    root = math.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
-    half = z / (1 + z**2 / images) * root
-    return middle - half, middle + half""",
-        hints=(
-            "Write middle and half-width on a line each; then return middle minus and plus half-width.",
-            "Try 50 of 50: the ends should be about 0.929 and 1.",
-            "`root = math.sqrt(a * (1 - a) / n + z**2 / (4 * n**2))`; both formulas divide by `1 + z**2 / n`.",
+def _half_width(share: float, images: int = 10_000) -> float:
+    return 1.96 * math.sqrt(share * (1 - share) / images)
+
+
+def _judge_half_width(share: float) -> Judge:
+    mistakes = {
+        _half_width(share) / 1.96: "that is one standard deviation: times 1.96 for 95 %.",
+        2 * _half_width(share): "that is the whole width of the interval.",
+        1.96 * share * (1 - share) / 100: "take the root of a (1 - a), too.",
+        1.96 * math.sqrt(share / 10_000): "the factor 1 - a is missing.",
+    }
+    return judges.number(_half_width(share), mistakes, within=0.0001)
+
+
+two_accuracies = judges.parts(
+    {
+        "half-width of A": _judge_half_width(0.686),
+        "half-width of B": _judge_half_width(0.692),
+        "verdict": judges.choice(
+            "not decided",
+            **{
+                "b is better": "the difference of 0.006 is smaller than either half-width.",
+                "a is better": "A has the smaller number; and the difference is smaller than either half-width.",
+            },
         ),
-        judge=judge.wilson,
-        after="""\
-50 of 50 give 0.929 to 1: up to 7 % errors are still possible. For 10,000 images it is nearly the simple interval.""",
-    ),
-    comparison_exercise(
-        name="mcnemar",
-        title="Would a coin do this?",
-        difficulty="hard",
-        minutes=15,
-        task="""\
-If two models are equally good, each image that only one of them gets right goes to either like a tossed coin. Write
-McNemar's exact test: with $n = b + c$ tosses, the probability of a result at least as uneven as $b$ against $c$, in
-either direction, but never more than 1. For $n = 0$ it is 1.""",
-        shapes="two whole numbers -> the probability p",
-        solution="""\
-def mcnemar(b, c):
-    tosses = b + c
-    tail = sum(math.comb(tosses, heads) for heads in range(min(b, c) + 1)) / 2**tosses
-    return min(1.0, 2 * tail)""",
-        hints=(
-            "How likely are exactly k heads in n tosses? `math.comb(n, k) / 2**n`.",
-            "Add this up from 0 to the smaller of b and c: that is one direction.",
-            "The other direction is as likely, so take it twice; with b = c this would be more than 1, so cut it.",
+    }
+)
+four_boxes = judges.parts(
+    {
+        "accuracy of A": judges.number(
+            0.896,
+            {
+                0.006: "A is right on those that both get right, too.",
+                0.89: "the 60 images that only A gets right are missing.",
+                0.893: "that is B.",
+            },
+            within=0.0001,
         ),
-        judge=judge.mcnemar,
-        after="""\
-5 against 0 gives 0.06. 50 against 0 gives less than 0.000001, and 1,000 against 1,050 gives 0.28: the same difference
-of 50 images can mean much or nothing.""",
-    ),
-    comparison_exercise(
-        name="class_gains",
-        title="Who gains?",
-        difficulty="medium",
-        minutes=10,
-        task="""\
-From one model to the other, which class gains most? Write the function that returns the gain of each class in
-percentage points, from the two confusion matrices (a row for each true class).""",
-        shapes="two arrays (C, C) of counts -> (C,), percentage points",
-        solution="""\
-def class_gains(before, after):
-    shares = [counts.diagonal() / counts.sum(axis=1) for counts in (before, after)]
-    return 100 * (shares[1] - shares[0])""",
-        hints=(
-            "First the accuracy within each class, for each of the two models.",
-            "`counts.diagonal() / counts.sum(axis=1)` is a share for each class.",
-            "After minus before, times 100.",
+        "accuracy of B": judges.number(
+            0.893,
+            {
+                0.003: "B is right on those that both get right, too.",
+                0.89: "the 30 images that only B gets right are missing.",
+                0.896: "that is A.",
+            },
+            within=0.0001,
         ),
-        judge=judge.class_gains,
-        after="""\
-Call it with `np.array(runs[key][0].test.confusion)` of the simple and of the deep CNN. Each class has 1,000 test
-images, so at 60 % each of the two accuracies has a half-width of 3 points, and gains of less than 6 points are not
-decided by our rule. And you look at ten classes: the largest of ten noisy numbers is large.""",
-    ),
+        "largest difference": judges.number(
+            0.009,
+            {
+                0.003: "that is the difference here; if you know only the 90, it could be more.",
+                0.006: "all 90 images could go to the same model.",
+                90: "divide by the number of images.",
+            },
+            within=0.0001,
+        ),
+    }
+)
+epoch_mean = judges.parts(
+    {
+        "above the test accuracy of the best epoch": judges.choice(
+            "possible",
+            impossible="the test images are others, and may be harder; then it can, if the model learns fast.",
+        ),
+        "above the validation accuracy of the best epoch": judges.choice(
+            "impossible", possible="a mean is never larger than the largest of its terms."
+        ),
+        "closest to its best epoch": judges.choice(
+            "deep-vit",
+            **{
+                "deep-cnn": "it learns over several epochs, so its early ones pull the mean down.",
+                "resnet18": "it learns over several epochs, so its early ones pull the mean down.",
+            },
+        ),
+    }
+)
+
+
+def _only_one_right(first: Array, second: Array) -> tuple[int, int]:
+    return int((first & ~second).sum()), int((~first & second).sum())
+
+
+RIGHT = [np.random.default_rng(seed).random(40) < share for seed, share in ((1, 0.7), (2, 0.5))]
+only_one_right = judges.function(
+    _only_one_right,
+    {
+        "exchanged: b is where only the first is right.": lambda x, y: _only_one_right(y, x),
+        "these are all images that each gets right, including those that both do.": lambda x, y: (
+            int(x.sum()),
+            int(y.sum()),
+        ),
+        "these are the images that both get right, and both get wrong.": lambda x, y: (
+            int((x & y).sum()),
+            int((~x & ~y).sum()),
+        ),
+        "return counts, not shares.": lambda x, y: tuple(n / len(x) for n in _only_one_right(x, y)),
+        "return how many there are, not which ones: `.sum()` counts True.": lambda x, y: (
+            x & ~y,
+            ~x & y,
+        ),
+    },
+    [tuple(RIGHT), (RIGHT[0][:9], RIGHT[1][:9])],
+)
+
+
+def _wilson(
+    right: int,
+    images: int,
+    *,
+    shift: int = 1,
+    middle: int = 1,
+    half: int = 1,
+    root: int = 1,
+    z: float = 1.96,
+) -> tuple[float, float]:
+    """Wilson's interval, or what it becomes without (0) the middle's shift, a divisor, or the root's second term."""
+    share, q = right / images, 1.96**2 / images
+    centre = (share + shift * q / 2) / (1 + middle * q)
+    width = z / (1 + half * q) * math.sqrt((share * (1 - share) + root * q / 4) / images)
+    return centre - width, centre + width
+
+
+wilson = judges.function(
+    lambda right, images: tuple(stats.binomtest(right, images).proportion_ci(method="wilson")),
+    {
+        "that is the simple interval, which has no width for 50 of 50.": (
+            partial(_wilson, shift=0, middle=0, half=0, root=0)
+        ),
+        "the middle is moved a little towards one half: it is not a itself.": (
+            partial(_wilson, shift=0, middle=0)
+        ),
+        "the middle is divided by 1 + z²/n, too.": partial(_wilson, middle=0),
+        "the half-width is divided by 1 + z²/n, too.": partial(_wilson, half=0),
+        "z²/4n² is missing under the root.": partial(_wilson, root=0),
+        "the factor z of the half-width is missing.": partial(_wilson, z=1.0),
+        "return the two ends: middle minus and middle plus half-width.": lambda k, n: (
+            sum(_wilson(k, n)) / 2,
+            (_wilson(k, n)[1] - _wilson(k, n)[0]) / 2,
+        ),
+    },
+    [(50, 50), (3, 20), (700, 1_000)],
+)
+
+
+def _mcnemar(b: int, c: int) -> float:
+    return float(stats.binomtest(b, b + c).pvalue) if b + c else 1.0
+
+
+def _tail(b: int, c: int) -> float:
+    return float(stats.binom.cdf(min(b, c), b + c, 0.5))
+
+
+def _chi_square(b: int, c: int, *, corrected: int) -> float:
+    return float(stats.chi2.sf(max(abs(b - c) - corrected, 0) ** 2 / (b + c), 1)) if b + c else 1.0
+
+
+mcnemar = judges.function(
+    _mcnemar,
+    {
+        "that is one direction only: c against b would be as uneven.": _tail,
+        "a probability is never more than 1: cut it, for b = c.": lambda b, c: 2 * _tail(b, c),
+        "that is the probability of exactly this result: add all that are at least as uneven.": (
+            lambda b, c: float(stats.binom.pmf(b, b + c, 0.5))
+        ),
+        "leave out none: results as uneven as this one count, too.": lambda b, c: min(
+            1.0, 2 * float(stats.binom.cdf(min(b, c) - 1, b + c, 0.5))
+        ),
+        "that is the approximation with chi square: count the tosses exactly.": (
+            partial(_chi_square, corrected=0)
+        ),
+        "that is the approximation with chi square and a correction: count the tosses exactly.": (
+            partial(_chi_square, corrected=1)
+        ),
+        "that is the probability of the opposite, 1 - p.": lambda b, c: 1 - _mcnemar(b, c),
+    },
+    [(5, 0), (3, 9), (12, 10), (4, 4), (0, 0)],
+)
+
+
+def _gains(before: Array, after: Array) -> Array:
+    first, second = (counts.diagonal() / counts.sum(axis=1) for counts in (before, after))
+    return 100 * (second - first)
+
+
+COUNTS = (
+    np.array([[6, 3, 1], [2, 7, 1], [4, 4, 12]]),
+    np.array([[8, 1, 1], [3, 5, 2], [0, 1, 19]]),
+)
+class_gains = judges.function(
+    _gains,
+    {
+        "these are shares: percentage points are 100 times as many.": (
+            lambda x, y: _gains(x, y) / 100
+        ),
+        "the sign: a gain is after minus before.": lambda x, y: _gains(y, x),
+        "you divided by the columns: how often each answer was given. A row holds the images of a class.": (
+            lambda x, y: _gains(x.T, y.T)
+        ),
+        "divide by the images of the class, not by all images.": lambda x, y: (
+            100 * (y.diagonal() - x.diagonal()) / x.sum()
+        ),
+        "these are images, not percentage points: divide by the images of the class.": lambda x, y: (
+            y.diagonal() - x.diagonal()
+        ),
+        "a difference in points, not a ratio: do not divide by the accuracy before.": lambda x, y: (
+            _gains(x, y) / (x.diagonal() / x.sum(axis=1))
+        ),
+    },
+    [COUNTS],
 )

@@ -1,159 +1,191 @@
-"""The exercises of notebook 01: pixel layouts, the three parts, the two accuracies, duplicates."""
+"""How the answers to the exercises of notebook 01 are judged; each judge has the name of its exercise."""
 
 from __future__ import annotations
 
-from functools import partial
+import math
+from typing import Any
 
-from dlvc.lessons.exercises import data_judges as judge
-from dlvc.lessons.exercises.exercise import Exercise
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
-data_exercise = partial(Exercise, notebook="01_data")
+from dlvc.lessons.exercises import judges
+from dlvc.lessons.exercises.answers import call
+from dlvc.lessons.exercises.judges import random_numbers
 
-EXERCISES = (
-    data_exercise(
-        name="repair",
-        title="Repair an input",
-        difficulty="easy",
-        minutes=5,
-        task="""\
-A colleague hands you pictures of shape `(N, 32, 32, 3)` (pictures, rows, columns, colours) and type `float64` with
-values from 0 to 255. Write the function that makes of them what a model of this workbook wants.""",
-        shapes="(N, rows, columns, 3) from 0 to 255 -> (N, 3, rows, columns), float32, from 0 to 1",
-        solution="""\
-def repair(pictures):
-    return pictures.permute(0, 3, 1, 2).float() / 255""",
-        hints=(
-            "Three things are wrong: the order of the axes, the range and the type.",
-            "`permute` takes the old numbers of the axes in their new order. The colours are axis 3 and become axis 1.",
-            "`pictures.permute(0, 3, 1, 2)`, then `.float()`, then divide by 255, the largest value a pixel can have.",
+
+def _repaired(pictures: Tensor) -> Tensor:
+    return pictures.permute(0, 3, 1, 2).float() / 255
+
+
+PICTURES = 255 * random_numbers(2, 4, 5, 3).double()
+_repaired_values = judges.function(
+    _repaired,
+    {
+        "the shape is right and the picture is not: `reshape` keeps the order of the numbers, and so mixes rows, "
+        "columns and colours. `permute` moves the axes.": lambda x: x.reshape(2, 3, 4, 5) / 255,
+        "the values still lie in 0 to 255: divide.": lambda x: x.permute(0, 3, 1, 2),
+        "divide by 255, whatever the largest value of these pictures is: else a dark picture becomes a bright one.": (
+            lambda x: x.permute(0, 3, 1, 2).float() / x.max()
         ),
-        judge=judge.repair,
-        after="""\
-Normalisation is not your task here, as the model does it. Draw one picture to be sure: a wrong order of the axes
-raises no error.""",
-    ),
-    data_exercise(
-        name="which_part",
-        title="Which part?",
-        difficulty="easy",
-        minutes=3,
-        task="""\
-`"train"`, `"validation"` or `"test"`: which part do you use to choose between two learning rates, to count the classes
-for the majority model, to state in your report how good the final model is, and to find out why it confuses cats and
-dogs, so that you can improve it?""",
-        solution="""\
-which_part = {
-    "choose the learning rate": "validation",
-    "count for the majority model": "train",
-    "state the result": "test",
-    "study the errors": "validation",
-}""",
-        hints=(
-            "One part is for learning, one for deciding, one for a single last measurement.",
-            "Whatever leads to a change of the model is a decision.",
-            "Two of the four are decisions; the majority model is trained like any other.",
+        "rows and columns are exchanged: the order of the axes is pictures, channels, rows, columns.": lambda x: (
+            _repaired(x).transpose(2, 3)
         ),
-        judge=judge.which_part,
-        after="""\
-Whoever studies the errors on the test part and then changes the model has used the test part to choose.""",
-    ),
-    data_exercise(
-        name="doctor",
-        title="A doctor's model",
-        difficulty="medium",
-        minutes=6,
-        task="""\
-In a test set 95 % of the X-ray pictures show a healthy lung, 5 % an ill one. Model 1 always answers "healthy". What are
-its accuracy and its mean per-class accuracy? Model 2 looks at no picture either, but gives "healthy" the probability
-0.95 each time. What is its cross-entropy, and what is that of guessing with one half each? Three decimals.""",
-        solution="""\
-doctor = {
-    "accuracy": 0.95,
-    "mean per-class accuracy": (1 + 0) / 2,
-    "cross-entropy": -0.95 * math.log(0.95) - 0.05 * math.log(0.05),
-    "cross-entropy of guessing": math.log(2),
-}""",
-        hints=(
-            "Ask of each picture: is the answer right, and what probability did its true class get?",
-            "The mean per-class accuracy is the mean of two numbers. The cross-entropy is a mean over all pictures.",
-            "95 % of the pictures have the loss -ln 0.95, the others -ln 0.05.",
+        "the channels are still the last axis.": lambda x: x.float() / 255,
+        "do not normalise here: each model does that itself.": lambda x: (
+            (_repaired(x) - _repaired(x).mean((0, 2, 3), keepdim=True))
+            / _repaired(x).std((0, 2, 3), keepdim=True)
         ),
-        judge=judge.doctor,
-        after="""\
-A loss of 0.199 looks small beside ln 2 = 0.693, and still comes from a model that never looked. Know the loss of the
-best constant answer first.""",
-    ),
-    data_exercise(
-        name="may_mirror",
-        title="May I mirror?",
-        difficulty="medium",
-        minutes=5,
-        task="""\
-Which mirrorings are a fair augmentation for each task: `"left-right"` only, `"both"` (left-right and upside-down), or
-`"neither"`?""",
-        solution="""\
-may_mirror = {
-    "the ten classes of CIFAR-10": "left-right",
-    "house numbers": "neither",
-    "left shoes and right shoes": "neither",
-    "cells under a microscope": "both",
-}""",
-        hints=(
-            "Does the mirrored picture still have its label? And could it occur in the test part?",
-            "Two of the tasks forbid mirroring altogether.",
-            "A microscope has no up or left; a street has an up.",
+    },
+    [(PICTURES,)],
+)
+
+
+def repair(answer: Any) -> str | None:
+    """Judge the values, then the type, which comparing numbers does not look at."""
+    reason = _repaired_values(answer)
+    if reason:
+        return reason
+    result = call(answer, PICTURES)
+    if not isinstance(result, Tensor):
+        return "the values are right, but a model wants a tensor: `torch.from_numpy` makes one of an array."
+    if result.dtype != torch.float32:
+        return f"the values are right, but their type is {result.dtype}; the models want torch.float32."
+    return None
+
+
+def _shares(counts: Tensor, dim: int = 1) -> Tensor:
+    return counts.diagonal() / counts.sum(dim=dim)
+
+
+def _distances(test: Tensor, train: Tensor, *, size: int = 4) -> Tensor:
+    """The distances (M, N) of the pictures' means over blocks of `size` x `size` pixels."""
+    return torch.cdist(avg_pool2d(test, size).flatten(1), avg_pool2d(train, size).flatten(1))
+
+
+which_part = judges.parts(
+    {
+        "choose the learning rate": judges.choice(
+            "validation",
+            train="the training part favours the rate that learns it by heart.",
+            test="then the test part has helped to choose, and its number is too good.",
         ),
-        judge=judge.may_mirror,
-        after="""\
-Shoes could be mirrored if the label were exchanged with them. An augmentation is a claim about your classes.""",
-    ),
-    data_exercise(
-        name="class_mean",
-        title="The mean per-class accuracy",
-        difficulty="medium",
-        minutes=8,
-        task="""\
-Write it down in torch. `counts[i, j]` is the number of pictures of class i that were called class j; each class has at
-least one picture. Return one number.""",
-        shapes="counts (C, C): a row for each true class, a column for each answer",
-        solution="""\
-def class_mean(counts):
-    right = counts.diagonal()  # (C,)
-    pictures = counts.sum(dim=1)  # (C,)
-    return (right / pictures).mean()""",
-        hints=(
-            "First the share of each class, then the mean of the shares.",
-            "The right answers are on the diagonal. How many pictures has class i?",
-            "Row i adds up to the pictures of class i: `counts.sum(dim=1)`.",
+        "count for the majority model": judges.choice(
+            "train",
+            validation="the majority model is trained like any other.",
+            test="the majority model is trained like any other, and never sees the test part.",
         ),
-        judge=judge.class_mean,
-        after="The library's is `mean_per_class_accuracy(counts)`, which also refuses classes without a picture.",
-    ),
-    data_exercise(
-        name="nearest",
-        title="Find near-duplicates",
-        difficulty="hard",
-        minutes=12,
-        task="""\
-The fingerprints found only exact copies. Near-duplicates need a distance. Shrink each picture from 32 x 32 to 8 x 8
-pixels, each the mean of a 4 x 4 block (`torch.nn.functional.avg_pool2d(images, 4)`), and compare the 192 numbers: for
-each test picture, return the number of the training picture with the smallest Euclidean distance. Both arguments are
-float pictures (N, 3, 32, 32).""",
-        shapes="(M, 3, 32, 32), (N, 3, 32, 32) -> (M,): for each test picture a number from 0 to N - 1",
-        solution="""\
-def nearest(test, train):
-    small_test = torch.nn.functional.avg_pool2d(test, 4).flatten(1)  # (M, 192)
-    small_train = torch.nn.functional.avg_pool2d(train, 4).flatten(1)  # (N, 192)
-    return torch.cdist(small_test, small_train).argmin(dim=1)""",
-        hints=(
-            "Make a list of numbers of each picture, then compare each list with each.",
-            "`flatten(1)` makes (M, 192) of the shrunk pictures. `torch.cdist` gives all distances, (M, N).",
-            "The place of the smallest distance in row i is the answer for test picture i: `argmin` along dim 1.",
+        "state the result": judges.choice(
+            "test",
+            train="that measures how much was learned by heart.",
+            validation="the epoch was chosen by this number, so it is slightly too good.",
         ),
-        judge=judge.nearest,
-        after="""\
-Try it on `to_float(data.test.first(500).images)` and `to_float(data.train.first(2_000).images)`, and draw the closest
-pairs with `show_images`. Sketch-10 has no twins: each drawing is made anew. CIFAR-10 has some, the same photograph
-cut or coloured a little differently, next to pairs that are alike for no reason: a person has to judge each one.""",
-    ),
+        "study the errors": judges.choice(
+            "validation",
+            train="there are few errors left to study on pictures it was trained on.",
+            test="if you then change the model, the test part has been used to choose.",
+        ),
+    }
+)
+doctor = judges.parts(
+    {
+        "accuracy": judges.number(
+            0.95, {0.05: "count the healthy ones: on these it is right."}, within=0.001
+        ),
+        "mean per-class accuracy": judges.number(
+            0.5,
+            {
+                0.95: "that is the accuracy. Take the share within each class first.",
+                0.475: "of the healthy ones all are right, a share of 1.",
+            },
+            within=0.001,
+        ),
+        "cross-entropy": judges.number(
+            -0.95 * math.log(0.95) - 0.05 * math.log(0.05),
+            {
+                -math.log(0.95): "you left out the ill ones, which got 0.05.",
+                -0.95 * math.log(0.95): "you left out the ill ones, which got 0.05.",
+                -math.log(0.95) - math.log(0.05): "weigh the two losses by how often they occur.",
+                0.2864: "take the natural logarithm (`math.log`), not that to the base 2.",
+                0.0862: "take the natural logarithm (`math.log`), not that to the base 10.",
+                -0.1985: "the sign: a loss is -ln p, and not negative.",
+            },
+            within=0.001,
+        ),
+        "cross-entropy of guessing": judges.number(
+            math.log(2),
+            {
+                math.log(10): "there are two classes here, not ten.",
+                0.5: "that is the probability; the loss is its negative logarithm.",
+                1: "take the natural logarithm (`math.log`), not that to the base 2.",
+            },
+            within=0.001,
+        ),
+    }
+)
+may_mirror = judges.parts(
+    {
+        "the ten classes of CIFAR-10": judges.choice(
+            "left-right",
+            both="the label would stay, but the test part has no trucks on their roofs.",
+            neither="a horse that looks to the left is as good as one that looks to the right.",
+        ),
+        "house numbers": judges.choice(
+            "neither",
+            **dict.fromkeys(("left-right", "both"), "a mirrored 2 is no digit."),
+        ),
+        "left shoes and right shoes": judges.choice(
+            "neither",
+            **dict.fromkeys(
+                ("left-right", "both"),
+                "a mirrored left shoe is a right shoe, and its label is wrong.",
+            ),
+        ),
+        "cells under a microscope": judges.choice(
+            "both",
+            **{
+                "left-right": "nothing in the picture says where up is.",
+                "neither": "nothing in the picture says where up or left is.",
+            },
+        ),
+    }
+)
+class_mean = judges.function(
+    lambda n: _shares(n).mean(),
+    {
+        "that is the accuracy: it weighs each picture equally, not each class.": lambda n: (
+            n.diagonal().sum() / n.sum()
+        ),
+        "you divided by the columns: how often each answer was given (this is called precision). "
+        "Row i holds the pictures of class i.": lambda n: _shares(n, dim=0).mean(),
+        "return the mean of the shares, not one share for each class.": _shares,
+        "divide by the number of classes as well: the mean of the shares, not their sum.": (
+            lambda n: _shares(n).sum()
+        ),
+        "divide by the pictures of the class, not by all pictures.": lambda n: (
+            n.diagonal() / n.sum()
+        ).mean(),
+    },
+    [(torch.tensor([[72, 18, 0], [1, 8, 0], [0, 0, 1]]),), (torch.tensor([[3, 1], [4, 5]]),)],
+)
+nearest = judges.function(
+    lambda a, b: _distances(a, b).argmin(dim=1),
+    {
+        "you return the picture that is farthest away.": (
+            lambda a, b: _distances(a, b).argmax(dim=1)
+        ),
+        "for each training picture you return a test picture: take the smallest along the other axis.": (
+            lambda a, b: _distances(a, b).argmin(dim=0)
+        ),
+        "return the number of the picture, not its distance.": (
+            lambda a, b: _distances(a, b).amin(dim=1)
+        ),
+        "shrink the pictures before you compare them: a small shift changes nearly every single pixel.": (
+            lambda a, b: _distances(a, b, size=1).argmin(dim=1)
+        ),
+        "you compare only the mean colours: shrink by 4, not by 32.": (
+            lambda a, b: _distances(a, b, size=32).argmin(dim=1)
+        ),
+    },
+    [(random_numbers(6, 3, 32, 32, seed=1), random_numbers(9, 3, 32, 32, seed=2))],
 )

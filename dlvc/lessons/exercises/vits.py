@@ -1,188 +1,200 @@
-"""The exercises of notebook 03: patches, tokens, attention, and gradients of queries and keys."""
+"""How the answers to the exercises of notebook 03 are judged; each judge has the name of its exercise."""
 
 from __future__ import annotations
 
-from functools import partial
+import math
+from typing import Any
 
-from dlvc.lessons.exercises import vits_judges as judge
-from dlvc.lessons.exercises.exercise import Exercise
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention, unfold
 
-vit_exercise = partial(Exercise, notebook="03_vits")
+from dlvc.lessons.exercises import judges
+from dlvc.lessons.exercises.judges import random_numbers
+from dlvc.models import VisionTransformer
 
-EXERCISES = (
-    vit_exercise(
-        name="larger_patches",
-        title="Larger patches",
-        difficulty="easy",
-        minutes=4,
-        task="""\
-Our ViT gets patches of 8 x 8 pixels instead of 4 x 4. How many tokens has an image of 32 x 32 pixels, how many weights
-has one head for it, and how many parameters has the model more than before ($D = 128$)?""",
-        solution="""\
-larger_patches = {
-    "tokens": (32 // 8) ** 2,
-    "weights of a head": 16 * 16,
-    "parameters more": 3 * 8 * 8 * 128 - 3 * 4 * 4 * 128,
-}""",
-        hints=(
-            "How many patches fit side by side? And which layer of the model knows how large a patch is?",
-            "A head has a weight for each pair of tokens. Of the parameters only the patch embedding's change.",
-            "The embedding has 3 p p weights (p: side of a patch) for each of 128 outputs, and 128 biases either way.",
+larger_patches = judges.parts(
+    {
+        "tokens": judges.number(
+            16,
+            {
+                64: "that is the number for patches of 4 x 4.",
+                4: "that many patches stand side by side; there are as many rows of them.",
+                17: "our ViT has no class token: the scores are read from the mean.",
+            },
         ),
-        judge=judge.larger_patches,
-        after="""\
-Blocks do not know how many tokens there are, and fixed positions are no parameters. `VisionTransformer(patch_size=8)`
-agrees.""",
-    ),
-    vit_exercise(
-        name="token_order",
-        title="Invariant?",
-        difficulty="medium",
-        minutes=5,
-        task="""\
-"Attention does not care about the order of its tokens," says a colleague. Shuffle the tokens (or the patches) that go
-in. Is what comes out the `"same"`, the same but `"shuffled"` alike, or something `"different"`?""",
-        solution="""\
-token_order = {
-    "attention": "shuffled",
-    "attention, then the mean over tokens": "same",
-    "positions added after shuffling, then attention and mean": "different",
-}""",
-        hints=(
-            'Two lines printed under "Attention from scratch" answer the first two.',
-            "A token keeps its output wherever it stands. What does a mean do to an order?",
-            "A patch that stands elsewhere gets another position code, so it is another token.",
+        "weights of a head": judges.number(
+            256,
+            {
+                16: "each token has a weight for each token.",
+                64 * 64: "that is the number for patches of 4 x 4.",
+                1024: "that is all four heads.",
+                12_288: "the weights of attention are meant, softmax's results, not parameters.",
+            },
         ),
-        judge=judge.token_order,
-        after="""\
-The words for it: attention is equivariant to the order of its tokens, the mean makes it invariant, and positions
-break it on purpose.""",
-    ),
-    vit_exercise(
-        name="batch_trap",
-        title="The trap at test time",
-        difficulty="medium",
-        minutes=6,
-        task="""\
-A model attends over the batch instead of over the tokens, as the report's did. It classifies a single image. How large
-is the attention weight that a token gives to itself? And on what does the test accuracy depend, besides the model and
-the test images: on `"nothing"`, on the `"batch size"`, on the `"order"` of the images, or on `"both"`?""",
-        solution="""\
-batch_trap = {
-    "weight for a single image": 1.0,
-    "test accuracy depends on": "both",
-}""",
-        hints=(
-            "Over how many entries does the softmax go, if there is one image in the batch?",
-            "The softmax of a single number does not depend on the number.",
-            "Which images share a batch decides what each of them attends to. Two settings of a loader decide that.",
+        "parameters more": judges.number(
+            18_432,
+            {
+                24_704: "that is all of the new patch embedding: take away what the old one had.",
+                24_576: "that is all of the new patch embedding: take away what the old one had.",
+                6_144: "a patch has three colours.",
+                18_432 + 128: "the embedding has 128 biases before and after.",
+                0: "the patch embedding takes more numbers for each token.",
+                4 * 6_272 - 6_272: "the biases do not grow with the patch.",
+            },
         ),
-        judge=judge.batch_trap,
-        after="""\
-With one image each token takes its own value, and no information flows between patches. With more, nobody can
-reproduce the accuracy from the model alone.""",
-    ),
-    vit_exercise(
-        name="qkv_gradients",
-        title="Idle queries",
-        difficulty="hard",
-        minutes=15,
-        task="""\
-Do queries and keys of the later plain blocks get a gradient? Write the measurement: compute the cross-entropy loss of
-the model on these images, go back once, and return for each block the norm of the gradient of
-`block.attention.query_key_value.weight`, first of its upper two thirds of rows (queries and keys), then of the rest
-(values).""",
-        shapes="a list with a pair of numbers for each of model.blocks: (queries and keys, values)",
-        solution="""\
-def qkv_gradients(model, images, labels):
-    model.requires_grad_(True).zero_grad()
-    torch.nn.functional.cross_entropy(model(images), labels).backward()
-    pairs = []
-    for block in model.blocks:
-        gradient = block.attention.query_key_value.weight.grad  # (3 * D, D)
-        border = 2 * len(gradient) // 3
-        pairs.append((gradient[:border].norm().item(), gradient[border:].norm().item()))
-    return pairs""",
-        hints=(
-            "After `loss.backward()` each weight has its gradient in `.grad`. What was in it before?",
-            "`model.requires_grad_(True).zero_grad()`, then the loss, then `.backward()`, then a loop over the blocks.",
-            "The weight has 3 D rows: `gradient[: 2 * len(gradient) // 3].norm().item()` is the first of a pair.",
+    }
+)
+token_order = judges.parts(
+    {
+        "attention": judges.choice(
+            "shuffled",
+            same="each token takes its output along to its new place.",
+            different="each token still sees the same set of tokens, in another order.",
         ),
-        judge=judge.qkv_gradients,
-        after="""\
-Now call it with `plain_model` and with `model`, on `many` and `data.test.labels[:32]`. Do gradients vanish on their
-way back? No: the values of block 1, farthest from the loss, get about as large a gradient as those of block 6. What
-vanishes in the plain model is the gradient of queries and keys, from block 3 on, nearer to the loss, down to rounding
-error. That is the collapse of the tokens. In the residual model all six blocks get gradients of similar size.""",
-    ),
-    vit_exercise(
-        name="patchify",
-        title="Patches, all at once",
-        difficulty="medium",
-        minutes=12,
-        task="""\
-Cut a batch of images into patches without a loop over patches. Patches come row by row, and each is written as one
-list: all of its red numbers row by row, then green, then blue, as under "Patches become tokens".""",
-        shapes="(B, C, H, W) -> (B, N, C * size * size), N = (H / size) * (W / size)",
-        solution="""\
-def patchify(images, size):
+        "attention, then the mean over tokens": judges.choice(
+            "same",
+            shuffled="after the mean there is only one list of numbers left to shuffle.",
+            different="a mean does not depend on the order of its terms.",
+        ),
+        "positions added after shuffling, then attention and mean": judges.choice(
+            "different",
+            same="a patch that moves gets another position code, so the tokens are others.",
+            shuffled="a patch that moves gets another position code, so the tokens are others.",
+        ),
+    }
+)
+batch_trap = judges.parts(
+    {
+        "weight for a single image": judges.number(
+            1,
+            {
+                1 / 64: "the 64 tokens of the image are not what is attended over here.",
+                0: "the weights of a softmax add up to 1, also if there is only one.",
+            },
+            within=1e-4,
+        ),
+        "test accuracy depends on": judges.choice(
+            "both",
+            **{
+                "nothing": "the scores of an image depend on the others in its batch.",
+                "batch size": "which images are neighbours matters as well, not only how many.",
+                "order": "how many neighbours there are matters as well.",
+            },
+        ),
+    }
+)
+
+
+def _gradient_pairs(
+    model: VisionTransformer, images: Tensor, labels: Tensor
+) -> list[tuple[float, float]]:
+    """The norms of the gradient of queries and keys and of values, block by block."""
+    model.zero_grad()
+    cross_entropy(model(images), labels).backward()
+    gradients = [block.attention.query_key_value.weight.grad for block in model.blocks]
+    thirds = [gradient.chunk(3) for gradient in gradients]
+    return [(torch.cat((q, k)).norm().item(), v.norm().item()) for q, k, v in thirds]
+
+
+def qkv_gradients(answer: Any) -> str | None:
+    """Judge the measurement on a small model that still holds the gradients of an earlier step."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = VisionTransformer(image_size=8, embed_dim=16, depth=2, num_heads=2).eval()
+    images, labels = random_numbers(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
+    right = _gradient_pairs(model, images, labels)
+    known = {
+        "the gradients of an earlier step are still in it: `zero_grad()` before you go back.": [
+            (2 * first, 2 * second) for first, second in right
+        ],
+        "exchanged: queries and keys first, then values.": [pair[::-1] for pair in right],
+        "cut at two thirds of the weight's own rows: this model has fewer numbers in a token.": [
+            (math.hypot(first, second), 0.0) for first, second in right
+        ],
+        "these are the squares of the norms.": [(first**2, second**2) for first, second in right],
+        "the order of the blocks: the first block comes first.": right[::-1],
+    }
+    mistakes = {reason: lambda *_, pairs=pairs: pairs for reason, pairs in known.items()}
+    return judges.function(lambda *_: right, mistakes, [(model, images, labels)])(answer)
+
+
+def _patches(images: Tensor, size: int) -> Tensor:
+    return unfold(images, size, stride=size).transpose(1, 2)
+
+
+def _six_axes(images: Tensor, size: int, *order: int) -> Tensor:
     batch, channels, height, width = images.shape
     cut = images.reshape(batch, channels, height // size, size, width // size, size)
-    cut = cut.permute(0, 2, 4, 1, 3, 5)  # (B, rows, columns, C, size, size)
-    return cut.reshape(batch, -1, channels * size * size)""",
-        hints=(
-            "Split the axis of rows into two: which patch, and which row in it. The same for the columns.",
-            "`images.reshape(B, C, H // size, size, W // size, size)`. In which order must the six axes be?",
-            "`.permute(0, 2, 4, 1, 3, 5)` gives (B, patch row, patch column, C, size, size); join the last three.",
-        ),
-        judge=judge.patchify,
-        after="The library's `PatchEmbedding` does the same in its first three lines.",
-    ),
-    vit_exercise(
-        name="attend",
-        title="Attention, alone",
-        difficulty="medium",
-        minutes=8,
-        task="""\
-Write attention for one head, from the formula. There may be more keys than queries.""",
-        shapes="query (M, d), key (N, d), value (N, d) -> (M, d)",
-        solution="""\
-def attend(query, key, value):
-    scores = query @ key.T / query.shape[-1] ** 0.5  # (M, N)
-    return scores.softmax(dim=-1) @ value""",
-        hints=(
-            "Three steps: scores, weights, weighted mean. What is the shape of each?",
-            "The scores are (M, N): a row for each query. The weights of one query must add up to 1.",
-            "`query @ key.T`, divided by the root of d; then `.softmax(dim=-1)`; then `@ value`.",
-        ),
-        judge=judge.attend,
-        after="torch's `scaled_dot_product_attention` gives the same numbers without keeping the weights.",
-    ),
-    vit_exercise(
-        name="faulty_line",
-        title="Find the fault",
-        difficulty="hard",
-        minutes=8,
-        task="""\
-This is meant to be attention with $H$ heads of $d = D / H$ numbers for tokens (B, N, D). No line stops with an error,
-and the shapes are right. Which line has the fault?
+    return cut.permute(0, *order).reshape(batch, -1, channels * size * size)
 
-```python
-q, k, v = query_key_value(tokens).chunk(3, dim=-1)           # line 1: (B, N, D) each
-q, k, v = (each.reshape(B, H, N, d) for each in (q, k, v))   # line 2: (B, H, N, d) each
-weights = (q @ k.transpose(-2, -1) / d**0.5).softmax(-1)     # line 3: (B, H, N, N)
-mixed = (weights @ v).transpose(1, 2).flatten(2)             # line 4: (B, N, D)
-```""",
-        starter="faulty_line = ...  # 1, 2, 3 or 4",
-        solution="faulty_line = 2",
-        hints=(
-            "For each line, ask which numbers of which token stand where afterwards.",
-            "A reshape keeps the order of the numbers. Which axis must the D numbers of a token be split along?",
-            "D becomes (H, d), so N must stand before H until a transpose moves it.",
+
+patchify = judges.function(
+    _patches,
+    {
+        "the patches come column by column: they are wanted row by row.": lambda x, p: _six_axes(
+            x, p, 4, 2, 1, 3, 5
         ),
-        judge=judge.faulty_line,
-        after="""\
-`reshape(B, H, N, d)` gives head 1 the first N / H tokens instead of the first d numbers of all tokens. It has to be
-`reshape(B, N, H, d).transpose(1, 2)`.""",
-    ),
+        "rows and columns inside a patch are exchanged.": lambda x, p: _six_axes(
+            x, p, 2, 4, 1, 5, 3
+        ),
+        "the colours of a pixel stand side by side: all red numbers come first.": lambda x, p: (
+            _six_axes(x, p, 2, 4, 3, 5, 1)
+        ),
+        "`reshape` alone keeps the order of the numbers, so a patch holds pieces of rows: permute the axes.": (
+            lambda x, p: x.reshape(len(x), -1, x.shape[1] * p * p)
+        ),
+        "the axes of patches and of numbers are exchanged.": lambda x, p: _patches(x, p).transpose(
+            1, 2
+        ),
+    },
+    [(random_numbers(2, 3, 8, 12, seed=1), 4), (random_numbers(1, 2, 6, 4, seed=2), 2)],
+)
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, *, scale: float | None = None) -> Tensor:
+    return scaled_dot_product_attention(query[None], key[None], value[None], scale=scale)[0]
+
+
+attend = judges.function(
+    _attention,
+    {
+        "the softmax goes over the wrong axis: the weights of each query, a row, must add up to 1.": (
+            lambda q, k, v: (q @ k.T / q.shape[-1] ** 0.5).softmax(0) @ v
+        ),
+        "the scores are not divided by the root of d.": lambda q, k, v: _attention(
+            q, k, v, scale=1.0
+        ),
+        "you divided by d, not by its root.": lambda q, k, v: _attention(
+            q, k, v, scale=1 / q.shape[-1]
+        ),
+        "divide the scores before the softmax, not the weights after it.": lambda q, k, v: (
+            _attention(q, k, v, scale=1.0) / q.shape[-1] ** 0.5
+        ),
+        "the softmax is missing: the scores themselves are no weights.": lambda q, k, v: (
+            q @ k.T / q.shape[-1] ** 0.5 @ v
+        ),
+        "return the weighted mean of the values, not the weights.": lambda q, k, v: (
+            q @ k.T / q.shape[-1] ** 0.5
+        ).softmax(-1),
+        "take the root of d, the length of a query, not of the number of keys.": lambda q, k, v: (
+            _attention(q, k, v, scale=len(k) ** -0.5)
+        ),
+    },
+    [
+        (
+            4 * random_numbers(rows, 8, seed=1),
+            4 * random_numbers(7, 8, seed=2),
+            random_numbers(7, 8, seed=3),
+        )
+        for rows in (7, 5)
+    ],
+)
+faulty_line = judges.number(
+    2,
+    {
+        1: "the linear layer puts queries, keys and values side by side in the last axis, and so they are cut.",
+        3: "scores between tokens, divided by the root of d, with a softmax over the keys: that is the formula.",
+        4: "(B, H, N, d) becomes (B, N, H, d), and the heads are put side by side: as it should be.",
+    },
 )

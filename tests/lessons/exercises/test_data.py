@@ -8,8 +8,6 @@ import torch
 from torch.nn.functional import avg_pool2d
 from wrong_answers import Table, both_tests
 
-from dlvc.lessons.exercises.data import EXERCISES
-
 LOSS = -0.95 * math.log(0.95) - 0.05 * math.log(0.05)
 
 
@@ -68,5 +66,5 @@ WRONG: Table = {
 
 
 test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
-    EXERCISES, WRONG
+    "01_data", WRONG
 )

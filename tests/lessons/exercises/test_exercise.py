@@ -6,6 +6,7 @@ import ast
 import copy
 import dataclasses
 from functools import cache
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -14,18 +15,14 @@ import pytest
 import torch
 from IPython.core.formatters import DisplayFormatter
 from tags import Tags
+from wrong_answers import ALL, NAMED
 
-from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES, exercises_of, judges
+from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES, TEXTS, cnns, exercises_of, judges
 from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Note
+from dlvc.lessons.exercises.texts import read_exercises
 from dlvc.lessons.notebooks import NOTEBOOKS
 
-ALL = [
-    exercise
-    for exercises in (*EXERCISES.values(), *BESIDE_THE_TEXT.values())
-    for exercise in exercises
-]
-NAMED = {exercise.name: exercise for exercise in ALL}
 every_exercise = pytest.mark.parametrize("exercise", ALL, ids=NAMED)
 BLANKS = (None, ..., "", "  ", (None, ...), [...], {"a": None})
 SMALL = Exercise(
@@ -137,7 +134,10 @@ def endless_recursion(*arguments: Any) -> Any:
     return endless_recursion(*arguments)
 
 
+holding_itself: list[Any] = []
+holding_itself.append(holding_itself)
 ODD = {
+    "a list that holds itself": holding_itself,
     "a huge number": 10**400,
     "a negative huge number": -(10**5000),
     "a lazy range": range(10**18),
@@ -187,12 +187,6 @@ def test_a_function_that_says_it_is_not_implemented_is_not_attempted() -> None:
     convolve = NAMED["convolve"]
     assert convolve.assess(empty).heading == NOT_ATTEMPTED
     assert "NotImplementedError: no kernel" in convolve.assess(on_purpose).text
-
-
-def test_a_list_that_holds_itself_is_called_wrong() -> None:
-    answer: list[Any] = []
-    answer.append(answer)
-    assert SMALL.assess(answer).heading == WRONG
 
 
 def test_a_function_cannot_change_what_it_is_judged_with() -> None:
@@ -246,19 +240,40 @@ def test_text_and_page_of_an_outcome_say_the_same() -> None:
     )
 
 
+STEM = (TEXTS / "02_cnns.md").read_text(encoding="utf-8").partition("\n## single_value")[0]
+
+
+def read(folder: Path, text: str) -> Exercise:
+    path = folder / "02_cnns.md"
+    path.write_text(text, encoding="utf-8")
+    (exercise,) = read_exercises(path, vars(cnns), notebook="02_cnns")
+    return exercise
+
+
+def test_a_line_too_long_may_be_broken_anywhere_in_a_text(tmp_path: Path) -> None:
+    assert read(tmp_path, STEM.replace(" Round", "\n   Round")) == NAMED["stem_shape"]
+
+
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("old", "new", "said"),
     [
-        ({"difficulty": "harder"}, "difficulty must be one of easy, medium, hard; got 'harder'"),
-        ({"minutes": 0}, "minutes must be a whole number from 1 to 60; got 0"),
-        ({"hints": ("one",)}, "hints must be three texts; got 1"),
-        ({"name": "two words"}, "name must be a Python name; got 'two words'"),
-        ({"name": "_hidden"}, "name must be a Python name; got '_hidden'"),
+        ("stem_shape: ", "a shape: ", "`## name: Title` must come next; got '## a shape: The"),
+        ("## stem_shape", "## other", "no judge is called 'other'. Write one of this name"),
+        ("## stem_shape", "## _respond", "name must be a Python name; got '_respond'"),
+        ("- easy, 3", "- easy, some", "`- easy, 3 minutes` must come next; got '- easy, some min"),
+        ("- easy", "- harder", "difficulty must be one of easy, medium, hard; got 'harder'"),
+        ("- easy, 3", "- easy, 0", "minutes must be a whole number from 1 to 60; got 0"),
+        ("minutes\n", "minutes\n- shape: 4\n", "`- shapes: .* must come next; got '- shape: 4'"),
+        ("python solution", "py", "```python solution, .* must come next; got '```python starter'"),
+        ("3. (32", "(32", "hints must be three texts; got 2"),
+        ("### Afterw", "### W", r"hints .* then `### Afterwards` .* must come next; got '1\. The"),
     ],
 )
-def test_a_wrong_exercise_is_refused_in_words(change: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        dataclasses.replace(SMALL, **change)
+def test_a_wrong_exercise_is_refused_in_words(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^02_cnns.md, '## .*after the first layer': {said}"):
+        read(tmp_path, STEM.replace(old, new))
 
 
 # What a learner calls.

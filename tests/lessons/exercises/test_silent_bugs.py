@@ -8,10 +8,11 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from wrong_answers import Table, both_tests
+from wrong_answers import NAMED, Table, both_tests
 
-from dlvc.lessons.exercises.silent_bugs import DATA, EXERCISES, MODEL, NONE
-from dlvc.lessons.exercises.silent_cases import CASE_EXERCISES, WOULD_SHOW
+from dlvc.lessons.exercises import BESIDE_THE_TEXT
+from dlvc.lessons.exercises.silent_bugs import DATA, MODEL, NONE
+from dlvc.lessons.exercises.silent_cases import WOULD_SHOW
 from dlvc.lessons.notebooks import NOTEBOOKS
 from dlvc.lessons.silent_bugs.cases import CASES
 from dlvc.lessons.silent_bugs.faults import FAULTS, side_by_side
@@ -71,7 +72,7 @@ WRONG: Table = {
 }
 
 test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
-    EXERCISES, WRONG
+    "06_silent_bugs", WRONG
 )
 
 
@@ -81,13 +82,12 @@ def test_true_is_taken_as_python_torch_or_numpy_have_it(kind):
         together, alone = asked_twice(scores, images)
         return kind(bool((together - alone).abs().max() < 1e-5))
 
-    named = {exercise.name: exercise for exercise in EXERCISES}
-    assert named["independent"].assess(independent).heading == "right"
+    assert NAMED["independent"].assess(independent).heading == "right"
 
 
 @pytest.mark.parametrize("letter", CASES)
 def test_a_case_takes_its_fault_alone_and_says_of_the_others_what_they_would_show(letter):
-    exercise, fault = CASE_EXERCISES[list(CASES).index(letter)], CASES[letter]
+    exercise, fault = NAMED[f"case_{letter.lower()}"], CASES[letter]
     assert exercise.assess(fault).heading == "right"
     for other in set(FAULTS) - {fault}:
         note = exercise.assess(other)
@@ -102,7 +102,7 @@ def test_the_options_are_the_faults():
 def test_the_notebook_shows_each_case_as_its_exercise_says_and_both_methods():
     notebook = nbformat.read(NOTEBOOKS / "06_silent_bugs.ipynb", as_version=4)
     sources = {cell.id: cell.source for cell in notebook.cells}
-    for letter, exercise in zip(CASES, CASE_EXERCISES, strict=True):
+    for letter, exercise in zip(CASES, BESIDE_THE_TEXT["06_silent_bugs"], strict=True):
         low = letter.lower()
         assert exercise.name == f"case_{low}"
         assert sources[f"case-{low}-starter"] == exercise.starter

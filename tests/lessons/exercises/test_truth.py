@@ -11,21 +11,14 @@ import torch
 from scipy import stats
 from torch import nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
-from wrong_answers import right_answer
+from wrong_answers import NAMED, right_answer
 
-from dlvc.lessons.exercises import EXERCISES
-from dlvc.lessons.exercises.exercise import RIGHT, Exercise
+from dlvc.lessons.exercises.exercise import RIGHT
 from dlvc.metrics import mean_per_class_accuracy
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.resnet import ResNet18
 from dlvc.models.torchvision_check import import_torchvision
 from dlvc.models.vit import SelfAttention, VisionTransformer
-
-ALL = {exercise.name: exercise for exercises in EXERCISES.values() for exercise in exercises}
-
-
-def solution(name: str) -> Any:
-    return right_answer(ALL[name])
 
 
 def parameters(model: nn.Module) -> int:
@@ -34,14 +27,14 @@ def parameters(model: nn.Module) -> int:
 
 def test_the_stem_has_this_shape_and_so_many_parameters() -> None:
     stem = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-    assert stem(torch.zeros(64, 3, 32, 32)).shape == solution("stem_shape")
-    assert parameters(stem) == solution("stem_parameters")
+    assert stem(torch.zeros(64, 3, 32, 32)).shape == right_answer("stem_shape")
+    assert parameters(stem) == right_answer("stem_parameters")
 
 
 def test_batch_normalisation_of_a_single_value_is_an_error() -> None:
     with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
         nn.BatchNorm2d(4).train()(torch.zeros(1, 4, 1, 1))
-    assert solution("single_value") == "error"
+    assert right_answer("single_value") == "error"
 
 
 def test_of_the_three_networks_only_the_normalised_one_bears_the_forgotten_255() -> None:
@@ -57,7 +50,7 @@ def test_of_the_three_networks_only_the_normalised_one_bears_the_forgotten_255()
         for key, network in networks.items()
     }
     assert [key for key, loss in losses.items() if loss < 2 * math.log(10)] == [
-        solution("forgotten_255")
+        right_answer("forgotten_255")
     ]
 
 
@@ -67,14 +60,14 @@ def test_two_filters_are_one_unless_a_relu_stands_between_them(with_relu: bool) 
     first, second, image = torch.randn(1, 1, 3, 3), torch.randn(1, 1, 3, 3), torch.randn(1, 1, 9, 9)
     between = torch.conv2d(image, first)
     two = torch.conv2d(between.relu() if with_relu else between, second)
-    one = torch.conv2d(image, solution("combined_filter")(first, second))
+    one = torch.conv2d(image, right_answer("combined_filter")(first, second))
     assert torch.allclose(two, one, atol=1e-5) != with_relu
 
 
 def test_larger_patches_change_these_numbers() -> None:
     small, large = VisionTransformer(depth=1), VisionTransformer(depth=1, patch_size=8)
     weights = large.blocks[0].attention.attention_weights(torch.zeros(1, 16, 128))
-    assert solution("larger_patches") == {
+    assert right_answer("larger_patches") == {
         "tokens": len(large.positions),
         "weights of a head": weights[0, 0].numel(),
         "parameters more": parameters(large) - parameters(small),
@@ -102,14 +95,14 @@ def test_attention_takes_the_order_of_its_tokens_as_the_solution_says() -> None:
         compare(attention(tokens).mean(1), attention(shuffled).mean(1)),
         compare(attention(tokens + positions).mean(1), attention(shuffled + positions).mean(1)),
     ]
-    assert relations == list(solution("token_order").values())
+    assert relations == list(right_answer("token_order").values())
 
 
 def test_attention_over_the_batch_gives_a_single_image_the_weight_1() -> None:
     layer = nn.MultiheadAttention(8, 2)  # the batch, here 1, is taken for the sequence
     tokens = torch.rand(1, 5, 8)
     assert (layer(tokens, tokens, tokens)[1] == 1).all()
-    assert solution("batch_trap")["weight for a single image"] == 1
+    assert right_answer("batch_trap")["weight for a single image"] == 1
 
 
 @pytest.mark.parametrize("repaired", [False, True])
@@ -117,12 +110,12 @@ def test_the_faulty_line_is_the_reshape_and_the_repair_named_is_one(repaired: bo
     torch.manual_seed(0)
     B, N, D, H, d = 2, 6, 8, 2, 4
     attention, tokens = SelfAttention(embed_dim=D, num_heads=H), torch.rand(B, N, D)
-    lines = ALL["faulty_line"].task.split("```")[1].removeprefix("python\n").strip().splitlines()
+    lines = NAMED["faulty_line"].task.split("```")[1].removeprefix("python\n").strip().splitlines()
     if repaired:
         faulty, instead = "reshape(B, H, N, d)", "reshape(B, N, H, d).transpose(1, 2)"
-        assert faulty in lines[solution("faulty_line") - 1]
-        assert instead in ALL["faulty_line"].after
-        lines[solution("faulty_line") - 1] = lines[1].replace(faulty, instead)
+        assert faulty in lines[right_answer("faulty_line") - 1]
+        assert instead in NAMED["faulty_line"].after
+        lines[right_answer("faulty_line") - 1] = lines[1].replace(faulty, instead)
     names = {"tokens": tokens, "query_key_value": attention.query_key_value}
     exec("\n".join(lines), names | {"B": B, "N": N, "H": H, "d": d}, names)
     wanted = scaled_dot_product_attention(*attention.split_heads(tokens)).transpose(1, 2).flatten(2)
@@ -135,7 +128,7 @@ def test_the_new_head_has_these_numbers() -> None:
     model.backbone.layer4.register_forward_hook(lambda *call: shapes.append(call[2].shape))
     model.eval()(torch.zeros(1, 3, 96, 96))
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    assert solution("new_head") == {
+    assert right_answer("new_head") == {
         "parameters of the head": parameters(model.head),
         "changed by the optimizer": trained,
         "rows of layer4": shapes[0][2],
@@ -148,12 +141,12 @@ def test_the_colleagues_line_loads_as_many_tensors_as_the_solution_says() -> Non
     weights = {"backbone." + name: value for name, value in in_file.items()}
     answer = model.load_state_dict(weights, strict=False)
     assert (len(weights), len(model.state_dict())) == (120, 122)
-    assert len(weights) - len(answer.unexpected_keys) == solution("tensors_loaded")
+    assert len(weights) - len(answer.unexpected_keys) == right_answer("tensors_loaded")
     assert len(answer.unexpected_keys) == 120
 
 
 def test_the_chain_rule_gives_these_factors() -> None:
-    for kind, factor in solution("gradient_factors").items():
+    for kind, factor in right_answer("gradient_factors").items():
         start = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
         x = start
         for _ in range(10):
@@ -166,7 +159,7 @@ def test_the_doctors_numbers_are_torchs() -> None:
     labels = torch.tensor([0] * 95 + [1] * 5)
     scores = torch.tensor([0.95, 0.05]).log().expand(100, 2)
     counts = torch.tensor([[95, 0], [5, 0]])
-    assert solution("doctor") == pytest.approx(
+    assert right_answer("doctor") == pytest.approx(
         {
             "accuracy": 0.95,
             "mean per-class accuracy": mean_per_class_accuracy(counts),
@@ -205,5 +198,4 @@ OTHER_FORMS = [
 
 @pytest.mark.parametrize(("name", "answer"), OTHER_FORMS, ids=[name for name, _ in OTHER_FORMS])
 def test_a_right_answer_in_another_form_is_right(name: str, answer: Any) -> None:
-    exercise: Exercise = ALL[name]
-    assert exercise.assess(answer).heading == RIGHT
+    assert NAMED[name].assess(answer).heading == RIGHT

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from wrong_answers import Table, both_tests
+from wrong_answers import NAMED, Table, both_tests
 
-from dlvc.lessons.exercises.vits import EXERCISES
 from dlvc.models.vit import PatchEmbedding
 
 
@@ -43,7 +42,6 @@ def weights(query: Tensor, key: Tensor, *, axis: int = -1, divisor: float = 8**0
     return (query @ key.T / divisor).softmax(axis)
 
 
-NAMED = {exercise.name: exercise for exercise in EXERCISES}
 WRONG: Table = {
     "larger_patches": [
         ({"tokens": 64}, "patches of 4 x 4"),
@@ -102,7 +100,7 @@ WRONG: Table = {
 
 
 test_a_typical_mistake_is_named, test_every_exercise_has_three_typical_mistakes = both_tests(
-    EXERCISES, WRONG
+    "03_vits", WRONG
 )
 
 
