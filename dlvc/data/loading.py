@@ -32,7 +32,7 @@ from dlvc.files import PROJECT, display_path
 
 SPLIT_ENDS = (0, 40_000, 50_000, 60_000)  # batches 1-4 train, batch 5 validation, then the test
 SKETCH_SIZES = (10_000, 2_000, 2_000)  # train, validation, test
-MOST_SKETCHES = 1_000_000
+MOST_SKETCHES = 1_000_000  # in a split; they take 4 GB
 DRAWN_AT_ONCE = 250  # images between two steps of the progress bar
 # "auto" waits this long for a first answer from the network: a learner without one should see
 # images within seconds. Who insists on CIFAR-10 gets the downloader's own, longer patience.
@@ -59,15 +59,11 @@ def load_data(
     check_choice("name", name, ("auto", "cifar10", "sketch10"))
     sizes = SKETCH_SIZES if sizes is None else sizes
     sizes = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,)
-    if len(sizes) != 3 or any(type(size) is not int or size < 1 for size in sizes):
+    allowed = range(1, MOST_SKETCHES + 1)
+    if len(sizes) != 3 or any(type(size) is not int or size not in allowed for size in sizes):
         raise ValueError(
-            "sizes must be three whole numbers of at least 1 (train, validation, test); "
+            f"sizes must be three whole numbers of at least 1 and at most {MOST_SKETCHES:,} (train, validation, test); "
             f"got {sizes}. Try {SKETCH_SIZES}."
-        )
-    if max(sizes) > MOST_SKETCHES:
-        raise ValueError(
-            f"sizes must be at most {MOST_SKETCHES:,} each, which take 4 GB; got {sizes}. "
-            f"Try {SKETCH_SIZES}."
         )
     if name == "sketch10":
         data = _draw(sizes, seed, quiet)

@@ -111,11 +111,7 @@ class ImageData:
     @property
     def sizes(self) -> dict[str, int]:
         """The number of images in each split."""
-        return {
-            "train": len(self.train),
-            "validation": len(self.validation),
-            "test": len(self.test),
-        }
+        return {name: len(getattr(self, name)) for name in ("train", "validation", "test")}
 
     def summary(self) -> str:
         """One line on what was loaded, below the notice if there is one."""

@@ -11,7 +11,7 @@ import torch
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.models import MajorityClassifier
-from dlvc.training import ALONE, EpochRecord, OneProcess, TrainResult, evaluate
+from dlvc.training import EpochRecord, TrainResult, evaluate
 
 
 def fit_majority(
@@ -20,12 +20,7 @@ def fit_majority(
     config: TrainConfig,
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
-    on_step: Any = None,
-    stop: Any = None,
-    progress: bool = True,
-    checkpoints: Any = None,
-    checkpoint_seconds: float = 0.0,
-    processes: OneProcess = ALONE,
+    **unused: Any,
 ) -> TrainResult:
     """Count the training labels; `on_epoch` hears of it. What else `train` takes changes nothing here."""
     started = time.perf_counter()

@@ -96,16 +96,15 @@ def _draw_arrow(
 
 
 def receptive_fields(layers: Sequence[tuple[str, int, int]]) -> list[tuple[int, int]]:
-    """(receptive field, step) in input pixels after each layer (name, kernel, stride).
+    """(receptive field, step) in input pixels of the input and after each layer (name, kernel, stride).
 
     Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic", chapter 5 for the
     relation of strides; the field grows by (kernel - 1) steps of the layer below.
     """
-    size, step, fields = 1, 1, []
+    fields = [(1, 1)]
     for _, kernel, stride in layers:
-        size += (kernel - 1) * step
-        step *= stride
-        fields.append((size, step))
+        size, step = fields[-1]
+        fields.append((size + (kernel - 1) * step, step * stride))
     return fields
 
 
@@ -120,9 +119,7 @@ def receptive_field(layers: Sequence[tuple[str, int, int]] = CNN_LAYERS) -> Pict
     for _, kernel, stride in layers:
         check_whole("a layer's kernel", kernel, low=1, hint="Try 3.")
         check_whole("a layer's stride", stride, low=1, hint="Try 1.")
-    fields = receptive_fields(layers)
-    sizes = [1, *(size for size, _ in fields)]
-    steps = [1, *(step for _, step in fields)]
+    sizes, steps = zip(*receptive_fields(layers), strict=True)
     height = len(layers)
     picture = new_picture(9.5, 1.9 + 0.62 * height, title="What one output value sees")
     axes = picture.subplots()

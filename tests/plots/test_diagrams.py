@@ -32,7 +32,7 @@ def test_receptive_fields_agree_with_the_gradient_of_one_output(layers):
         line = torch.zeros(1, 1, 64, requires_grad=True)
         output = nn.Sequential(*stack)(line)
         output[0, 0, output.shape[-1] // 2].backward()
-        assert receptive_fields(layers)[depth - 1][0] == int((line.grad != 0).sum())
+        assert receptive_fields(layers)[depth][0] == int((line.grad != 0).sum())
 
 
 def test_the_drawing_marks_as_many_input_dots_as_are_seen():
