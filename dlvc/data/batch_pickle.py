@@ -18,6 +18,7 @@ from typing import Any
 
 # An official batch has 10,000 labels and 10,000 file names; written anew by Python 3, each name takes 8 instructions.
 MOST_INSTRUCTIONS = 200_000
+# Protocol 0 makes dictionaries in another way, and four bytes of most: no batch in it fits into `MAX_BATCH_BYTES`.
 INSTRUCTIONS = {
     name
     for line in (
@@ -25,7 +26,7 @@ INSTRUCTIONS = {
         "NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT",
         "STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8",
         "SHORT_BINBYTES BINBYTES BINBYTES8 BYTEARRAY8 EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3",
-        "EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT DICT SETITEM SETITEMS",
+        "EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS",
         "GLOBAL STACK_GLOBAL REDUCE BUILD",
     )
     for name in line.split()
@@ -76,7 +77,7 @@ class _TextKeys(dict):
 
 
 class _Unpickler(pickle._Unpickler):
-    """Python's unpickler with four instructions and all names replaced."""
+    """Python's unpickler with three instructions and all names replaced."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(io.BytesIO(content), encoding="bytes")
@@ -110,13 +111,6 @@ class _Unpickler(pickle._Unpickler):
         """Put an empty dictionary on the stack."""
         self.append(_TextKeys())
 
-    def fill_dictionary(self) -> None:
-        """Make a dictionary of key, value, key, value ... since the last mark."""
-        pairs = self.pop_mark()
-        self.append(_TextKeys())
-        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            self.stack[-1][key] = value
-
     def give_state(self) -> None:
         """Give the array on top of the stack its state; that of a type says nothing about one-byte numbers."""
         state, target = self.stack.pop(), self.stack[-1]
@@ -131,7 +125,6 @@ class _Unpickler(pickle._Unpickler):
 
     dispatch = pickle._Unpickler.dispatch | {
         pickle.EMPTY_DICT[0]: begin_dictionary,
-        pickle.DICT[0]: fill_dictionary,
         pickle.BUILD[0]: give_state,
         pickle.BYTEARRAY8[0]: read_bytes,
     }

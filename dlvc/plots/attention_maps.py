@@ -73,9 +73,7 @@ def attention_overlay(image: Any, maps: Any, *, query: int, title: str = "") -> 
 
 
 @styled
-def position_similarity(
-    positions: Any, *, title: str = "How similar the position codes of patches are"
-) -> Picture:
+def position_similarity(positions: Any) -> Picture:
     """For each patch a small map: the cosine of its position code with all the others.
 
     `positions` is (N, embed_dim) for a square grid of patches, row by row.
@@ -85,6 +83,7 @@ def position_similarity(
     rows, columns = patch_grid(len(codes))
     codes = codes / np.linalg.norm(codes, axis=1, keepdims=True)
     cosine = (codes @ codes.T).reshape(rows, columns, rows, columns)
+    title = "How similar the position codes of patches are"
     tiling = Tiling(columns, rows, inches=0.68, title=title, side=1.1)
     # Without negative values a scale from -1 would hide most of the differences.
     scale = {"cmap": "viridis", "vmin": 0 if cosine.min() > -0.05 else -1, "vmax": 1}

@@ -88,7 +88,7 @@ def confusion_grid(
     records: Iterable[RunRecord], *, classes: Sequence[str] = CLASSES, columns: int = 4
 ) -> Picture:
     """One small confusion matrix per model, summed over its runs, all in one scale."""
-    series = series_of((run for run in records if run.model["parameters"]), tested=True)
+    series = series_of(records, tested=True, learning=True)
     title, labels = "What is taken for what", ("predicted class", "true class")
     picture, grid = plot_grid(
         len(series), columns, (2.65, 2.75), (2.4, 2.2), title=title, labels=labels

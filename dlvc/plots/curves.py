@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from dlvc.experiments import RunRecord
-from dlvc.plots.series import Series, data_text, learning_series, means_text
+from dlvc.plots.series import Series, data_text, means_text, series_of
 from dlvc.plots.style import (
     LABEL_HEIGHT,
     MUTED,
@@ -36,7 +36,7 @@ def learning_curves(
     Lines are means over seeds, bands go from the lowest to the highest. `groups` gives columns a
     title and the keys in them; without it all models share one column.
     """
-    series = learning_series(records)
+    series = series_of(records, learning=True)
     columns = {
         title: [entry for entry in series if entry.key in keys]
         for title, keys in (groups or {}).items()
@@ -75,7 +75,7 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
 
     Redraws the report's Figure 1, "Comparison of model training behaviour".
     """
-    series = learning_series(records)
+    series = series_of(records, learning=True)
     title = "Training behaviour of each model"
     labels = ("epoch", "accuracy (%)")
     picture, grid = plot_grid(

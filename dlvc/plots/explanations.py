@@ -72,11 +72,10 @@ def deletion_curves(
     *,
     columns: int = 3,
     title: str = "What happens to the prediction when patches are hidden",
-    says: str = "",
 ) -> Picture:
     """A plot for each map: the mean probability against the share of hidden patches, a line for each order.
 
-    `hidden` are shares from 0 to 1; `curves[map][order]` as many probabilities. `says` is added to the description.
+    `hidden` are shares from 0 to 1; `curves[map][order]` as many probabilities.
     Raises ValueError for an order of another name.
     """
     labels = ("patches hidden (%)", "probability (%)")
@@ -93,12 +92,12 @@ def deletion_curves(
         axes.set_title(name)
     grid[0, 0].set_ylim(0, None)
     grid[0, -1].legend(loc="upper right")
-    text = (
+    return set_description(
+        picture,
         "Mean probability of the class that the model says for the whole image, while its patches are hidden in the "
         "order of a map: the further the solid line falls below the dotted one, the more the model needs what the map "
-        "marks."
+        "marks.",
     )
-    return set_description(picture, f"{text} {says}".strip())
 
 
 @styled
@@ -137,9 +136,7 @@ def interval_rows(
 
 
 @styled
-def head_shares(
-    shares: Mapping[str, Any], *, title: str = "How much more than by chance lies on the object"
-) -> Picture:
+def head_shares(shares: Mapping[str, Any]) -> Picture:
     """A table of colours for each model: layers down, heads across, the number in percentage points.
 
     `shares[model]` (layers, heads) is the share of a head's map on the object, minus the object's share of the area.
@@ -153,7 +150,8 @@ def head_shares(
     }
     largest = max(np.abs(values).max() for values in tables.values()) or 1.0
     height = max(len(values) for values in tables.values())
-    picture = new_picture(3.2 * len(tables) + 1.2, 0.42 * height + 1.7, title=title)
+    size = (3.2 * len(tables) + 1.2, 0.42 * height + 1.7)
+    picture = new_picture(*size, title="How much more than by chance lies on the object")
     grid = picture.subplots(1, len(tables), squeeze=False)[0]
     scale = {"cmap": DIFFERENCE_COLORS, "vmin": -largest, "vmax": largest, "cbar": False}
     for axes, (name, values) in zip(grid, tables.items(), strict=True):

@@ -178,7 +178,7 @@ def cost_scatter(records: Iterable[RunRecord]) -> Picture:
 
     Models that cost nothing (the majority model has no parameters) are left out.
     """
-    series = series_of((run for run in records if run.model["parameters"]), tested=True)
+    series = series_of(records, tested=True, learning=True)
     picture = new_picture(2.2 + 3 * len(COSTS), 4.8, title="What accuracy costs")
     panels = picture.subplots(1, len(COSTS), sharey=True)
     means = [float(entry.test_accuracies.mean()) for entry in series]

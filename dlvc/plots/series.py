@@ -53,19 +53,25 @@ class Series:
         return self.style.color if self.first else "white"
 
 
-def series_of(records: Iterable[RunRecord], *, tested: bool = False) -> list[Series]:
+def series_of(
+    records: Iterable[RunRecord], *, tested: bool = False, learning: bool = False
+) -> list[Series]:
     """The records as series, in the registry's order of models.
 
     A label is the title and in what the series differ besides: protocol, data, a profile other than full, and what else
-    tells two series of one model apart. With `tested`, runs without a test result are left out.
+    tells two series of one model apart. With `tested`, runs without a test result are left out; with `learning`, those
+    of models without parameters and those without an epoch.
     Raises ValueError if nothing is left to draw.
     """
     drawn = [
-        record for record in in_registry_order(records) if record.test is not None or not tested
+        record
+        for record in in_registry_order(records)
+        if (record.test is not None or not tested)
+        and ((record.model["parameters"] and record.epochs) or not learning)
     ]
     if not drawn:
-        wanted = "with a test result" if tested else "of a run"
-        raise ValueError(f"a figure needs at least one record {wanted}; got none. Train a model.")
+        wanted = " with a test result" * tested + " and at least one epoch" * learning
+        raise ValueError(f"a figure needs at least one record{wanted}; got none. Train a model.")
     groups = group_by_experiment(drawn)
     facts = [_circumstances(runs[0]) for runs in groups]
     shared = set.intersection(*map(set, facts))
@@ -85,19 +91,6 @@ def series_of(records: Iterable[RunRecord], *, tested: bool = False) -> list[Ser
         first = all(run.key != other.key for other in series)
         series.append(Series(run.key, label, model_style(run.key), tuple(runs), first))
     return series
-
-
-def learning_series(records: Iterable[RunRecord]) -> list[Series]:
-    """The series that have parameters to learn and at least one epoch.
-
-    Raises ValueError if there is none.
-    """
-    trained = [record for record in records if record.model["parameters"] and record.epochs]
-    if not trained:
-        raise ValueError(
-            "learning curves need a run with at least one epoch; got none. Train a model."
-        )
-    return series_of(trained)
 
 
 def means_text(series: Sequence[Series]) -> str:

@@ -115,7 +115,7 @@ def seeds() -> dict[str, bytes]:
             asked | {"name": "choice", "choices": ["a", "b"], "guess": "a", "measured": "b"},
         ],
     }
-    pickles = {f"pickle-{number}": b"\x00" + pickle.dumps(values, number) for number in range(6)}
+    pickles = {f"pickle-{number}": b"\x00" + pickle.dumps(values, number) for number in range(1, 6)}
     return pickles | {
         "batch": b"\x01" + batch,
         "names": b"\x01" + pickle.dumps({b"label_names": [b"cat", b"dog"]}, 2),

@@ -51,7 +51,7 @@ def test_figures_without_records_are_left_out_with_a_message(tmp_path: Path, cap
     assert drawn == ["attention-viewer.png", "bench.png", "sketch10.png"]
     said = capsys.readouterr().out.splitlines()
     assert len(said) == len(FIGURES) - 3
-    assert "cost.png is not drawn: a figure needs at least one record with a test result" in said[3]
+    assert "cost.png is not drawn: a figure needs at least one record with a test result" in said[2]
 
 
 def test_runs_of_another_protocol_are_not_drawn(tmp_path: Path, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlvc.plots.series import data_text, learning_series, runs_text, series_of
+from dlvc.plots.series import data_text, runs_text, series_of
 
 
 def test_runs_that_differ_in_the_seed_are_one_series(make_run):
@@ -65,9 +65,9 @@ def test_runs_without_a_test_are_left_out_where_the_test_is_drawn(make_run):
 
 def test_only_models_that_learn_have_learning_curves(make_run):
     runs = [make_run("majority"), make_run("deep-cnn"), make_run("deep-vit", epochs=())]
-    assert [entry.key for entry in learning_series(runs)] == ["deep-cnn"]
+    assert [entry.key for entry in series_of(runs, learning=True)] == ["deep-cnn"]
     with pytest.raises(ValueError, match="at least one epoch; got none"):
-        learning_series(runs[:1])
+        series_of(runs[:1], learning=True)
 
 
 def test_numbers_of_runs_and_data_are_put_in_words(make_run):
