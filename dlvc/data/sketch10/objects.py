@@ -229,20 +229,11 @@ def horse(pen: Pen, rng: Random, body: Array, second: Array) -> None:
     pen.limb(sweep + 0.04, 0.2, sweep + 0.06, 0.56, 0.11, 0.05, hair)
     pen.limb(-0.44, 0.02, 0.26, 0.04, 0.25, 0.24, body)
     pen.limb(0.3, -0.04, reach, height, 0.2, 0.13, body)
-    pen.polygon(
-        [(reach - 0.1, height - 0.1), (reach - 0.03, height - 0.3), (reach + 0.08, height - 0.1)],
-        body,
-    )
+    low, tip = height - 0.1, height - 0.3
+    pen.polygon([(reach - 0.1, low), (reach - 0.03, tip), (reach + 0.08, low)], body)
     pen.limb(reach, height, reach + 0.27, height + nod, 0.14, 0.09, body)
-    pen.limb(
-        reach + 0.25,
-        height + nod,
-        reach + 0.3,
-        height + nod + 0.02,
-        0.09,
-        0.08,
-        mix(body, BLACK, 0.4),
-    )
+    mouth_x, mouth_y, muzzle = reach + 0.25, height + nod, mix(body, BLACK, 0.4)
+    pen.limb(mouth_x, mouth_y, reach + 0.3, mouth_y + 0.02, 0.09, 0.08, muzzle)
     pen.limb(0.1, -0.2, reach - 0.14, height - 0.02, 0.09, 0.09, hair)
     pen.limb(reach - 0.14, height - 0.02, reach - 0.02, height - 0.14, 0.08, 0.06, hair)
     pen.disc(reach + 0.06, height - 0.01, 0.045, BLACK)
