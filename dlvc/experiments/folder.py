@@ -11,8 +11,8 @@ import pandas as pd
 
 from dlvc.checks import check_kind
 from dlvc.experiments.grouping import conditions, differing
-from dlvc.experiments.identity import FOLDER
 from dlvc.experiments.records import RunRecord, check_records, load_record, save_record
+from dlvc.experiments.run_identity import FOLDER
 from dlvc.files import explained_write
 from dlvc.training import CheckpointFolder
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from dlvc.config import TrainConfig
 from dlvc.experiments.records import RunRecord
 
 
@@ -19,9 +20,10 @@ def conditions(record: RunRecord) -> dict[str, Any]:
     Where the numbers were rounded is part of it. The title is too: a run that was given another one stands alone.
     """
     kind, device = record.device["type"], record.device["name"]
+    # An older record lacks a setting that came later, and had what is now its default.
     config = {
         name: value
-        for name, value in record.config.items()
+        for name, value in {**TrainConfig().as_dict(), **record.config}.items()
         if name not in ("seed", "device", "precision")
     }
     return {

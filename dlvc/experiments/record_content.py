@@ -13,7 +13,7 @@ from dlvc.checks import brief
 # What tables and figures read from the parts that are plain dictionaries.
 PARTS = {
     "config": {"train_size": int, "epochs": int},
-    "model": {"parameters": int, "options": dict, "weights": str},
+    "model": {"parameters": int, "multiply_adds": int, "options": dict, "weights": str},
     "data": {"title": str, "digest": str},
     "device": {"type": str, "name": str},
 }

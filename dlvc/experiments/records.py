@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from dlvc.training import EpochRecord, Evaluation
 
 REFERENCE_RECORDS = PROJECT / "figures" / "records"  # committed reference runs
 
-FORMAT_VERSION = 2  # 2: run_digest and micro_batch
+FORMAT_VERSION = (
+    3  # 2: run_digest and micro_batch; 3: dropout and image_size among the options of the model
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +107,11 @@ def record_from_json(text: str | bytes, *, origin: str = "record") -> RunRecord:
     remedy = "Delete it or train again."
     record = read_json(text, RunRecord, origin, "run record of dlvc", remedy, check_content)
     _move_model_options(record)
-    return record
+    return replace(record, format_version=FORMAT_VERSION)
 
 
 def _move_model_options(record: RunRecord) -> None:
-    """Put two options of the model in their place; older records have them among the settings of every training."""
+    """Put two options of the model in their place; before format 3 they stood among the settings of every training."""
     for name, takes_it in (
         ("dropout", record.key != "majority"),
         ("image_size", record.key.startswith("resnet18")),

@@ -16,7 +16,6 @@ from torch import nn
 from dlvc.checks import brief, check_choice, check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData, load_data
-from dlvc.experiments.majority import fit_majority
 from dlvc.models import (
     DeepCNN,
     MajorityClassifier,
@@ -26,7 +25,7 @@ from dlvc.models import (
     changed_options,
     option_fields,
 )
-from dlvc.training import TrainResult, pick_device
+from dlvc.training import TrainResult, fit_majority, pick_device
 
 REPORT = TrainConfig()  # the defaults are the report's settings
 

@@ -19,7 +19,6 @@ from torch import nn
 from dlvc.checks import check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData
-from dlvc.experiments.identity import checkpoint_folder, find_finished, first_started, run_digest
 from dlvc.experiments.provenance import (
     describe_device,
     git_commit,
@@ -37,6 +36,12 @@ from dlvc.experiments.registry import (
     build_model,
     config_for,
     get_experiment,
+)
+from dlvc.experiments.run_identity import (
+    checkpoint_folder,
+    find_finished,
+    first_started,
+    run_digest,
 )
 from dlvc.files import CannotWriteError, explained_write, remove_stale_parts, runs_folder
 from dlvc.models import describe_model, describe_options, resnet18_weights
@@ -312,7 +317,10 @@ def load_run(path: Path | str) -> nn.Module:
     Raises ValueError if record or weights are not what they should be, FileNotFoundError if one is missing.
     """
     record, path = load_record(path), Path(path)
-    config, options = TrainConfig(**record.config), record.model["options"]
+    try:
+        config, options = TrainConfig(**record.config), record.model["options"]
+    except TypeError as error:
+        raise ValueError(f"{path.name} has a setting that this dlvc has not: {error}.") from error
     model = build_model(record.key, config, protocol=record.protocol, options=options)
     return load_weights(model, path.with_name(record.weights_file), sha256=record.weights_sha256)
 

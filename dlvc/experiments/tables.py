@@ -184,7 +184,7 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     without such an option are left out. Raises ValueError if there is no such setting.
     """
     known = {setting.name: setting for setting in fields(TrainConfig)}
-    known |= {name: options[0] for name, options in options_of_all_models().items()}
+    known |= {option: models[0] for option, models in options_of_all_models().items()}
     check_choice("the setting", name, tuple(known))
     defaults = {
         key: experiment.option_fields[name].default
@@ -193,7 +193,7 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     }
 
     def value(record: RunRecord) -> Any:
-        settings = {**record.config, **record.model["options"]}
+        settings = {**TrainConfig().as_dict(), **record.config, **record.model["options"]}
         return settings.get(name, defaults.get(record.key))
 
     finished = [
@@ -201,7 +201,14 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     ]
     titles = list(dict.fromkeys(record.title for record in finished))
     groups = group_by_experiment(finished)
-    groups.sort(key=lambda runs: (titles.index(runs[0].title), value(runs[0])))
+    groups.sort(
+        # A record may hold anything: texts come behind numbers.
+        key=lambda runs: (
+            titles.index(runs[0].title),
+            isinstance(value(runs[0]), str),
+            value(runs[0]),
+        )
+    )
     label = known[name].metadata["label"]
     columns = ["Model", "protocol", label, "images x epochs", "runs", "multiply-adds an image"]
     columns += ["val. ACC", "test ACC", "train time (s)"]

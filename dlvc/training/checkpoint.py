@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pickletools
+import re
 import shutil
 import socket
 import zipfile
@@ -28,11 +30,15 @@ from torch import Tensor, nn
 from dlvc.files import CannotWriteError, explained_write, write_whole
 
 FORMAT_VERSION = 2  # another one is passed over: the training starts anew
+# What a checkpoint's pickle may name: what tensors and state dicts are made of.
+TENSORS_ALONE = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage"
+)
 KEPT = 2  # checkpoints, so that there is one to fall back on
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used: of another model, or of another training."""
+    """A checkpoint that cannot be used: of another model, of another training, or of a newer dlvc."""
 
 
 class AlreadyRunningError(RuntimeError):
@@ -180,7 +186,8 @@ class CheckpointFolder:
     def newest(self, say: Callable[[str], None] = print) -> tuple[dict[str, Any], str] | None:
         """What the newest checkpoint that is whole holds, and the name of its file; None if there is none.
 
-        A damaged one, or one of another format, is named by `say`, renamed to `.damaged` and passed over.
+        A damaged one, or one of an older format, is named by `say`, renamed to `.damaged` and passed over.
+        Raises CheckpointError for one of a newer format.
         """
         for path in reversed(self.files()):
             try:
@@ -218,7 +225,7 @@ class DamagedError(ValueError):
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """What the checkpoint in the file `path` holds, on the CPU, after comparing it with the SHA-256 beside it.
 
-    Raises DamagedError, which says what is wrong.
+    Raises DamagedError, which says what is wrong, or CheckpointError for one of a newer format.
     """
     content = path.read_bytes()  # read once: what is checked is what is used
     try:
@@ -228,21 +235,37 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if hashlib.sha256(content).hexdigest() != expected:
         raise DamagedError("it is damaged (another SHA-256 than when it was written)")
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            # torch compresses nothing; a packed part could unpack to any size.
-            if any(
-                part.compress_type or part.file_size > len(content) for part in archive.infolist()
-            ):
-                raise DamagedError("it is no checkpoint of dlvc (its parts are compressed)")
+        check_plain(content)
         stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         version = stored.pop("format_version")
     except DamagedError:
         raise
     except Exception as error:  # torch has no type of its own for a file that it cannot read
         raise DamagedError(f"it is no checkpoint of dlvc ({type(error).__name__})") from error
+    if type(version) is int and version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path.name} has format {version}; this dlvc reads formats up to {FORMAT_VERSION}. "
+            "Update the project, or train from the start with fresh=True."
+        )
     if version != FORMAT_VERSION:
         raise DamagedError(f"it has format {version!r}, and this dlvc reads {FORMAT_VERSION} only")
     return stored
+
+
+def check_plain(content: bytes) -> None:
+    """Raise DamagedError unless the file holds tensors and plain values alone, in no more memory than its own size.
+
+    torch's reader runs no code, but it unpacks parts to any size, and makes byte arrays of any length.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [part.filename for part in archive.infolist()]
+        if any(part.compress_type or part.file_size > len(content) for part in archive.infolist()):
+            raise DamagedError("it is no checkpoint of dlvc (its parts are compressed)")
+        pickles = [archive.read(name) for name in names if name.endswith("data.pkl")]
+    for opcode, argument, _ in pickletools.genops(b"".join(pickles[:1])):
+        made = argument if opcode.name == "GLOBAL" else opcode.name
+        if "GLOBAL" in opcode.name and not TENSORS_ALONE.fullmatch(made):
+            raise DamagedError(f"it is no checkpoint of dlvc (it would make {made})")
 
 
 def digest_file(path: Path) -> Path:

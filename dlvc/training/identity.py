@@ -26,6 +26,9 @@ ANOTHER_FOLDER = "Give another folder, or empty this one to train from the start
 PACKAGE = Path(__file__).resolve().parents[1]
 # What trains, and what is trained. What they import decides the result too.
 ROOTS = ("dlvc.training", "dlvc.models")
+# What every class has, and what says nothing of how its objects compute.
+INHERENT = {"__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__parameters__"}
+INHERENT |= {"__firstlineno__", "__static_attributes__", "__qualname__"}
 
 
 def training_identity(
@@ -56,9 +59,7 @@ def model_digest(model: nn.Module) -> str:
             {
                 option: value
                 for option, value in sorted(vars(layer).items())
-                if option != "training"
-                and not option.startswith("_")
-                and isinstance(value, (bool, int, float, str))
+                if option != "training" and not option.startswith("_") and is_plain(value)
             },
         )
         for name, layer in model.named_modules()
@@ -71,17 +72,34 @@ def model_digest(model: nn.Module) -> str:
     return hashlib.sha256(json.dumps([layers, trained, sources]).encode()).hexdigest()
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value is a number, a text, or a tuple or list of such: an option of a layer, not a part of it."""
+    if isinstance(value, (tuple, list)):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
 def own_source(kind: type) -> str:
     """The source of a class from elsewhere; "" for one of a package whose version or code is recorded anyway."""
     if kind.__module__.partition(".")[0] in ("builtins", "torch", "torchvision", "dlvc"):
         return ""
     with suppress(OSError, TypeError):
         return inspect.getsource(kind)
-    # A notebook's class has no file. Its methods have a source, where IPython keeps it.
-    methods = [value for value in vars(kind).values() if inspect.isfunction(value)]
+    # A notebook's class has no file. Its methods have a source, where IPython keeps it, and the rest must be plain.
+    members = {name: value for name, value in vars(kind).items() if name not in INHERENT}
+    if not any(map(inspect.isfunction, members.values())):
+        return secrets.token_hex()
     with suppress(OSError, TypeError):
-        return "".join(map(inspect.getsource, methods)) or secrets.token_hex()
+        return "".join(
+            f"{name} = {value!r}\n" if is_plain(value) else inspect.getsource(code_of(value))
+            for name, value in members.items()
+        )
     return secrets.token_hex()
+
+
+def code_of(member: Any) -> Any:
+    """The function in a property, a class method or a static method; any other member as it is."""
+    return getattr(member, "fget", None) or getattr(member, "__func__", member)
 
 
 def code_digest(package: Path = PACKAGE) -> str:

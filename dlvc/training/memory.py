@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class NotEnoughMemoryError(RuntimeError):
-    """Memory does not suffice even for a single image."""
+    """Memory does not suffice, however few images are computed at once."""
 
 
 def in_smaller_parts(
@@ -29,16 +29,31 @@ def in_smaller_parts(
             if not is_out_of_memory(error):
                 raise
             if size == 1:
-                raise NotEnoughMemoryError(
-                    f"memory does not suffice for a single image ({str(error).splitlines()[0]}). "
-                    "Close other programs and notebooks, take a smaller model or image_size, or device='cpu'."
-                ) from error
+                raise too_little_for("a single image", error) from error
         # Outside the handler, because the error holds the tensors of the failed attempt.
         # Source: the FAQ of the torch documentation, "My out of memory exception handler can't allocate memory".
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         size //= 2
         explain(size)
+
+
+def made_in_memory(batches: Iterator[Result]) -> Iterator[Result]:
+    """The same batches. Raises NotEnoughMemoryError if memory does not suffice to make one."""
+    try:
+        yield from batches
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise too_little_for("the images of a batch", error) from error
+
+
+def too_little_for(what: str, error: RuntimeError) -> NotEnoughMemoryError:
+    """The error in words, with what to do."""
+    return NotEnoughMemoryError(
+        f"memory does not suffice for {what} ({str(error).splitlines()[0]}). "
+        "Close other programs and notebooks, take a smaller model or smaller images, or device='cpu'."
+    )
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

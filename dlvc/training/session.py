@@ -39,7 +39,7 @@ from dlvc.training.device import (
 from dlvc.training.evaluation import Evaluation, evaluate
 from dlvc.training.identity import training_identity
 from dlvc.training.interruption import end_at_step_border
-from dlvc.training.memory import NotEnoughMemoryError, in_smaller_parts
+from dlvc.training.memory import NotEnoughMemoryError, in_smaller_parts, made_in_memory
 from dlvc.training.messages import say
 from dlvc.training.optimization import learning_rate_at, make_optimizer
 from dlvc.training.processes import OneProcess
@@ -101,6 +101,9 @@ class Session:
         show = progress and processes.rank == 0
         self.bar = tqdm(total=config.epochs * self.steps, unit="step", delay=1, disable=not show)
         self.stopped = False
+        # Of the epoch and of the step at work.
+        self.rates: list[float] = []
+        self.batch_size, self.is_counted = 0, True
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -162,13 +165,13 @@ class Session:
         ]
         self._forget_steps()
         self.model.train()
-        for images, labels in prepared:
+        for images, labels in made_in_memory(prepared):
             self.stopped, due = processes.agree_soon(self.stop.is_set(), self.saver.is_due())
             if self.stopped:
                 break
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rates[state.step]
-            self.batch_size, self.counts = len(batches[state.step]), shares[state.step][1]
+            self.batch_size, self.is_counted = len(batches[state.step]), shares[state.step][1]
             yield images, labels
             self._end_step(due)
         state.add_up()
@@ -197,7 +200,7 @@ class Session:
         in_smaller_parts(work, self.state.micro_batch, self._take_smaller_parts)
 
     def _take_smaller_parts(self, size: int) -> None:
-        """Say it. Raises NotEnoughMemoryError with several processes."""
+        """From this step on compute at most `size` images at once, and say so; with several processes refuse."""
         if self.processes.size > 1:  # the others would wait for parts that they do not have
             raise NotEnoughMemoryError(
                 "memory does not suffice for this process's slice of a batch. Start more processes, or take a smaller "
@@ -236,23 +239,24 @@ class Session:
     def weigh(self, loss: Tensor, labels: Tensor) -> Tensor:
         """The mean loss of a part with these labels, by its share of the batch, so that the gradients of all add up."""
         # Times the number of processes, because their gradients are averaged.
-        share = self.processes.size * len(labels) / self.batch_size if self.counts else 0.0
+        share = self.processes.size * len(labels) / self.batch_size if self.is_counted else 0.0
         return loss if share == 1 else loss * share
 
     def count(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Add a part's loss and hits to its step's. They stay on the device and are read once an epoch."""
-        if self.counts:
+        if self.is_counted:
             step = self.state.step
             self.state.losses[step].add_(loss.detach(), alpha=len(labels))
             self.state.correct[step].add_((logits.detach().argmax(dim=1) == labels).sum())
 
     def end_epoch(self) -> None:
         """Evaluate, record, keep the best weights, write a checkpoint; after a stop the checkpoint only."""
-        state = self.state
-        loss = mean_loss(state.losses.double().sum(), len(self.labels))
-        accuracy = state.correct.sum().item() / len(self.labels)
-        seconds = state.epoch_watch.seconds
-        score = None if self.stopped else self._evaluate()
+        state, score = self.state, None
+        if not self.stopped:
+            loss = mean_loss(state.losses.double().sum(), len(self.labels))
+            accuracy = state.correct.sum().item() / len(self.labels)
+            seconds = state.epoch_watch.seconds
+            score = self._evaluate()
         if score is None:
             self.stopped = True
             self.saver.save()

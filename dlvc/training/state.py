@@ -156,7 +156,8 @@ class TrainingState:
             for number, state in content["optimizer"]["state"].items()
             for key, value in state.items()
             # Adam's counter of steps is a single number, the rest has the parameter's shape.
-            if value.shape != (() if key == "step" else parameters[number].shape)
+            if number not in range(len(parameters))
+            or value.shape != (() if key == "step" else parameters[number].shape)
         ]
         wrong += [
             key for key in ("losses", "correct") if content[key].shape != getattr(self, key).shape

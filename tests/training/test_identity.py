@@ -37,6 +37,7 @@ def test_a_change_in_any_file_that_the_training_imports_is_another_training(pack
     names = {path.relative_to(package).as_posix() for path in changed}
     assert names >= {
         *("training/optimization.py", "training/memory.py", "training/randomness.py"),
+        "training/majority.py",
         *("data/batches.py", "data/augment.py", "metrics.py", "config.py", "models/vit.py"),
     }
 
@@ -97,6 +98,31 @@ def test_a_class_without_a_file_is_known_by_its_methods_or_never_again():
     )
     assert first == again != other
     assert model_digest(layer()) != model_digest(layer())
+
+
+def test_attributes_and_properties_of_a_class_without_a_file_count_too():
+    def forward(self, images):
+        return images
+
+    def twice(self):
+        return 2
+
+    def thrice(self):
+        return 3
+
+    def digest(**members):
+        members = {"__module__": "a cell", "forward": forward, **members}
+        return model_digest(type("Cell", (nn.Linear,), members)(2, 2))
+
+    digests = [digest(a=1), digest(a=2), digest(a=property(twice)), digest(a=property(thrice))]
+    assert len(set(digests)) == 4
+    assert digest(a=property(twice)) == digests[2]
+    assert digest(a=object()) != digest(a=object())  # in doubt it is another model
+
+
+@pytest.mark.parametrize("option", [{"stride": 2}, {"padding": 2}, {"dilation": 2}])
+def test_an_option_that_is_a_tuple_counts(option):
+    assert model_digest(nn.Conv2d(3, 4, 3)) != model_digest(nn.Conv2d(3, 4, 3, **option))
 
 
 def test_options_of_layers_and_what_is_trained_are_part_of_it():

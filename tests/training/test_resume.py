@@ -190,7 +190,8 @@ DAMAGES = {
     "a pickle in torch's format": lambda path: with_digest(
         path, saved({"a": Trap(path.parent / "code was run")})
     ),
-    "another format": lambda path: with_digest(path, saved({"format_version": 3})),
+    "an older format": lambda path: with_digest(path, saved({"format_version": 1})),
+    "an array of any length": lambda path: with_digest(path, long_array(path.read_bytes())),
     "packed parts": lambda path: with_digest(path, packed(path.read_bytes())),
 }
 
@@ -210,6 +211,19 @@ def packed(content):
     ):
         for name in source.namelist():
             target.writestr(name, source.read(name))
+    return buffer.getvalue()
+
+
+def long_array(content):
+    """The same archive with a pickle of 22 bytes, of which torch's reader would make an array of any length."""
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as source,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target,
+    ):
+        for name in source.namelist():
+            evil = b"\x80\x02cbuiltins\nbytearray\nJ\x00\xe1\xf5\x05\x85R."
+            target.writestr(name, evil if name.endswith("data.pkl") else source.read(name))
     return buffer.getvalue()
 
 
@@ -317,6 +331,14 @@ def test_another_torch_is_said(sketches, stopped, monkeypatch, capsys):
     assert (
         "(made with another torch version: the last digits may differ)" in capsys.readouterr().out
     )
+
+
+def test_a_newer_format_is_refused_and_left_alone(sketches, stopped):
+    newest = CheckpointFolder(stopped).files()[-1]
+    with_digest(newest, saved({"format_version": 3}))
+    with pytest.raises(CheckpointError, match="has format 3; this dlvc reads formats up to 2"):
+        run(sketches, stopped)
+    assert newest.is_file()
 
 
 def test_a_second_training_in_one_folder_is_refused_in_words(sketches, tmp_path):

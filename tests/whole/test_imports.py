@@ -22,7 +22,11 @@ ROOMS = (
 FOLDERS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
 FILES = sorted(PACKAGE.rglob("*.py"))
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
-TEXTS = [*PROJECT.glob("*.md"), *(PROJECT / "notebooks").rglob("*.md")]
+TEXTS = [
+    path
+    for folder in ("", "dlvc", "figures", "notebooks", "tests")
+    for path in (PROJECT / folder).glob("**/*.md" if folder else "*.md")
+]
 
 
 def module_name(path: Path) -> str:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from dlvc import __main__ as command_line
-from dlvc.experiments.identity import run_digest
 from dlvc.experiments.records import load_records
 from dlvc.experiments.registry import build_model, config_for
+from dlvc.experiments.run_identity import run_digest
 from dlvc.experiments.running import run_experiment
 from dlvc.files import CannotWriteError
 from dlvc.training.checkpoint import AlreadyRunningError, CheckpointFolder

@@ -11,7 +11,8 @@ import torch
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.models import MajorityClassifier
-from dlvc.training import EpochRecord, TrainResult, evaluate
+from dlvc.training.evaluation import evaluate
+from dlvc.training.result import EpochRecord, TrainResult
 
 
 def fit_majority(
