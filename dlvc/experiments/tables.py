@@ -30,7 +30,7 @@ TABLE_COLUMNS: dict[str, Callable[[RunRecord], float]] = {
 
 
 def row_of(runs: list[RunRecord]) -> dict[str, Any]:
-    """All that a table says of runs that differ in the seed: mean and spread of the columns of `TABLE_COLUMNS`."""
+    """What tables say of runs that differ in the seed: mean and spread of the columns of `TABLE_COLUMNS`."""
     run = runs[0]
     return {
         "Model": run.title,
@@ -39,7 +39,6 @@ def row_of(runs: list[RunRecord]) -> dict[str, Any]:
         "images x epochs": str(Work.of(run)),
         "runs": len(runs),
         "parameters": f"{run.model['parameters']:,}",
-        "multiply-adds an image": f"{run.model['multiply_adds']:,}",
         **{
             name: mean_and_spread(list(map(read, runs)), digits=1 if name.endswith("(s)") else 3)
             for name, read in TABLE_COLUMNS.items()
@@ -210,9 +209,13 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
         )
     )
     label = known[name].metadata["label"]
-    columns = ["Model", "protocol", label, "images x epochs", "runs", "multiply-adds an image"]
+    cost = "multiply-adds an image"
+    columns = ["Model", "protocol", label, "images x epochs", "runs", cost]
     columns += ["val. ACC", "test ACC", "train time (s)"]
-    rows = [row_of(runs) | {label: value(runs[0])} for runs in groups]
+    rows = [
+        {**row_of(runs), label: value(runs[0]), cost: f"{runs[0].model['multiply_adds']:,}"}
+        for runs in groups
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -114,18 +114,18 @@ FAULTS = (
         "training/test_loop.py",
     ),
     Fault(
-        "splits of CIFAR-10 overlap",
+        "splits overlap",
         "data/loading.py",
-        "Split(files.images[start:end], files.labels[start:end])",
-        "Split(files.images[start // 2 : end], files.labels[start // 2 : end])",
+        "part[start:end] for part",
+        "part[start // 2 : end] for part",
         "data/test_data.py",
     ),
     # A few more.
     Fault(
-        "splits of Sketch-10 overlap",
+        "another split of CIFAR-10",
         "data/loading.py",
-        "Split(images[start:end], labels[start:end], masks[start:end])",
-        "Split(images[start // 2 : end], labels[start // 2 : end], masks[start // 2 : end])",
+        "(0, 40_000, 50_000, 60_000)",
+        "(0, 30_000, 50_000, 60_000)",
         "data/test_data.py",
     ),
     Fault(
