@@ -51,19 +51,13 @@ def test_figures_without_records_are_left_out_with_a_message(tmp_path: Path, cap
     assert drawn == ["attention-viewer.png", "bench.png", "sketch10.png"]
     said = capsys.readouterr().out.splitlines()
     assert len(said) == len(FIGURES) - 3
-    assert "cost.png is not drawn: a figure needs at least one record with a test result" in said[3]
+    assert "cost.png is not drawn: a figure needs at least one record with a test result" in said[2]
 
 
 def test_runs_of_another_protocol_are_not_drawn(tmp_path: Path, capsys):
     tuned = [make_run("simple-cnn", protocol="tuned")]
     assert draw_figures(tmp_path, records=tuned, names=["cost.png"]) == []
     assert "cost.png is not drawn" in capsys.readouterr().out
-
-
-def test_a_comparison_needs_both_of_its_models(tmp_path: Path, capsys):
-    assert draw_figures(tmp_path, records=RUNS[:1], names=["comparisons.png"]) == []
-    said = capsys.readouterr().out
-    assert "comparisons.png is not drawn: a comparison needs test results of both" in said
 
 
 def test_an_unknown_figure_is_refused(tmp_path: Path):
