@@ -211,7 +211,7 @@ REFUSED = [
     ("attention.class_relevance(VIT, IMAGES, [10])", "got 10", "from 0 to 9", "Leave classes out"),
     ("attention.attention_maps(VIT, IMAGES, heads=[0, -1, 4])", "got -1, 4", "from 0 to 1", "Leave heads out"),
     ("attention.attention_maps(VIT, IMAGES, heads=[])", "got none", "at least one", "Leave heads out"),
-    ("statistics.attention_rollout(MAPS)", "got (4, 64, 64)", "of all layers", "use weights[None]"),
+    ("statistics.attention_rollout(MAPS[None])", "got (1, 4, 64, 64)", "of all layers", "use weights[None]"),
     ("statistics.attention_distance(MAPS, **GRID)", "are for 64", "make 7 tokens", "Take patch_grid"),
     ("statistics.patch_middles((2, 3), 0)", "2 x 3 patches of 0 pixels", "count from 1", "patch_size"),
     ("explanation.share_on_object(-MAPS[:, 0], MASKS, (8, 8))", "got -0.0156", "from 0 up", "clamp"),
