@@ -27,7 +27,6 @@ from dlvc.inspection.attention import (
     patch_grid,
     readout_row,
     record_attention,
-    relevance_from,
     relevance_shares,
     silenced_probabilities,
 )
@@ -129,8 +128,7 @@ def test_each_row_sums_to_one_also_under_autocast(class_token):
     check_rows_are_shares(attention_maps, class_token)
     over_queries = maps_with(partial(weights_by, dim=-2))
     must_fail(check_rows_are_shares, over_queries, class_token)
-    autocast_left_on = simple_maps
-    must_fail(check_rows_are_shares, autocast_left_on, class_token)
+    must_fail(check_rows_are_shares, simple_maps, class_token)  # leaves autocast on
 
 
 # 2. The explicit path is the model
@@ -245,8 +243,7 @@ def maps_without_removal(model: VisionTransformer, images: Tensor) -> Tensor:
 def test_hooks_are_gone_after_two_calls_and_after_an_error(ours, class_token):
     check_leaves_no_hooks(ours, class_token)
     must_fail(check_leaves_no_hooks, maps_without_removal, class_token)
-    removed_unless_there_is_an_error = simple_maps
-    must_fail(check_leaves_no_hooks, removed_unless_there_is_an_error, class_token)
+    must_fail(check_leaves_no_hooks, simple_maps, class_token)  # leaves them after an error
 
 
 def check_watching_keeps_the_bits(watch: Callable, class_token: bool) -> None:
@@ -560,31 +557,6 @@ def test_shares_leave_out_the_identity_that_relevance_starts_from(class_token):
     torch.testing.assert_close(relevance_shares(model, torch.eye(tokens) + added), expected)
 
 
-def check_gradients_stay(relevance_of: Callable, class_token: bool) -> None:
-    model = small_model(class_token)
-    model(some_images()).sum().backward()
-    before = [parameter.grad.clone() for parameter in model.parameters()]
-    relevance_of(model, some_images())
-    assert all(
-        torch.equal(parameter.grad, old)
-        for parameter, old in zip(model.parameters(), before, strict=True)
-    )
-
-
-@both_readouts
-def test_relevance_leaves_the_gradients_of_the_parameters(class_token):
-    def by_backward(model, images):
-        with explicit_attention(model) as kept:
-            scores = model(images)
-        for weights in kept.values():
-            weights.retain_grad()
-        scores[:, 0].sum().backward()
-        return relevance_from(list(kept.values()), [weights.grad for weights in kept.values()])
-
-    check_gradients_stay(class_relevance, class_token)
-    must_fail(check_gradients_stay, by_backward, class_token)
-
-
 @both_readouts
 @pytest.mark.parametrize("context", [nullcontext, torch.no_grad, torch.inference_mode])
 def test_a_frozen_model_without_residuals_has_relevance_too(context, class_token):
@@ -666,18 +638,6 @@ def test_chosen_layers_and_heads_are_those_of_all_maps(class_token):
     maps = attention_maps(model, images)
     some = attention_maps(model, images, layers=[2, 0], heads=[3, 1])
     assert torch.equal(some, maps[:, [2, 0]][:, :, [3, 1]])
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"heads": [0, -1, 4]}, "heads are numbers from 0 to 3, at least one; got -1, 4"),
-        ({"heads": []}, "heads are numbers from 0 to 3, at least one; got none"),
-    ],
-)
-def test_heads_that_do_not_exist_are_named(options, message):
-    with pytest.raises(ValueError, match=message):
-        attention_maps(small_model(False), some_images(), **options)
 
 
 def test_byte_images_and_half_precision_parameters_are_taken():

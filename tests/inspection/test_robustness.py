@@ -107,15 +107,3 @@ def test_the_surest_errors_come_first():
     labels = torch.tensor([1, 1, 0, 0])
     assert confident_errors(scores, labels, 2).tolist() == [1, 2]
     assert confident_errors(scores, labels, 9).tolist() == [1, 2, 0]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("fog", 1), "kind must be one of noise, blur, shift; got 'fog'"),
-        (("shift", 1.5), r"strength must be a whole number .* got 1\.5"),
-    ],
-)
-def test_a_corruption_that_does_not_exist_is_named(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        corrupt(IMAGES, *arguments)

@@ -60,12 +60,6 @@ def test_runs_of_another_protocol_are_not_drawn(tmp_path: Path, capsys):
     assert "cost.png is not drawn" in capsys.readouterr().out
 
 
-def test_a_comparison_needs_both_of_its_models(tmp_path: Path, capsys):
-    assert draw_figures(tmp_path, records=RUNS[:1], names=["comparisons.png"]) == []
-    said = capsys.readouterr().out
-    assert "comparisons.png is not drawn: a comparison needs test results of both" in said
-
-
 def test_an_unknown_figure_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match=r"figures are attention-viewer\.png, .*; got cats\.png"):
         draw_figures(tmp_path, names=["cats.png"])

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -28,12 +29,8 @@ from dlvc.lessons.notebooks import (
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
-QUICKLY = (
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:hypothesispytest",
-)  # importing hypothesis takes a second
+# Importing hypothesis takes a second.
+QUICKLY = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 
 def pytest_nbval(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -229,11 +226,7 @@ def test_a_reply_whose_wake_up_was_lost_is_found_at_the_next_look() -> None:
 # The set-up cell, the first of every notebook.
 
 ADDRESS = "https://github.com/ada/course-work"
-GITHUB_SESSION = [
-    {
-        "path": "fileId=https%3A%2F%2Fgithub.com%2Fada%2Fcourse-work%2Fblob%2Ffix%2Fit%2Fnotebooks%2F02.ipynb"
-    }
-]
+GITHUB_SESSION = [{"path": "fileId=" + quote(f"{ADDRESS}/blob/fix/it/notebooks/02.ipynb", safe="")}]
 DRIVE_SESSION = [{"path": "fileId=1p-Q5_x"}]
 DRIVE_COPY = {"colab": {"provenance": [{"file_id": f"{ADDRESS}/blob/main/notebooks/02.ipynb"}]}}
 

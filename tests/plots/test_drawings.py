@@ -40,12 +40,6 @@ def test_the_written_sum_has_a_product_for_each_weight():
     assert sum(float(pixel) * float(weight) for pixel, weight in plain) == 5
 
 
-@pytest.mark.parametrize(("row", "column"), [(4, 0), (0, 4), (-1, 0)])
-def test_a_window_beyond_the_image_is_refused(row, column):
-    with pytest.raises(ValueError, match=f"between 0 and 3, .*; got {row} and {column}"):
-        convolution_step(row=row, column=column)
-
-
 def test_max_pooling_shows_torchs_maxima():
     values = torch.tensor(POOLED).float()
     pooled = max_pool2d(values[None, None], 2)[0, 0]
@@ -60,8 +54,3 @@ def test_patches_are_counted_and_the_first_and_last_are_listed(patch_size, count
     assert listed[-1] == count - 1
     assert len(listed) == min(count, 11)
     assert f"cut into {count} patches" in figure.description
-
-
-def test_a_patch_size_that_does_not_divide_is_refused():
-    with pytest.raises(ValueError, match="patch_size must divide 32 and 32; got 5"):
-        image_patches(torch.rand(3, 32, 32), patch_size=5)

@@ -19,11 +19,6 @@ def test_each_map_lies_beside_its_image_and_its_largest_number_is_brightest():
     np.testing.assert_allclose(drawn[1].get_array(), maps[0].view(2, 2))
 
 
-def test_maps_of_other_images_are_refused():
-    with pytest.raises(ValueError, match=r"must have shape \(2, patches\); got \(3, 4\)"):
-        map_mosaic(IMAGES, {"rollout": torch.ones(3, 4)})
-
-
 def test_deletion_curves_are_in_percent_and_have_a_plot_for_each_map():
     orders = {"highest first": [0.8, 0.1], "lowest first": [0.8, 0.2]}
     figure = deletion_curves([0, 1], {"rollout": orders, "Grad-CAM": orders})

@@ -1,7 +1,6 @@
 """Lines show the numbers they were given, with means and bands, and models look as elsewhere."""
 
 import numpy as np
-import pytest
 
 from dlvc.plots import calibration_diagram, measured_lines
 from dlvc.plots.style import model_style
@@ -34,11 +33,6 @@ def test_a_model_is_drawn_as_in_every_figure():
     figure = draw({"": {"Deep CNN": [1, 2, 3]}}, styles={"Deep CNN": style}, log="xy")
     assert figure.axes[0].lines[0].get_color() == style.color
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == ("log", "log")
-
-
-def test_values_that_do_not_fit_the_places_are_named():
-    with pytest.raises(ValueError, match="first has 2 values for 3 places"):
-        draw({"": {"first": [1, 2]}})
 
 
 def test_a_calibration_is_drawn_in_percent_with_larger_markers_for_more_predictions():

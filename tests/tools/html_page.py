@@ -6,12 +6,16 @@ from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """`elements`: tag and attributes, in order; `contents`: the text behind each of them, up to the next tag."""
+    """`elements`: tag and attributes, in order; `contents`: the text behind each of them, up to the next tag.
+
+    `text`: all text on the page.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.contents: list[str] = []
+        self.text = ""
         self._open = False
         self.feed(text)
         self.close()
@@ -25,8 +29,13 @@ class Page(HTMLParser):
         self._open = False
 
     def handle_data(self, data: str) -> None:
+        self.text += data
         if self._open:
             self.contents[-1] += data
+
+    @property
+    def tags(self) -> set[str]:
+        return {tag for tag, _ in self.elements}
 
     def all(self, tag: str) -> list[dict[str, str]]:
         """The attributes of all elements with this tag."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 # ruff: noqa: F401, I001 (the calls below are texts, which ruff does not read)
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 
 from dlvc import __main__ as command_line
 from dlvc.inspection import attention
+from dlvc.inspection import attention_statistics as statistics
 from dlvc.data import augment
 from dlvc.training import checkpoint
 from dlvc import config
@@ -19,6 +22,7 @@ from dlvc.experiments import registry as experiments
 from dlvc import files, metrics
 from dlvc import plots
 from dlvc.inspection import explanation
+from dlvc.inspection import robustness
 from dlvc.lessons import notebooks
 from dlvc.lessons.guesses import store as predictions
 from dlvc.experiments import records
@@ -57,8 +61,19 @@ LAYER = {
     "stride": 1,
     "padding": 0,
 }
+GRID = {"patch_grid": (2, 3), "patch_size": 4, "class_token": True}
+WORDS = {"place_label": "depth", "value_label": "size", "says": "A line."}
 ASKED = {"notebook": "01", "name": "count", "question": "How many?"}
 NARROW = nn.Sequential(nn.Flatten(), nn.Linear(3072, 3))  # three scores instead of ten
+
+
+def deleted(labels=LABELS, scores=MAPS[:, 0], **options):
+    return explanation.deletion_curve(cnn.SimpleCNN(), IMAGES, labels, scores, **options)
+
+
+def one_image(sketches):
+    return replace(sketches, train=sketches.train.first(1))
+
 
 # The call; what the message says came, what is allowed, what to do.
 REFUSED = [
@@ -194,7 +209,26 @@ REFUSED = [
     ("evaluation.predict(NARROW, IMAGES, batch_size=0)", "got 0", "at least 1", "Try 500"),
     ("attention.attention_maps(VIT, IMAGES, layers=[1])", "got 1", "from 0 to 0", "Leave layers out"),
     ("attention.class_relevance(VIT, IMAGES, [10])", "got 10", "from 0 to 9", "Leave classes out"),
+    ("attention.attention_maps(VIT, IMAGES, heads=[0, -1, 4])", "got -1, 4", "from 0 to 1", "Leave heads out"),
+    ("attention.attention_maps(VIT, IMAGES, heads=[])", "got none", "at least one", "Leave heads out"),
+    ("statistics.attention_rollout(MAPS[None])", "got (1, 4, 64, 64)", "of all layers", "use weights[None]"),
+    ("statistics.attention_distance(MAPS, **GRID)", "are for 64", "make 7 tokens", "Take patch_grid"),
+    ("statistics.patch_middles((2, 3), 0)", "2 x 3 patches of 0 pixels", "count from 1", "patch_size"),
     ("explanation.share_on_object(-MAPS[:, 0], MASKS, (8, 8))", "got -0.0156", "from 0 up", "clamp"),
+    ("explanation.share_on_object(torch.ones(4, 65), MASKS, (8, 8))", "got (4, 65)", "(B, ..., 64)", "8 x 8"),
+    ("explanation.share_on_object(MAPS[:3, 0], MASKS, (8, 8))", "got (3, 64) and (4, 32, 32)", "(B, ", "masks"),
+    ("explanation.share_on_object(torch.ones(4, 9), MASKS, (3, 3))", "got 3 x 3", "divide", "32 x 32 pixels"),
+    ("deleted(order='best')", "got 'best'", "one of highest first, lowest first, random", "Try 'highest"),
+    ("deleted(fill='white')", "got 'white'", "one of mean, black, shuffled", "Try 'mean'"),
+    ("deleted(steps=65)", "got 65", "a whole number from 1 to 64", "one for each patch"),
+    ("deleted(scores=torch.zeros(4, 65))", "of shape (4, 65)", "as columns", "leave a class token out"),
+    ("deleted(scores=torch.zeros(4, 10, 64))", "got (4, 10, 64)", "(B, patches)", "scores[:, label]"),
+    ("deleted(scores=MAPS[:, 0] * torch.nan)", "got nan", "must be finite", "no order"),
+    ("deleted(scores=torch.zeros(4, 9))", "got 3 x 3 patches", "must divide", "32 x 32 pixels"),
+    ("deleted(labels=LABELS[:1])", "got (1,)", "must be (4,)", "one for each image"),
+    ("deleted(labels=LABELS + 7)", "got 7 to 10", "between 0 and 9", "the model's classes"),
+    ("robustness.corrupt(IMAGES / 255, 'fog', 1)", "got 'fog'", "one of noise, blur, shift", "Try 'noise'"),
+    ("robustness.corrupt(IMAGES / 255, 'shift', 1.5)", "got 1.5", "a whole number", "by whole pixels"),
     # exercises
     ("exercises_of('02_cnns').convolve.hint(4)", "got 4", "from 1 to 3", "Try 1"),
     ("exercises_of('2')", "got '2'", "one of 01_data, 02_cnns", "notebook must be"),
@@ -204,10 +238,18 @@ REFUSED = [
     ("widgets.AttentionViewer(VIT, IMAGES, view='rows')", "got 'rows'", "one of head, mean", "view must"),
     ("widgets.AttentionViewer(VIT, IMAGES, labels=[1])", "got 1", "each of 4 images", "labels must be"),
     ("widgets.AttentionViewer(VIT, data.Split(IMAGES, LABELS))", "got a Split", "a few images", "Pass its"),
+    ("widgets.AttentionViewer(VIT, IMAGES, labels=[0, 1, 2, 10])", "got [0, 1, 2, 10]", "from 0 to 9", "labels must"),
+    ("widgets.AttentionViewer(VIT, IMAGES, labels=[-1] * 4)", "got [-1, -1", "from 0 to 9", "labels must"),
+    ("widgets.AttentionViewer(VIT, IMAGES, labels=[0.5] * 4)", "got [0.5, 0.5", "from 0 to 9", "labels must"),
+    ("widgets.AttentionViewer(VIT, IMAGES[0])", "of shape (3, 32, 32)", "(N, 3, H, W)", "Add a batch axis"),
+    ("widgets.AttentionViewer({'ViT': {}}, IMAGES)", "ViT has no epoch", "at least one", "give"),
+    ("widgets.AttentionViewer({1: VIT, '1': VIT}, IMAGES)", "got [1, '1']", "two models", "the same name"),
+    ("widgets.AttentionViewer({'ViT': {1: VIT, 'epoch 1': VIT}}, IMAGES)", "got [1, 'epoch 1']", "two", "of ViT"),
     ("widgets.AttentionViewer({}, IMAGES)", "empty dict", "at least one model", "needs"),
     ("widgets.TrainingPanel('simple-cnn', sketches, epochs=0)", "got 0", "between 1 and 1000", "Try 10"),
     ("widgets.TrainingPanel('simple-cnn', sketches, lr=1)", "'lr'", "learning_rate", "choose from"),
     ("widgets.TrainingPanel('deep-cnn', sketches, options={'heads': 2})", "'heads'", "depth, width", "choose"),
+    ("widgets.TrainingPanel('deep-cnn', sketches, options=['depth'])", "type list", "type Mapping", "Give a dict"),
     ("widgets.TrainingPanel('deep-vit', sketches, options={'depth': 99})", "got 99", "between 1 and 24", "Try 6"),
     ("widgets.TrainingPanel('simple-cnn', None)", "got None", "type ImageData", "load_data()"),
     # experiments and runs
@@ -241,11 +283,20 @@ REFUSED = [
     ("figure.training_trace(traces.load_trace('SoftmaxTwice'), 'x', reference=3)", "got 3", "type Trace", "load_trace"),
     # diagnosis
     ("preflight(None, sketches)", "got None", "type Module", "build_model"),
+    ("preflight(NARROW, one_image(sketches))", "has one only", "training images", "Load more"),
     ("preflight(NARROW, [1])", "type list", "type ImageData", "load_data()"),
     ("cases.load_case('Z')", "got 'Z'", "one of A, B", "Try 'A'"),
     # figures of images
     ("plots.show_images(IMAGES[0])", "shape (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
     ("plots.show_images(IMAGES.float() + 9)", "got 9 to 9", "in [0, 1]", "do not normalise"),
+    ("plots.show_images(IMAGES[:, :1])", "torch.uint8 of shape (4, 1, 32, 32)", "(N, 3, H, W)", "permute"),
+    ("plots.show_images(IMAGES[:0])", "got none", "at least one image", "must hold"),
+    ("plots.show_images(IMAGES.long())", "got torch.int64", "must be uint8, or floats in [0, 1]", "Add"),
+    ("plots.show_images(IMAGES / 255 - 0.5)", "got -0.5 to", "must lie in [0, 1]", "Divide"),
+    ("plots.show_images(IMAGES * torch.nan)", "got nan to nan", "must lie in [0, 1]", "Divide"),
+    ("plots.show_augmentations(IMAGES, IMAGES[:3, None])", "got (3, 1, 3", "(4, K, 3, H, W)", "Stack K"),
+    ("plots.map_mosaic(IMAGES, {'rollout': MAPS[:3, 0]})", "got (3, 64)", "(4, patches)", "the map rollout"),
+    ("plots.measured_lines({'': {'first': [1, 2]}}, [1, 2, 4], **WORDS)", "2 values", "3 places", "give one"),
     ("plots.show_images(IMAGES, columns=0)", "got 0", "at least 1", "Leave it out"),
     ("plots.show_images(IMAGES, outlines=IMAGES[:, 0, :8])", "(4, 8, 32)", "(4, 32, 32)", "masks"),
     ("plots.confusion_heatmap(-COUNTS)", "got -1", "from 0 up", "Make one with"),
@@ -255,12 +306,17 @@ REFUSED = [
     ("plots.confusion_grid([RECORD], columns=0)", "got 0", "at least 1", "Try 4"),
     ("plots.learning_curves([])", "got none", "at least one epoch", "Train a model"),
     ("plots.accuracy_bars(['deep-cnn'])", "got 'deep-cnn'", "type RunRecord", "load_records()"),
+    ("plots.attention_overlay(IMAGES[0], MAPS[None], query=0)", "got (1, 4, 64", "(heads, N, N)", "Take one"),
     ("plots.attention_overlay(IMAGES[0], MAPS, query=-1)", "got -1", "from 0 to 63", "row by row"),
     ("plots.attention_overlay(IMAGES[0], MAPS, query=64)", "got 64", "from 0 to 63", "row by row"),
     ("plots.attention_overlay(IMAGES[0], MAPS[:, 1:, 1:], query=0)", "63", "square patches", "leave"),
     ("plots.convolution_step(kernel=np.ones((9, 9)))", "(9, 9)", "no larger", "Pass one channel"),
+    ("plots.convolution_step(row=4)", "got 4 and 1", "row must lie between 0 and 3", "on the image"),
+    ("plots.convolution_step(row=-1)", "got -1 and 1", "row must lie between 0 and 3", "on the image"),
+    ("plots.convolution_step(column=4)", "got 1 and 4", "column between 0 and 3", "on the image"),
     ("plots.max_pooling(size=3)", "got 3", "must divide 4", "Try"),
     ("plots.image_patches(IMAGES[0], patch_size=0)", "got 0", "at least 1", "Try 4"),
+    ("plots.image_patches(IMAGES[0], patch_size=5)", "got 5", "must divide 32 and 32", "Try 4"),
     ("plots.residual_block([])", "got []", "a list", "Try ['attention']"),
     ("plots.receptive_field([('convolution', 0, 1)])", "got 0", "at least 1", "Try 3"),
     # small widgets and guesses
@@ -271,6 +327,11 @@ REFUSED = [
     ("positions.code_similarity(torch.ones(4, 2), 4)", "got 4", "from 0 to 3", "an earlier one"),
     ("prediction.guess_first('01', 3, 'How many?')", "got 3", "must be text", "Use quotes"),
     ("predictions.Prediction(**ASKED, guess=(2, 1))", "2 to 1", "the lower one first", "Try 10 to 20"),
+    ("predictions.Prediction(**ASKED, guess=(1, float('nan')))", "got 1 to nan", "two numbers", "Try 10 to 20"),
+    ("predictions.Prediction(**ASKED, guess='many')", "got 'many'", "two numbers", "Try 10 to 20"),
+    ("predictions.Prediction(**ASKED, choices=('a', 'b'), guess='c')", "got 'c'", "one of a, b", "Try 'a'"),
+    ("predictions.Prediction(**{**ASKED, 'notebook': 1})", "got 1", "must be text", "Use quotes"),
+    ("predictions.Prediction(**ASKED, measured=float('inf'))", "got inf", "a finite number", "Use float"),
     ("predictions.Prediction(**ASKED, confidence=80)", "got 80", "from 0 to 1", "Try 0.8"),
     ("predictions.Prediction(**ASKED, measured='many')", "'many'", "a finite number", "Use float"),
 ]  # fmt: skip

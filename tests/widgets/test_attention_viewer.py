@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,11 +70,8 @@ def hand_viewer(**shown: object) -> AttentionViewer:
 
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    return torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=seeded())
-
-
-def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=generator)
 
 
 @pytest.fixture(scope="module")
@@ -157,16 +155,8 @@ def test_the_page_asks_for_nothing_outside_itself(viewer: AttentionViewer, tmp_p
     assert len(page.all("script")) == 3
     readable = re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)  # without packed numbers and pictures
     assert len(readable) < len(text) / 5
-    for outside in (
-        r"https?:",
-        r"url\(",
-        "@import",
-        r"\bimport\b",
-        "fetch",
-        "XMLHttp",
-        "WebSocket",
-    ):
-        assert re.findall(outside, readable) == []
+    outside = r"https?:|url\(|@import|\bimport\b|fetch|XMLHttp|WebSocket"
+    assert re.findall(outside, readable) == []
     addresses = [
         value
         for _, attributes in page.elements
@@ -302,13 +292,11 @@ def test_patch_none_is_the_readout_and_other_none_ends_the_comparison(
 
 BAD = [
     ({"image": 3}, r"image must be a number from 1 to 2; got 3"),
-    ({"layer": 0}, r"layer must be a number from 1 to 2; got 0"),
     ({"layer": True}, r"layer must be a number from 1 to 2; got True"),
     ({"layer": torch.tensor(2.5)}, r"layer must be a number from 1 to 2; got tensor\(2.5"),
     ({"head": 1.0}, r"head must be a number from 1 to 2; got 1\.0"),
     ({"head": "1"}, r"head must be a number from 1 to 2; got '1'"),
     ({"patch": (0, 1)}, r"patch must be a row from 1 to 2 and a column from 1 to 2; got \(0, 1\)"),
-    ({"patch": (1, 3)}, r"patch must be a row from 1 to 2 and a column from 1 to 2; got \(1, 3\)"),
     ({"patch": 5}, r"patch must be \(row, column\), or None for the readout; got 5"),
     ({"patch": "11"}, r"patch must be \(row, column\), or None for the readout; got '11'"),
     ({"patch": (1, 2, 3)}, r"patch must be \(row, column\), or None .* got \(1, 2, 3\)"),
@@ -317,7 +305,6 @@ BAD = [
     ({"model": 1}, r"model must be one of Deep ViT, Other; got 1"),
     ({"epoch": 2}, r"epoch must be one of epoch 0, epoch 1, epoch 5; got 2"),
     ({"model": "Other", "epoch": 0}, r"Other has one moment, so no epoch; got 0"),
-    ({"view": "heads"}, r"view must be one of head, mean, rollout, relevance; got 'heads'"),
     ({"class_name": "tiger"}, r"class_name must be one of cat, dog, owl; got 'tiger'"),
     ({"scale": "row"}, r"scale must be one of patch, head, layer, all; got 'row'"),
     ({"opacity": 1.1}, r"opacity must be a number from 0 to 1; got 1\.1\. 0 is the image"),
@@ -339,13 +326,6 @@ def test_what_is_not_there_is_answered_with_what_came_and_what_is_allowed(
     with pytest.raises(ValueError, match=message):
         compared.show(opacity=0.5, **change) if "opacity" not in change else compared.show(**change)
     assert state_of(compared) == before
-
-
-def test_an_unknown_key_is_answered_with_all_keys(compared: AttentionViewer) -> None:
-    with pytest.raises(TypeError, match=r"shows no 'block'; it knows image, layer, head, .*other"):
-        compared.show(block=1)
-    with pytest.raises(TypeError, match="shows no 'block'"):
-        hand_viewer(block=1)
 
 
 def test_a_model_that_is_chosen_comes_with_its_own_last_epoch(
@@ -375,36 +355,6 @@ def test_what_does_not_fit_together_is_refused(model: VisionTransformer, images:
         AttentionViewer(one, grey_images())
     with pytest.raises(TypeError, match="got Linear"):
         AttentionViewer(torch.nn.Linear(2, 2), grey_images())
-    with pytest.raises(ValueError, match="at least one model; got an empty dict"):
-        AttentionViewer({}, grey_images())
-    with pytest.raises(ValueError, match="Deep ViT has no epoch"):
-        AttentionViewer({"Deep ViT": {}}, grey_images())
-    with pytest.raises(
-        ValueError, match=r"of shape \(N, 3, H, W\); got torch.uint8 of shape \(3, 8, 8\)"
-    ):
-        AttentionViewer(one, grey_images()[0], classes=ANIMALS)
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ([0, 1], "labels must be one for each of 1 images; got 2"),
-        ([3], r"labels must be numbers from 0 to 2; got \[3\]"),
-        ([-1], r"labels must be numbers from 0 to 2; got \[-1\]"),
-        ([0.5], r"labels must be numbers from 0 to 2; got \[0\.5\]"),
-    ],
-)
-def test_labels_that_are_no_classes_are_refused(labels: list[float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        AttentionViewer(hand_recording(), grey_images(), classes=ANIMALS, labels=labels)
-
-
-def test_two_of_one_name_are_refused_not_dropped() -> None:
-    one = hand_recording()
-    with pytest.raises(ValueError, match="two models have the same name"):
-        AttentionViewer({1: one, "1": one}, grey_images(), classes=ANIMALS)
-    with pytest.raises(ValueError, match="two epochs of ViT have the same name"):
-        AttentionViewer({"ViT": {1: one, "epoch 1": one}}, grey_images(), classes=ANIMALS)
 
 
 @pytest.mark.parametrize("part", ["blocks.0.attention.query_key_value", "head"])
@@ -495,13 +445,10 @@ def test_a_comparison_is_told_one_after_the_other() -> None:
 
 
 def test_a_smaller_model_shows_its_last_layer_where_it_has_no_other() -> None:
-    small = hand_recording()
-    small = AttentionRecording(
-        **{**vars(small), "weights": small.weights[:, :1], "rollout": small.rollout[:, :1],
-           "silenced": small.silenced[:, :1]}
-    )  # fmt: skip
+    whole = hand_recording()
+    first = {name: getattr(whole, name)[:, :1] for name in ("weights", "rollout", "silenced")}
     viewer = AttentionViewer(
-        {"two layers": hand_recording(), "one layer": small},
+        {"two layers": whole, "one layer": replace(whole, **first)},
         grey_images(),
         classes=ANIMALS,
         layer=2,
@@ -697,30 +644,20 @@ BAD_STATES = [
     {"class": 3}, {"image2": 1}, {"epoch": 1}, {"view": "none"}, {"view": []}, {"scale": None}, {"opacity": 2},
     {"opacity": "1"}, {"compare": 1}, {"unknown": 0},
 ]  # fmt: skip
+NO_STATES = [None, [], "head"]
 
 
-@pytest.mark.parametrize("bad", BAD_STATES, ids=str)
-def test_a_state_that_no_page_sends_is_refused_and_changes_nothing(bad: dict[str, object]) -> None:
+@pytest.mark.parametrize("bad", BAD_STATES + NO_STATES, ids=str)
+def test_a_state_that_no_page_sends_is_refused_and_changes_nothing(bad: object) -> None:
     viewer = hand_viewer(layer=2)
     widget, before = viewer.live(), state_of(viewer)
-    for change in (
-        lambda: from_the_page(widget, {**widget.state, **bad}),
-        lambda: setattr(widget, "state", {**widget.state, **bad}),
-    ):
-        with pytest.raises(
-            traitlets.TraitError, match=f"no viewer of ours has the state {next(iter(bad))} = "
-        ):
-            change()
+    state, message = bad, "state"
+    if isinstance(bad, dict):
+        state, message = before | bad, f"no viewer of ours has the state {next(iter(bad))} = "
+    for change in (from_the_page, lambda widget, state: setattr(widget, "state", state)):
+        with pytest.raises(traitlets.TraitError, match=message):
+            change(widget, state)
         assert state_of(viewer) == widget.state == before
-
-
-@pytest.mark.parametrize("bad", [None, [], "head"], ids=str)
-def test_a_state_that_is_none_is_refused(bad: object) -> None:
-    widget = hand_viewer().live()
-    before = dict(widget.state)
-    with pytest.raises(traitlets.TraitError):
-        from_the_page(widget, bad)
-    assert widget.state == before
 
 
 def test_all_that_is_sent_is_text_and_plain_numbers(viewer: AttentionViewer) -> None:

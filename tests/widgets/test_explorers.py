@@ -119,7 +119,7 @@ def test_a_value_that_no_control_has_is_refused(values: dict, said: str) -> None
 SETTINGS = list(itertools.product(KINDS, (1, 6, 7, 12), (1, 2, 3, 5), (1, 2, 3), (0, 1, 2)))
 
 
-def torch_layer(kind: str, kernel: int, stride: int, padding: int) -> nn.Module:
+def torch_layer(kind: str, size: int, kernel: int, stride: int, padding: int) -> nn.Module:
     if kind == KINDS[0]:
         return nn.Conv2d(2, 4, kernel, stride=stride, padding=padding)
     return nn.MaxPool2d(kernel, stride=stride, padding=padding)
@@ -127,15 +127,10 @@ def torch_layer(kind: str, kernel: int, stride: int, padding: int) -> nn.Module:
 
 def test_layer_sizes_parameters_and_work_are_torchs_and_torch_refuses_the_same() -> None:
     refused = 0
-    for kind, size, kernel, stride, padding in SETTINGS:
-        settings = {
-            "kind": kind,
-            "size": size,
-            "kernel": kernel,
-            "stride": stride,
-            "padding": padding,
-        }
-        layer, images = torch_layer(kind, kernel, stride, padding), torch.zeros(1, 2, size, size)
+    for numbers in SETTINGS:
+        settings = dict(zip(("kind", "size", "kernel", "stride", "padding"), numbers, strict=True))
+        size = settings["size"]
+        layer, images = torch_layer(**settings), torch.zeros(1, 2, size, size)
         try:
             with FlopCounterMode(display=False) as counter:
                 shape = tuple(layer(images).shape[1:])
@@ -186,6 +181,11 @@ def test_the_images_are_those_that_training_sees() -> None:
         assert changed.mirrored.float().mean() == share
 
 
+def moved(sign: re.Match[str] | None) -> int:
+    """How many pixels an arrow with its number says, downwards or to the right."""
+    return int(sign[2]) * (1 if sign[1] in "↓→" else -1) if sign else 0
+
+
 def test_the_signs_say_where_a_pixel_went() -> None:
     index = torch.arange(40)
     draws = epoch_draws(40, index, seed=0, epoch=1, shift=3, mirror=MIRRORS[0])
@@ -196,10 +196,8 @@ def test_the_signs_say_where_a_pixel_went() -> None:
         signs = draw_in_signs(draws, number, 3)
         vertical = re.search("([↑↓])([0-9])", signs)
         horizontal = re.search("([←→])([0-9])", signs)
-        assert row == 5 + (int(vertical[2]) * (1 if vertical[1] == "↓" else -1) if vertical else 0)
-        assert column == 5 + (
-            int(horizontal[2]) * (1 if horizontal[1] == "→" else -1) if horizontal else 0
-        )
+        assert row == 5 + moved(vertical)
+        assert column == 5 + moved(horizontal)
         assert (MIRRORED in signs) == bool(draws.mirrored[number])
 
 

@@ -16,13 +16,8 @@ NOT_IN_BOTH = {
     "NaiveDatetimePicker", "titles", "tooltip", "description_tooltip", "on_displayed",
 }  # fmt: skip
 NOT_IN_COLAB = {"Accordion", "Tab"}  # they lose their titles beside a widget of one's own
-CAPTURED = {
-    "Output",
-    "interact",
-    "interactive",
-    "interactive_output",
-    "interact_manual",
-}  # their errors are swallowed
+# Their errors are swallowed.
+CAPTURED = {"Output", "interact", "interactive", "interactive_output", "interact_manual"}
 BYTES = {"Bytes", "CBytes"}  # binary traits do not arrive in Colab
 
 

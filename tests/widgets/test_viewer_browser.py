@@ -35,15 +35,8 @@ CELLS = [
     "compared.live()",
 ]
 STATIC, STATIC_COMPARED, LIVE, LIVE_COMPARED = range(1, 5)  # the cells that show something
-PLACES = (
-    "kernel idle",
-    "live, kernel idle",
-    "kernel busy",
-    "live, kernel busy",
-    "kernel shut down",
-    "live, kernel shut down",
-    "saved page",
-)
+KERNELS = ("kernel idle", "kernel busy", "kernel shut down")
+PLACES = (*(place for kernel in KERNELS for place in (kernel, f"live, {kernel}")), "saved page")
 VIEWS = {
     "head": "one head",
     "mean": "mean of the heads",
@@ -279,27 +272,16 @@ def test_colors_and_table_under_the_mouse_are_the_tensors_row_and_column(shown, 
         shown.point(patch)
         check_numbers(shown, made.weights[0, layer - 1, head - 1], patch)
         row, column = patch
-        assert (
+        where = (
             f"layer {layer} of 3, head {head} of 4. Query patch row {row + 1}, column {column + 1} "
-            in (shown.text())
         )
+        assert where in shown.text()
 
 
 def test_the_keyboard_alone_reaches_the_same_numbers(shown, made):
     shown.choose(Colours_up_to_the_largest_of="this head")
     shown.focus_pane()
-    shown.keys(
-        "Home",
-        "ArrowRight",
-        "ArrowRight",
-        "ArrowDown",
-        "ArrowDown",
-        "ArrowUp",
-        "l",
-        "h",
-        "h",
-        "Shift+H",
-    )
+    shown.keys("Home", *2 * ["ArrowRight"], *2 * ["ArrowDown"], "ArrowUp", "l", "h", "h", "Shift+H")
     check_numbers(shown, made.weights[0, 1, 1], (1, 1))
     shown.keys("Enter", "ArrowRight", "ArrowDown")  # held: arrows read single weights
     wanted = made.weights[0, 1, 1, 1 + 7, 1 + 14]
@@ -325,9 +307,8 @@ def test_each_hover_repaints_and_asks_nobody(place, shown):
     main = shown.page.main_frame
 
     def listen(request: Any) -> None:
-        if (
-            request.frame != main or name == "saved page"
-        ):  # JupyterLab itself asks its server now and then
+        # JupyterLab itself asks its server now and then.
+        if request.frame != main or name == "saved page":
             asked.append(request.url)
 
     shown.page.on("request", listen)
