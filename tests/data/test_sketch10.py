@@ -225,19 +225,3 @@ def test_a_linear_model_stays_below_60_percent_where_a_convolutional_one_passes_
     with torch.no_grad():
         predicted = model(images[TRAIN_SIZE:]).argmax(dim=1)
     assert (predicted == many.labels[TRAIN_SIZE:]).float().mean() > 0.7
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"noise": (0, float("nan"))}, r"noise must be a pair .*; got \(0, nan\)"),
-        (
-            {"background_signal": 1.5},
-            r"background_signal must be between 0 and 1 .*; got 1.5. Try 0",
-        ),
-        ({"mirror": "yes"}, r"mirror must be between 0 and 1 .*; got 'yes'. Try 0.5."),
-    ],
-)
-def test_factors_out_of_range_are_refused_with_what_is_allowed(settings, message):
-    with pytest.raises(ValueError, match=message):
-        Factors(**settings)

@@ -190,13 +190,6 @@ def test_the_table_of_a_setting_has_a_row_for_each_value_in_rising_order():
     assert table["test ACC"][0] == table["test ACC"][1]
 
 
-def test_a_table_of_an_unknown_setting_names_the_known_ones():
-    with pytest.raises(
-        ValueError, match=r"the setting must be one of epochs, batch_size.*got 'lr'"
-    ):
-        setting_table([], "lr")
-
-
 def test_a_table_by_an_option_of_the_model_leaves_out_models_without_it():
     table = setting_table(load_records(REFERENCE_RECORDS), "depth")
     rows = dict(zip(table["Model"], table["Depth"], strict=True))

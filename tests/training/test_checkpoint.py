@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from dlvc.files import sha256_of
 from dlvc.training.checkpoint import load_weights, save_weights
 
 
@@ -76,15 +75,3 @@ def test_another_architecture_is_named_and_the_model_unchanged(tmp_path):
     ):
         load_weights(model, path)
     assert same_state(model, make_model())
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no weights at .*absent"):
-        load_weights(make_model(), tmp_path / "absent.safetensors")
-
-
-def test_the_digest_is_sha256(tmp_path):
-    path = tmp_path / "abc"
-    path.write_bytes(b"abc")
-    # FIPS 180-2, appendix B.1
-    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
