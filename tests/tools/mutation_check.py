@@ -97,7 +97,7 @@ FAULTS = (
         "training/session.py",
         'group["lr"] = self.rates[state.step]',
         'group["lr"] = self.rates[0]',
-        "training/test_training_steps.py",
+        "training/test_loop.py",
     ),
     Fault(
         "seed ignored",
@@ -161,7 +161,7 @@ FAULTS = (
         "data/batches.py",
         "draws.take(index), padding=config.largest_shift",
         "draws.take(torch.arange(len(index))), padding=config.largest_shift",
-        "training/test_training_steps.py",
+        "training/test_loop.py",
     ),
     Fault(
         "slices weigh alike",
@@ -210,7 +210,7 @@ FAULTS = (
         "training/loop.py",
         "label_smoothing=session.config.label_smoothing",
         "label_smoothing=0.0",
-        "training/test_training_steps.py",
+        "training/test_loop.py",
     ),
     Fault(
         "tested on the validation images",

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from dlvc.config import TrainConfig
 from dlvc.data import Split
+from dlvc.data.augment import crop_and_mirror, epoch_generator, random_draws
 from dlvc.data.batches import split_batches
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.training.device import pick_precision
@@ -22,6 +23,7 @@ from dlvc.training.optimization import learning_rate_at, make_optimizer
 from dlvc.training.session import NonFiniteLoss
 
 QUICK = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu")
+ONCE = replace(QUICK, epochs=1)
 
 
 def seeded(build, **options) -> nn.Module:
@@ -36,6 +38,22 @@ def make_model(**options) -> nn.Module:
 
 def weights_of(model: nn.Module) -> torch.Tensor:
     return torch.cat([each.detach().flatten().double() for each in model.state_dict().values()])
+
+
+class Recorder(nn.Module):
+    """A linear model that keeps the images it was trained on."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.head = nn.Linear(3 * 32 * 32, 10)
+        self.seen = []
+
+    def forward(self, images):
+        if self.training:
+            self.seen.append((images * 255).round().to(torch.uint8))
+        return self.head(images.flatten(1))
 
 
 def test_one_batch_can_be_learned_by_heart(sketches):
@@ -66,7 +84,7 @@ def test_training_leaves_the_global_random_numbers_alone(sketches):
 
 def test_the_loop_equals_the_same_steps_written_out(sketches):
     """Without dropout, augmentation and batch norm's batch statistics the loop is plain Adam over a known order."""
-    config = replace(QUICK, epochs=1, augmentation="none", batch_size=128)
+    config = replace(ONCE, augmentation="none", batch_size=128)
     ours, theirs = seeded(SimpleCNN, dropout=0.0), seeded(SimpleCNN, dropout=0.0)
     result = train(ours, sketches, config, progress=False)
 
@@ -117,23 +135,80 @@ def test_the_model_ends_with_the_weights_of_the_epoch_that_validated_best(sketch
 
 
 def test_an_epoch_sees_every_training_image_once_and_the_test_split_never(sketches):
-    seen = []
-
-    class Recorder(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.head = nn.Linear(3 * 32 * 32, 10)
-
-        def forward(self, images):
-            if self.training:
-                seen.append((images * 255).round().to(torch.uint8))
-            return self.head(images.flatten(1))
-
-    poisoned = replace(sketches, test=None)
-    train(Recorder(), poisoned, replace(QUICK, epochs=1, augmentation="none"), progress=False)
-    got = {image.numpy().tobytes() for image in torch.cat(seen)}
-    assert sum(map(len, seen)) == 300
+    model, poisoned = Recorder(), replace(sketches, test=None)
+    train(model, poisoned, replace(ONCE, augmentation="none"), progress=False)
+    got = {image.numpy().tobytes() for image in torch.cat(model.seen)}
+    assert sum(map(len, model.seen)) == 300
     assert got == {image.numpy().tobytes() for image in sketches.train.images}
+
+
+def test_each_step_uses_its_own_learning_rate(sketches, monkeypatch):
+    used = []
+
+    class Spy(torch.optim.SGD):
+        def step(self, *arguments):
+            used.append(self.param_groups[0]["lr"])
+
+    monkeypatch.setattr(
+        "dlvc.training.session.make_optimizer",
+        lambda model, config: Spy(model.parameters(), lr=1.0),
+    )
+    config = replace(QUICK, schedule="one-cycle", learning_rate=0.1)
+    train(Recorder(), sketches, config, progress=False)
+    assert used == [learning_rate_at(step, 10, config) for step in range(10)]
+
+
+def test_an_image_is_cropped_by_its_own_draw_wherever_the_order_puts_it(sketches):
+    model = Recorder()
+    train(model, sketches, ONCE, progress=False)
+    generator = epoch_generator(ONCE.seed, 1)
+    order = torch.randperm(300, generator=generator)
+    cropped = crop_and_mirror(sketches.train.images, random_draws(300, generator))
+    assert torch.equal(torch.cat(model.seen), cropped[order])
+
+
+def test_a_largest_shift_of_zero_leaves_only_the_mirroring(sketches):
+    model = Recorder()
+    train(model, sketches, replace(ONCE, largest_shift=0), progress=False)
+    generator = epoch_generator(ONCE.seed, 1)
+    order = torch.randperm(300, generator=generator)
+    mirrored = random_draws(300, generator, padding=0).mirrored[:, None, None, None]
+    images = sketches.train.images
+    assert torch.equal(torch.cat(model.seen), torch.where(mirrored, images.flip(3), images)[order])
+
+
+def test_no_image_is_shifted_further_than_the_setting_says(sketches):
+    def largest(shift: int) -> int:
+        model = Recorder()
+        pictures = torch.zeros_like(sketches.train.images)
+        pictures[:, :, 16, 16] = 255  # one bright pixel
+        marked = replace(sketches, train=replace(sketches.train, images=pictures))
+        train(model, marked, replace(ONCE, largest_shift=shift), progress=False)
+        rows = torch.cat(model.seen).amax(dim=(1, 3)).argmax(dim=1)
+        return int((rows - 16).abs().max())
+
+    assert [largest(shift) for shift in (0, 2, 7)] == [0, 2, 7]
+
+
+def test_another_seed_gives_another_order_and_other_crops(sketches):
+    models = [Recorder(), Recorder()]
+    for seed, model in enumerate(models):
+        train(model, sketches, replace(ONCE, seed=seed, augmentation="none"), progress=False)
+    first, second = (torch.cat(model.seen) for model in models)
+    assert not torch.equal(first, second)
+
+
+def test_label_smoothing_is_part_of_the_training_loss(sketches):
+    model = Recorder()
+    with torch.no_grad():
+        model.head.weight *= 10  # far from guessing, where smoothing would change nothing
+        logits = model.eval()(sketches.train.images / 255)
+    config = replace(ONCE, augmentation="none", batch_size=300, label_smoothing=0.5)
+    epoch = train(model, sketches, config, progress=False).epochs[0]
+    expected = cross_entropy(logits, sketches.train.labels, label_smoothing=0.5).item()
+    plain = cross_entropy(logits, sketches.train.labels).item()
+    assert epoch.train_loss == pytest.approx(expected, rel=1e-4)
+    assert abs(plain - expected) > 0.005 * expected
 
 
 def test_evaluation_counts_each_image_once_and_takes_a_true_mean_of_losses(sketches):
@@ -155,51 +230,46 @@ def test_predict_gives_the_models_scores_in_order(sketches):
 
 
 def test_a_loss_that_is_not_finite_names_epoch_step_and_learning_rate(sketches):
-    class Diverges(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.scale = nn.Parameter(torch.ones(10))
-            self.calls = 0
-
-        def forward(self, images):
-            self.calls += self.training
-            worth = math.nan if self.calls == 3 else 1.0
-            return images.mean(dim=(1, 2, 3))[:, None] * self.scale * worth
-
     with pytest.raises(
         NonFiniteLoss, match=r"loss is nan at epoch 1, step 3, with learning rate 0\.001"
     ):
-        train(Diverges(), sketches, QUICK, progress=False)
+        train(Breaks([3]), sketches, QUICK, progress=False)
 
 
-def test_a_loss_that_is_first_seen_in_validation_names_the_epoch_and_keeps_the_best_weights(
-    sketches,
-):
-    class BreaksLate(nn.Module):
-        """Good for one epoch; in the second one's validation its scores are nan."""
+class BreaksInValidation(nn.Module):
+    """Good for one epoch; in the second one's validation its scores are nan."""
 
-        def __init__(self):
-            super().__init__()
-            self.head = nn.Linear(3, 10)
-            self.validations = 0
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 10)
+        self.validations = 0
 
-        def forward(self, images):
-            self.validations += not self.training
-            return self.head(images.mean(dim=(2, 3))) * (math.nan if self.validations == 2 else 1.0)
+    def forward(self, images):
+        self.validations += not self.training
+        return self.head(images.mean(dim=(2, 3))) * (math.nan if self.validations == 2 else 1.0)
 
-    model, first = BreaksLate(), []
-    with pytest.raises(
-        NonFiniteLoss,
-        match=r"validation loss is not finite after epoch 2's last step, .* rate 0\.001",
-    ):
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (Breaks([7]), "epoch 2, step 2"),  # an epoch has five steps
+        (
+            BreaksInValidation(),
+            r"validation loss is not finite after epoch 2's last step, .* rate 0\.001",
+        ),
+    ],
+)
+def test_a_loss_that_breaks_later_leaves_the_best_weights(sketches, model, words):
+    seen = []
+    with pytest.raises(NonFiniteLoss, match=words):
         train(
             model,
             sketches,
             QUICK,
             progress=False,
-            on_epoch=lambda record: first.append(weights_of(model)),
+            on_epoch=lambda record: seen.append(weights_of(model)),
         )
-    assert torch.equal(weights_of(model), first[0])
+    assert torch.equal(weights_of(model), seen[0])
 
 
 def test_a_last_batch_of_one_image_joins_the_one_before():
@@ -270,9 +340,7 @@ def test_a_stop_before_the_first_epoch_ends_leaves_no_best_epoch(sketches):
 def test_training_works_outside_the_main_thread(sketches):
     results = []
     worker = threading.Thread(
-        target=lambda: results.append(
-            train(make_model(), sketches, replace(QUICK, epochs=1), progress=False)
-        )
+        target=lambda: results.append(train(make_model(), sketches, ONCE, progress=False))
     )
     worker.start()
     worker.join()
@@ -315,7 +383,7 @@ def test_a_cpu_trains_in_float32_unless_asked_otherwise():
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precisions_train_on_a_cpu_too(sketches, precision):
-    config = replace(QUICK, epochs=1, train_size=64, precision=precision)
+    config = replace(ONCE, train_size=64, precision=precision)
     result = train(make_model(), sketches, config, progress=False)
     assert math.isfinite(result.epochs[0].train_loss)
 
@@ -373,21 +441,7 @@ def test_a_training_without_images_is_refused_in_words(sketches):
 
 
 def test_a_batch_larger_than_the_data_is_one_step_of_all_images(sketches):
-    config = replace(QUICK, epochs=1, train_size=20, batch_size=1000)
+    config = replace(ONCE, train_size=20, batch_size=1000)
     result = train(make_model(), sketches, config, progress=False)
     assert result.micro_batch == 20
     assert math.isfinite(result.epochs[0].train_loss)
-
-
-def test_a_loss_that_breaks_later_leaves_the_best_weights(sketches):
-    # An epoch has five steps.
-    model, seen = Breaks([7]), []
-    with pytest.raises(NonFiniteLoss, match="epoch 2, step 2"):
-        train(
-            model,
-            sketches,
-            QUICK,
-            progress=False,
-            on_epoch=lambda record: seen.append(weights_of(model)),
-        )
-    assert torch.equal(weights_of(model), seen[0])

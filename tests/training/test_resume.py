@@ -39,6 +39,21 @@ def stopped(sketches, tmp_path):
     return tmp_path
 
 
+ALL_STEPS = [(epoch, step, STEPS) for epoch in (1, 2, 3) for step in range(1, STEPS + 1)]
+
+
+def test_each_step_is_told_once_with_its_epoch_and_number_and_the_rest_after_a_stop(
+    sketches, tmp_path
+):
+    told = []
+    run(sketches, on_step=lambda *step: told.append(step))
+    assert told == ALL_STEPS and len(told) == CONFIG.epochs * STEPS
+    told.clear()
+    for stop_after in (7, None):
+        run(sketches, tmp_path, stop_after=stop_after, on_step=lambda *step: told.append(step))
+    assert told == ALL_STEPS
+
+
 @pytest.mark.parametrize(
     "step", [0, 1, STEPS - 1, STEPS, STEPS + 2, 2 * STEPS + 3, 3 * STEPS - 1, 3 * STEPS]
 )
