@@ -44,14 +44,14 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served_archive(server, page, official_archive: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+def served_archive(server, official_archive: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """The content of the archive that now counts as official and that a local mirror offers."""
     content = official_archive.read_bytes()
     file = replace(
         data_module.CIFAR10_ARCHIVE,
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        mirrors=(server.add("/cifar-10-python.tar.gz", page(content)),),
+        mirrors=(server.add("/cifar-10-python.tar.gz", content),),
     )
     monkeypatch.setattr(data_module, "CIFAR10_ARCHIVE", file)
     return content

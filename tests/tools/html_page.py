@@ -6,15 +6,20 @@ from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """`elements`: tag and attributes, in order; `contents`: the text behind each of them, up to the next tag."""
+    """`elements`: tag and attributes, in order; `contents`: the text behind each of them, up to the next tag.
+
+    `tags` and `text` are those of the whole page.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.contents: list[str] = []
+        self.text = ""
         self._open = False
         self.feed(text)
         self.close()
+        self.tags = {tag for tag, _ in self.elements}
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str]]) -> None:
         self.elements.append((tag, dict(attributes)))
@@ -25,6 +30,7 @@ class Page(HTMLParser):
         self._open = False
 
     def handle_data(self, data: str) -> None:
+        self.text += data
         if self._open:
             self.contents[-1] += data
 

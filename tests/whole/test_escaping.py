@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from tags import Tags
+from html_page import Page
 
 from dlvc import plots
 from dlvc.experiments.records import load_record, load_records, save_record
@@ -31,11 +31,11 @@ RECORD = next(each for each in load_records() if each.model["parameters"])
 TABLE_TAGS = {"table", "thead", "tbody", "tr", "th", "td"}
 
 
-def page_of(markdown: str) -> Tags:
+def page_of(markdown: str) -> Page:
     """What a notebook's export makes of a Markdown cell: HTML in it is let through, addresses become links."""
     mistune = pytest.importorskip("mistune", reason="comes with JupyterLab")
     plugins = ["table", "strikethrough", "url", "math"]
-    return Tags(mistune.create_markdown(escape=False, plugins=plugins)(markdown))
+    return Page(mistune.create_markdown(escape=False, plugins=plugins)(markdown))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -49,7 +49,7 @@ def test_a_markdown_table_shows_a_title_as_text(name):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_table_in_a_notebook_shows_a_title_as_text(name):
-    page = Tags(results_table([dataclasses.replace(RECORD, title=name)])._repr_html_())
+    page = Page(results_table([dataclasses.replace(RECORD, title=name)])._repr_html_())
     assert page.tags <= TABLE_TAGS | {"div", "style"}
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import nbformat
 import pytest
 import torch
+from html_page import Page
 from IPython.core.formatters import DisplayFormatter
-from tags import Tags
 from wrong_answers import ALL, NAMED
 
 from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES, TEXTS, cnns, exercises_of, judges
@@ -224,7 +224,7 @@ def raise_hostile(*arguments: Any) -> None:
 def test_what_a_learner_wrote_is_shown_as_text(answer: Any) -> None:
     for exercise in ALL:
         note = exercise.assess(answer)
-        page = Tags(note._repr_html_())
+        page = Page(note._repr_html_())
         assert page.tags <= {"div", "b", "code"}
         assert page.text == f"{note.heading.capitalize()}: {note.text.replace('`', '')}"
 
@@ -232,7 +232,7 @@ def test_what_a_learner_wrote_is_shown_as_text(answer: Any) -> None:
 def test_text_and_page_of_an_outcome_say_the_same() -> None:
     note = SMALL.assess(13)
     assert repr(note) == "not yet: times, not plus."
-    assert Tags(note._repr_html_()).text == "Not yet: times, not plus."
+    assert Page(note._repr_html_()).text == "Not yet: times, not plus."
     assert repr(SMALL.assess(42)) == "right: So it is."
     assert repr(SMALL.assess(41)).startswith("not yet: 41 is close")
     assert repr(SMALL.assess(...)) == (
@@ -328,7 +328,7 @@ def test_the_list_says_how_hard_how_long_and_what_is_done(check: Check) -> None:
     check.small(42)
     check.small(13)  # what was right once stays so
     assert "1 right in this session\ncheck.small  easy, 2 minutes   right" in repr(check)
-    assert Tags(check._repr_html_()).text.startswith("2 exercises, 12 minutes, 1 right")
+    assert Page(check._repr_html_()).text.startswith("2 exercises, 12 minutes, 1 right")
 
 
 def test_a_check_can_be_copied_and_shown_by_ipython(check: Check) -> None:
