@@ -12,9 +12,7 @@ from torch.utils.data import DataLoader
 import dlvc.data.loading as data_module
 from dlvc import files
 from dlvc.data import (
-    CLASSES,
     DataUnavailableError,
-    ImageData,
     Split,
     describe_data,
     fetch_cifar10,
@@ -66,20 +64,6 @@ def split(count: int, *, seed: int = 0) -> Split:
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator)
     return Split(images, torch.arange(count) % 10)
-
-
-def image_data(**changes: object) -> ImageData:
-    settings = {
-        "name": "CIFAR-10",
-        "train": split(5),
-        "validation": split(4),
-        "test": split(3),
-        "source": "Made up.",
-        "verified": True,
-        "classes": CLASSES,
-        "digest": "0" * 64,
-    }
-    return ImageData(**{**settings, **changes})
 
 
 def test_cifar10_is_split_by_batches_and_nothing_else(
@@ -268,11 +252,12 @@ def test_digest_is_the_sha256_of_pixels_and_labels():
     assert content_digest(other, two) != content_digest(one, two)
 
 
-def test_title_tells_official_known_and_unknown_copies_apart():
+def test_title_tells_official_known_and_unknown_copies_apart(sketches):
     (known,) = KNOWN_COPIES
-    assert image_data().title == "CIFAR-10"
-    assert image_data(verified=False).title == "CIFAR-10 (unverified copy)"
-    assert image_data(verified=False, digest=known).title == "CIFAR-10 (JPEG copy)"
+    official = replace(sketches, name="CIFAR-10", verified=True)
+    assert official.title == "CIFAR-10"
+    assert replace(official, verified=False).title == "CIFAR-10 (unverified copy)"
+    assert replace(official, verified=False, digest=known).title == "CIFAR-10 (JPEG copy)"
 
 
 def test_split_gives_images_in_0_to_1_and_int_labels():

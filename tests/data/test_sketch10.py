@@ -99,12 +99,11 @@ def test_each_ten_pictures_hold_every_class_once_in_an_order_that_varies():
 
 @pytest.mark.parametrize("size", [16, 48, 64, 224])
 def test_another_size_shows_the_same_scene(size):
-    count = 10
     factors = Factors(noise=(0, 0))
-    other = draw_sketches(count, size=size, factors=factors)
-    assert other.images.shape == (count, 3, size, size)
-    assert other.masks.shape == (count, size, size)
-    reference = draw_sketches(count, factors=factors)
+    other = draw_sketches(10, size=size, factors=factors)
+    assert other.images.shape == (10, 3, size, size)
+    assert other.masks.shape == (10, size, size)
+    reference = draw_sketches(10, factors=factors)
     assert torch.equal(other.labels, reference.labels)
     coarse = [avg_pool2d(s.images.float(), s.images.shape[3] // 16) for s in (other, reference)]
     assert (coarse[0] - coarse[1]).abs().mean() < 8  # of 255
@@ -180,9 +179,9 @@ def test_realised_factors_lie_in_their_ranges_and_fill_them(many):
         assert low - 1e-6 <= values.min() <= low + slack, name
         assert high - slack <= values.max() <= high + 1e-6, name
     assert many.factors["occlusion"].max() <= defaults.occlusion[1]
-    shares = {"mirror": defaults.mirror, "colour": defaults.colour}
-    for name, share in shares.items():
-        assert many.factors[name].float().mean().item() == pytest.approx(share, abs=0.03)
+    for name in ("mirror", "colour"):
+        share = many.factors[name].float().mean().item()
+        assert share == pytest.approx(getattr(defaults, name), abs=0.03)
     touched = (many.factors["occlusion"] > 0).float().mean().item()
     assert touched == pytest.approx(defaults.occluded, abs=0.03)
 

@@ -4,6 +4,7 @@ import math
 import signal
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -16,14 +17,15 @@ from dlvc.data import Split
 from dlvc.data.augment import crop_and_mirror, epoch_generator, random_draws
 from dlvc.data.batches import split_batches
 from dlvc.models.cnn import DeepCNN, SimpleCNN
+from dlvc.training import loop
 from dlvc.training.device import pick_precision
 from dlvc.training.evaluation import evaluate, predict
-from dlvc.training.loop import train
 from dlvc.training.optimization import learning_rate_at, make_optimizer
 from dlvc.training.session import NonFiniteLoss
 
 QUICK = TrainConfig(epochs=2, train_size=300, evaluation_size=100, device="cpu")
 ONCE = replace(QUICK, epochs=1)
+train = partial(loop.train, progress=False)
 
 
 def seeded(build, **options) -> nn.Module:
@@ -58,7 +60,7 @@ def test_one_batch_can_be_learned_by_heart(sketches):
     config = replace(
         QUICK, epochs=20, train_size=16, evaluation_size=10, augmentation="none", learning_rate=3e-3
     )
-    result = train(make_model(dropout=0.0), sketches, config, progress=False)
+    result = train(make_model(dropout=0.0), sketches, config)
     assert result.epochs[-1].train_accuracy == 1.0
     assert result.epochs[-1].train_loss < 0.1 < 2 < result.epochs[0].train_loss
 
@@ -68,7 +70,7 @@ def test_the_same_seed_gives_the_same_history_and_weights_whatever_was_drawn_bef
     histories = []
     for model in (first, second):
         torch.rand(len(histories) + 5)  # stir the global random numbers
-        epochs = train(model, sketches, QUICK, progress=False).epochs
+        epochs = train(model, sketches, QUICK).epochs
         histories.append([replace(each, seconds=0.0, validation_seconds=0.0) for each in epochs])
     assert histories[0] == histories[1]
     assert torch.equal(weights_of(first), weights_of(second))
@@ -76,7 +78,7 @@ def test_the_same_seed_gives_the_same_history_and_weights_whatever_was_drawn_bef
 
 def test_training_leaves_the_global_random_numbers_alone(sketches):
     before = torch.random.get_rng_state()
-    train(make_model(), sketches, QUICK, progress=False)
+    train(make_model(), sketches, QUICK)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -84,7 +86,7 @@ def test_the_loop_equals_the_same_steps_written_out(sketches):
     """Without dropout, augmentation and batch norm's batch statistics the loop is plain Adam over a known order."""
     config = replace(ONCE, augmentation="none", batch_size=128)
     ours, theirs = seeded(SimpleCNN, dropout=0.0), seeded(SimpleCNN, dropout=0.0)
-    result = train(ours, sketches, config, progress=False)
+    result = train(ours, sketches, config)
 
     generator = torch.Generator().manual_seed(config.seed * 100_003 + 1)
     order = torch.randperm(300, generator=generator)
@@ -110,7 +112,7 @@ def test_the_loop_equals_the_same_steps_written_out(sketches):
 def test_each_epochs_loss_and_hits_are_its_own(sketches):
     """At a rate of nearly nothing the epochs are alike."""
     config = replace(QUICK, epochs=3, learning_rate=1e-5, augmentation="none")
-    epochs = train(seeded(SimpleCNN, dropout=0.0), sketches, config, progress=False).epochs
+    epochs = train(seeded(SimpleCNN, dropout=0.0), sketches, config).epochs
     assert [each.train_loss for each in epochs] == pytest.approx([math.log(10)] * 3, abs=0.05)
     accuracies = [each.train_accuracy for each in epochs]
     assert max(accuracies) - min(accuracies) < 0.02
@@ -123,7 +125,6 @@ def test_the_model_ends_with_the_weights_of_the_epoch_that_validated_best(sketch
         model,
         sketches,
         replace(QUICK, epochs=4, learning_rate=0.01),
-        progress=False,
         on_epoch=lambda record: seen.update({record.epoch: weights_of(model)}),
     )
     scores = [each.validation_mean_per_class_accuracy for each in result.epochs]
@@ -134,7 +135,7 @@ def test_the_model_ends_with_the_weights_of_the_epoch_that_validated_best(sketch
 
 def test_an_epoch_sees_every_training_image_once_and_the_test_split_never(sketches):
     model, poisoned = Recorder(), replace(sketches, test=None)
-    train(model, poisoned, replace(ONCE, augmentation="none"), progress=False)
+    train(model, poisoned, replace(ONCE, augmentation="none"))
     got = {image.numpy().tobytes() for image in torch.cat(model.seen)}
     assert sum(map(len, model.seen)) == 300
     assert got == {image.numpy().tobytes() for image in sketches.train.images}
@@ -152,13 +153,13 @@ def test_each_step_uses_its_own_learning_rate(sketches, monkeypatch):
         lambda model, config: Spy(model.parameters(), lr=1.0),
     )
     config = replace(QUICK, schedule="one-cycle", learning_rate=0.1)
-    train(Recorder(), sketches, config, progress=False)
+    train(Recorder(), sketches, config)
     assert used == [learning_rate_at(step, 10, config) for step in range(10)]
 
 
 def test_an_image_is_cropped_by_its_own_draw_wherever_the_order_puts_it(sketches):
     model = Recorder()
-    train(model, sketches, ONCE, progress=False)
+    train(model, sketches, ONCE)
     generator = epoch_generator(ONCE.seed, 1)
     order = torch.randperm(300, generator=generator)
     cropped = crop_and_mirror(sketches.train.images, random_draws(300, generator))
@@ -167,7 +168,7 @@ def test_an_image_is_cropped_by_its_own_draw_wherever_the_order_puts_it(sketches
 
 def test_a_largest_shift_of_zero_leaves_only_the_mirroring(sketches):
     model = Recorder()
-    train(model, sketches, replace(ONCE, largest_shift=0), progress=False)
+    train(model, sketches, replace(ONCE, largest_shift=0))
     generator = epoch_generator(ONCE.seed, 1)
     order = torch.randperm(300, generator=generator)
     mirrored = random_draws(300, generator, padding=0).mirrored[:, None, None, None]
@@ -181,7 +182,7 @@ def test_no_image_is_shifted_further_than_the_setting_says(sketches):
         pictures = torch.zeros_like(sketches.train.images)
         pictures[:, :, 16, 16] = 255  # one bright pixel
         marked = replace(sketches, train=replace(sketches.train, images=pictures))
-        train(model, marked, replace(ONCE, largest_shift=shift), progress=False)
+        train(model, marked, replace(ONCE, largest_shift=shift))
         rows = torch.cat(model.seen).amax(dim=(1, 3)).argmax(dim=1)
         return int((rows - 16).abs().max())
 
@@ -191,7 +192,7 @@ def test_no_image_is_shifted_further_than_the_setting_says(sketches):
 def test_another_seed_gives_another_order_and_other_crops(sketches):
     models = [Recorder(), Recorder()]
     for seed, model in enumerate(models):
-        train(model, sketches, replace(ONCE, seed=seed, augmentation="none"), progress=False)
+        train(model, sketches, replace(ONCE, seed=seed, augmentation="none"))
     first, second = (torch.cat(model.seen) for model in models)
     assert not torch.equal(first, second)
 
@@ -202,7 +203,7 @@ def test_label_smoothing_is_part_of_the_training_loss(sketches):
         model.head.weight *= 10  # far from guessing, where smoothing would change nothing
         logits = model.eval()(sketches.train.images / 255)
     config = replace(ONCE, augmentation="none", batch_size=300, label_smoothing=0.5)
-    epoch = train(model, sketches, config, progress=False).epochs[0]
+    epoch = train(model, sketches, config).epochs[0]
     expected = cross_entropy(logits, sketches.train.labels, label_smoothing=0.5).item()
     plain = cross_entropy(logits, sketches.train.labels).item()
     assert epoch.train_loss == pytest.approx(expected, rel=1e-4)
@@ -231,7 +232,7 @@ def test_a_loss_that_is_not_finite_names_epoch_step_and_learning_rate(sketches):
     with pytest.raises(
         NonFiniteLoss, match=r"loss is nan at epoch 1, step 3, with learning rate 0\.001"
     ):
-        train(Breaks([3]), sketches, QUICK, progress=False)
+        train(Breaks([3]), sketches, QUICK)
 
 
 class BreaksInValidation(nn.Module):
@@ -260,13 +261,7 @@ class BreaksInValidation(nn.Module):
 def test_a_loss_that_breaks_later_leaves_the_best_weights(sketches, model, words):
     seen = []
     with pytest.raises(NonFiniteLoss, match=words):
-        train(
-            model,
-            sketches,
-            QUICK,
-            progress=False,
-            on_epoch=lambda record: seen.append(weights_of(model)),
-        )
+        train(model, sketches, QUICK, on_epoch=lambda record: seen.append(weights_of(model)))
     assert torch.equal(weights_of(model), seen[0])
 
 
@@ -285,7 +280,6 @@ def test_a_stop_request_ends_at_a_step_border_with_a_usable_model(sketches):
         model,
         sketches,
         replace(QUICK, epochs=50),
-        progress=False,
         stop=stop,
         on_epoch=lambda record: stop.set() if record.epoch == 2 else None,
     )
@@ -301,9 +295,7 @@ def test_ctrl_c_ends_the_training_and_not_the_program(sketches):
         signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    result = train(
-        make_model(), sketches, replace(QUICK, epochs=50), progress=False, on_epoch=press_ctrl_c
-    )
+    result = train(make_model(), sketches, replace(QUICK, epochs=50), on_epoch=press_ctrl_c)
     assert result.interrupted
     assert len(result.epochs) == 1
     assert signal.getsignal(signal.SIGINT) is before
@@ -319,9 +311,7 @@ def test_a_second_ctrl_c_ends_at_once_and_still_leaves_the_best_weights(sketches
 
     model = make_model()
     with pytest.raises(KeyboardInterrupt):
-        train(
-            model, sketches, replace(QUICK, epochs=50), progress=False, on_epoch=press_ctrl_c_twice
-        )
+        train(model, sketches, replace(QUICK, epochs=50), on_epoch=press_ctrl_c_twice)
     assert torch.equal(weights_of(model), seen[0])
     assert not model.training
 
@@ -330,16 +320,14 @@ def test_a_stop_before_the_first_epoch_ends_leaves_no_best_epoch(sketches):
     stop = threading.Event()
     stop.set()
     model = make_model()
-    result = train(model, sketches, QUICK, progress=False, stop=stop)
+    result = train(model, sketches, QUICK, stop=stop)
     assert (result.epochs, result.best_epoch, result.interrupted) == ((), 0, True)
     assert torch.equal(weights_of(model), weights_of(make_model()))
 
 
 def test_training_works_outside_the_main_thread(sketches):
     results = []
-    worker = threading.Thread(
-        target=lambda: results.append(train(make_model(), sketches, ONCE, progress=False))
-    )
+    worker = threading.Thread(target=lambda: results.append(train(make_model(), sketches, ONCE)))
     worker.start()
     worker.join()
     assert len(results[0].epochs) == 1
@@ -382,7 +370,7 @@ def test_a_cpu_trains_in_float32_unless_asked_otherwise():
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precisions_train_on_a_cpu_too(sketches, precision):
     config = replace(ONCE, train_size=64, precision=precision)
-    result = train(make_model(), sketches, config, progress=False)
+    result = train(make_model(), sketches, config)
     assert math.isfinite(result.epochs[0].train_loss)
 
 
@@ -405,7 +393,7 @@ def test_on_a_gpu_nothing_waits_between_the_first_and_the_last_step(sketches, pr
 
     config = replace(QUICK, device="cuda", precision=precision, epochs=1)
     try:
-        result = train(Watch(), sketches, config, progress=False)
+        result = train(Watch(), sketches, config)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert math.isfinite(result.epochs[0].train_loss)
@@ -417,7 +405,7 @@ def test_a_label_that_was_changed_to_no_class_is_refused_before_the_first_step(s
     train_split = Split(sketches.train.images, sketches.train.labels.clone())
     train_split.labels[7] = label
     with pytest.raises(ValueError, match="labels must lie between 0 and 9"):
-        train(make_model(), replace(sketches, train=train_split), QUICK, progress=False)
+        train(make_model(), replace(sketches, train=train_split), QUICK)
     with pytest.raises(ValueError, match="labels must lie between 0 and 9"):
         evaluate(make_model(), train_split, progress=False)
 
@@ -427,7 +415,7 @@ def test_a_model_with_another_number_of_scores_is_refused(sketches, outputs):
     """torch itself would take 1,000 scores for ten classes without an error."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(3072, outputs))
     with pytest.raises(ValueError, match=rf"\(64, 10\); got .*\(64, {outputs}\)"):
-        train(model, sketches, QUICK, progress=False)
+        train(model, sketches, QUICK)
     with pytest.raises(ValueError, match=rf"\(100, 10\); got .*\(100, {outputs}\)"):
         evaluate(model, sketches.test, progress=False)
 
@@ -435,11 +423,11 @@ def test_a_model_with_another_number_of_scores_is_refused(sketches, outputs):
 def test_a_training_without_images_is_refused_in_words(sketches):
     empty = replace(sketches, train=sketches.train.first(0))
     with pytest.raises(ValueError, match="only 0 train images here, and at least 10 are needed"):
-        train(make_model(), empty, QUICK, progress=False)
+        train(make_model(), empty, QUICK)
 
 
 def test_a_batch_larger_than_the_data_is_one_step_of_all_images(sketches):
     config = replace(ONCE, train_size=20, batch_size=1000)
-    result = train(make_model(), sketches, config, progress=False)
+    result = train(make_model(), sketches, config)
     assert result.micro_batch == 20
     assert math.isfinite(result.epochs[0].train_loss)
