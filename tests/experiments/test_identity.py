@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -155,11 +156,9 @@ def test_other_starting_weights_are_another_run(sketches):
 def test_a_disk_that_refuses_the_finished_run_loses_nothing(
     train_it, tmp_path, monkeypatch, capsys
 ):
-    def refuse(*arguments):
-        raise CannotWriteError("model.safetensors could not be written in runs: the disk is full.")
-
+    full = CannotWriteError("model.safetensors could not be written in runs: the disk is full.")
     with monkeypatch.context() as patch:
-        patch.setattr("dlvc.experiments.running.save_weights", refuse)
+        patch.setattr("dlvc.experiments.running.save_weights", Mock(side_effect=full))
         run, _ = train_it()
     assert run.path is None
     assert run.record.test is not None
@@ -172,10 +171,8 @@ def test_a_disk_that_refuses_the_finished_run_loses_nothing(
 
 
 def test_a_read_only_folder_is_refused_before_the_training(train_it, untrained, monkeypatch):
-    def refuse(*arguments):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr("os.fsync", refuse)
+    read_only = OSError(errno.EROFS, os.strerror(errno.EROFS))
+    monkeypatch.setattr("os.fsync", Mock(side_effect=read_only))
     with pytest.raises(CannotWriteError, match=r"the folder is read-only.*DLVC_RUNS_DIR"):
         train_it()
 

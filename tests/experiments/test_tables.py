@@ -110,11 +110,8 @@ def test_runs_on_different_numbers_of_images_are_not_compared():
         replace(record, config={**record.config, "train_size": 8_000})
         for record in records_of("deep-cnn")
     ]
-    row = (
-        comparison_table([*records_of("simple-cnn"), *shorter])
-        .set_index("models")
-        .loc["Simple CNN → Deep CNN"]
-    )
+    table = comparison_table([*records_of("simple-cnn"), *shorter])
+    row = table.set_index("models").loc["Simple CNN → Deep CNN"]
     assert (row["here"], row["images x epochs"]) == ("- → -", "-")
 
 

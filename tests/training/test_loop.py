@@ -3,6 +3,7 @@
 import math
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -326,11 +327,9 @@ def test_a_stop_before_the_first_epoch_ends_leaves_no_best_epoch(sketches):
 
 
 def test_training_works_outside_the_main_thread(sketches):
-    results = []
-    worker = threading.Thread(target=lambda: results.append(train(make_model(), sketches, ONCE)))
-    worker.start()
-    worker.join()
-    assert len(results[0].epochs) == 1
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(train, make_model(), sketches, ONCE).result()
+    assert len(result.epochs) == 1
 
 
 def test_one_cycle_rises_to_the_peak_after_a_quarter_and_falls_to_nearly_zero():

@@ -9,6 +9,7 @@ import signal
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -349,11 +350,7 @@ def test_a_disk_that_fills_up_ends_no_training_and_is_said_once(
     sketches, stopped, uninterrupted, monkeypatch, capsys
 ):
     before = {each: each.read_bytes() for each in CheckpointFolder(stopped).files()}
-
-    def refuse(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", refuse)
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(28, "No space left on device")))
     assert outcome(*run(sketches, stopped)) == uninterrupted
     assert capsys.readouterr().out.count("goes on without a new checkpoint: checkpoint-0") == 1
     assert {each: each.read_bytes() for each in CheckpointFolder(stopped).files()} == before
