@@ -6,8 +6,9 @@ import errno
 import os
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -36,10 +37,7 @@ def test_a_written_file_is_whole_and_alone(tmp_path):
 def test_after_a_failure_or_ctrl_c_the_old_file_is_there_and_no_other(
     path, monkeypatch, call, error
 ):
-    def fail(*arguments):
-        raise error
-
-    monkeypatch.setattr(os, call, fail)
+    monkeypatch.setattr(os, call, Mock(side_effect=error))
     with pytest.raises((CannotWriteError, KeyboardInterrupt)):
         write_whole(path, NEW)
     assert path.read_bytes() == OLD
@@ -69,10 +67,7 @@ def test_the_content_is_on_the_disk_before_it_gets_its_name(path, monkeypatch):
 def test_what_the_disk_refuses_is_one_sentence_with_file_folder_and_remedy(
     path, monkeypatch, number, words
 ):
-    def refuse(*arguments):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", Mock(side_effect=OSError(number, os.strerror(number))))
     with pytest.raises(CannotWriteError, match=words) as refused:
         write_whole(path, NEW)
     assert str(refused.value).startswith(f"a.json could not be written in {path.parent}: ")
@@ -100,13 +95,8 @@ def test_a_disk_that_is_really_full_leaves_the_old_file(path):
 
 
 def test_two_threads_that_write_one_file_leave_one_of_the_two(path):
-    threads = [
-        threading.Thread(target=write_whole, args=(path, content * 100)) for content in (OLD, NEW)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write_whole, [path] * 2, [OLD * 100, NEW * 100]))
     assert path.read_bytes() in (OLD * 100, NEW * 100)
     assert list(path.parent.iterdir()) == [path]
 

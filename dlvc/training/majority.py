@@ -23,7 +23,7 @@ def fit_majority(
     on_epoch: Callable[[EpochRecord], None] | None = None,
     **unused: Any,
 ) -> TrainResult:
-    """Let `model.fit` count the training labels; `on_epoch` hears of it. What else `train` takes changes nothing here."""
+    """Let `model.fit` count the training labels and tell `on_epoch`. What else `train` takes changes nothing here."""
     started = time.perf_counter()
     model.fit(data.train.first(config.train_size).labels)
     seconds = time.perf_counter() - started

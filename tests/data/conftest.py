@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,8 +92,9 @@ class Server(ThreadingHTTPServer):
         self.pages: dict[str, Page] = {}
         self.requests: list[str] = []  # their paths
 
-    def add(self, path: str, page: Page) -> str:
-        self.pages[path] = page
+    def add(self, path: str, content: bytes = b"", **answer: Any) -> str:
+        """The address of a page with that content, answered as `Page` says."""
+        self.pages[path] = Page(content, **answer)
         return f"http://127.0.0.1:{self.server_port}{path}"
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -135,8 +137,3 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield running
         running.shutdown()
         thread.join()
-
-
-@pytest.fixture
-def page() -> type[Page]:
-    return Page

@@ -41,23 +41,17 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_fetched_file_is_whole_and_alone(server, page, tmp_path):
-    path = fetch(tmp_path / "new" / "folder", server.add("/a", page(CONTENT)))
+def test_fetched_file_is_whole_and_alone(server, tmp_path):
+    path = fetch(tmp_path / "new" / "folder", server.add("/a", CONTENT))
     assert path.read_bytes() == CONTENT
     assert names(path.parent) == ["file.bin"]
 
 
-def test_verified_file_is_used_without_the_network(server, page, tmp_path):
-    (tmp_path / "file.bin").write_bytes(CONTENT)
-    assert fetch(tmp_path, server.add("/a", page(CONTENT))) == tmp_path / "file.bin"
-    assert server.requests == []
-
-
-def test_flipped_byte_in_the_cache_is_set_aside_and_fetched_again(server, page, tmp_path):
+def test_flipped_byte_in_the_cache_is_set_aside_and_fetched_again(server, tmp_path):
     flipped = bytearray(CONTENT)
     flipped[1000] ^= 1
     (tmp_path / "file.bin").write_bytes(flipped)
-    assert fetch(tmp_path, server.add("/a", page(CONTENT))).read_bytes() == CONTENT
+    assert fetch(tmp_path, server.add("/a", CONTENT)).read_bytes() == CONTENT
     assert (tmp_path / "file.bin.bad").read_bytes() == flipped
 
 
@@ -89,48 +83,46 @@ def test_flipped_byte_in_the_cache_is_never_returned_offline(monkeypatch, tmp_pa
         ({"status": 302, "headers": {"Location": "/bad"}}, "(TooManyRedirects)"),  # to itself
     ],
 )
-def test_unfit_mirror_is_left_for_the_next_and_leaves_nothing(
-    server, page, tmp_path, change, reason
-):
-    bad = server.add("/bad", page(**{"content": CONTENT, **change}))
+def test_unfit_mirror_is_left_for_the_next_and_leaves_nothing(server, tmp_path, change, reason):
+    bad = server.add("/bad", **{"content": CONTENT, **change})
     limits = replace(QUICK, minimum_speed=200_000)
     with pytest.raises(DownloadError) as caught:
         fetch(tmp_path, bad, limits=limits, patient=False)
     for words in reason.split(".*"):
         assert words in caught.value.reasons[bad]
     assert names(tmp_path) == []
-    good = server.add("/good", page(CONTENT))
+    good = server.add("/good", CONTENT)
     assert fetch(tmp_path, bad, good, limits=limits).read_bytes() == CONTENT
     assert server.requests[-1] == "/good"
 
 
-def test_archive_labelled_as_gzip_encoded_is_not_unpacked(server, page, tmp_path):
-    url = server.add("/a", page(CONTENT, headers={"Content-Encoding": "gzip"}))
+def test_archive_labelled_as_gzip_encoded_is_not_unpacked(server, tmp_path):
+    url = server.add("/a", CONTENT, headers={"Content-Encoding": "gzip"})
     assert fetch(tmp_path, url).read_bytes() == CONTENT
 
 
-def test_dead_mirror_is_left_for_the_next(server, page, tmp_path):
+def test_dead_mirror_is_left_for_the_next(server, tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{unused.getsockname()[1]}/a"
-    assert fetch(tmp_path, dead, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
+    assert fetch(tmp_path, dead, server.add("/b", CONTENT)).read_bytes() == CONTENT
     with pytest.raises(DownloadError, match="cannot be reached: Connection refused"):
         fetch(tmp_path / "new", dead)
 
 
-def test_redirect_to_a_safe_address_is_followed_and_what_comes_is_checked(server, page, tmp_path):
-    good, bad = server.add("/good", page(CONTENT)), server.add("/bad", page(b"?" * len(CONTENT)))
+def test_redirect_to_a_safe_address_is_followed_and_what_comes_is_checked(server, tmp_path):
+    good, bad = server.add("/good", CONTENT), server.add("/bad", b"?" * len(CONTENT))
     urls = [
-        server.add(f"/to-{name}", page(b"", status=302, headers={"Location": target}))
+        server.add(f"/to-{name}", b"", status=302, headers={"Location": target})
         for name, target in (("bad", bad), ("good", good))
     ]
     assert fetch(tmp_path, *urls).read_bytes() == CONTENT
     assert server.requests == ["/to-bad", "/bad", "/to-good", "/good"]
 
 
-def test_a_proxy_that_is_set_is_asked_instead_of_the_mirror(server, page, monkeypatch, tmp_path):
-    monkeypatch.setenv("http_proxy", server.add("", page()))
-    server.add("http://127.0.0.1:1/a", page(CONTENT))  # at this port nobody listens
+def test_a_proxy_that_is_set_is_asked_instead_of_the_mirror(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("http_proxy", server.add(""))
+    server.add("http://127.0.0.1:1/a", CONTENT)  # at this port nobody listens
     assert fetch(tmp_path, "http://127.0.0.1:1/a").read_bytes() == CONTENT
     assert server.requests == ["http://127.0.0.1:1/a"]
 
@@ -143,28 +135,28 @@ def test_a_proxy_that_is_set_is_asked_instead_of_the_mirror(server, page, monkey
     ],
 )
 def test_what_a_proxy_or_a_certificate_prevents_is_said(
-    server, page, monkeypatch, tmp_path, error, words
+    server, monkeypatch, tmp_path, error, words
 ):
     def refuse(*_: object, **__: object) -> None:
         raise error("https://user:password@example.org")
 
     monkeypatch.setattr(requests, "get", refuse)
     with pytest.raises(DownloadError, match=words) as caught:
-        fetch(tmp_path, server.add("/a", page(CONTENT)))
+        fetch(tmp_path, server.add("/a", CONTENT))
     assert "password" not in str(caught.value)
 
 
-def test_slow_line_ends_an_impatient_download_but_not_a_patient_one(server, page, tmp_path):
-    slow = server.add("/a", page(CONTENT, pause=0.02))
+def test_slow_line_ends_an_impatient_download_but_not_a_patient_one(server, tmp_path):
+    slow = server.add("/a", CONTENT, pause=0.02)
     limits = replace(QUICK, minimum_speed=10_000_000)
     with pytest.raises(DownloadError, match=r"only \d+ kB/s, less than 10,000 kB/s"):
         fetch(tmp_path, slow, limits=limits, patient=False)
     assert fetch(tmp_path, slow, limits=limits).read_bytes() == CONTENT
 
 
-def test_error_holds_all_that_the_manual_way_needs(server, page, tmp_path):
-    first = server.add("/a", page(b"", status=404))
-    file = replace(FILE, mirrors=(first, server.add("/b", page(CONTENT[:-1]))))
+def test_error_holds_all_that_the_manual_way_needs(server, tmp_path):
+    first = server.add("/a", b"", status=404)
+    file = replace(FILE, mirrors=(first, server.add("/b", CONTENT[:-1])))
     with pytest.raises(DownloadError) as caught:
         download_file(file, tmp_path, progress=False)
     message = str(caught.value)
@@ -181,10 +173,10 @@ def test_address_that_is_not_https_is_refused(tmp_path, address):
         fetch(tmp_path, address)
 
 
-def test_offline_means_no_request_at_all(server, page, monkeypatch, tmp_path):
+def test_offline_means_no_request_at_all(server, monkeypatch, tmp_path):
     monkeypatch.setenv("DLVC_OFFLINE", "1")
     with pytest.raises(DownloadError, match="not tried, because DLVC_OFFLINE is set"):
-        fetch(tmp_path, server.add("/a", page(CONTENT)))
+        fetch(tmp_path, server.add("/a", CONTENT))
     assert server.requests == []
 
 
@@ -197,27 +189,27 @@ def test_name_that_is_never_resolved_does_not_block(server, monkeypatch, tmp_pat
     released.set()
 
 
-def test_interrupted_download_leaves_nothing(server, page, monkeypatch, tmp_path):
+def test_interrupted_download_leaves_nothing(server, monkeypatch, tmp_path):
     def interrupt(part: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(download_module._Part, "flush", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        fetch(tmp_path, server.add("/a", page(CONTENT)))
+        fetch(tmp_path, server.add("/a", CONTENT))
     assert names(tmp_path) == []
 
 
-def test_what_a_killed_process_left_is_removed_and_what_runs_is_kept(server, page, tmp_path):
+def test_what_a_killed_process_left_is_removed_and_what_runs_is_kept(server, tmp_path):
     old, new = tmp_path / "file.bin.1-1.part", tmp_path / "file.bin.2-2.part"
     old.touch()
     new.touch()
     os.utime(old, (0, 0))
-    fetch(tmp_path, server.add("/a", page(CONTENT)))
+    fetch(tmp_path, server.add("/a", CONTENT))
     assert names(tmp_path) == ["file.bin", "file.bin.2-2.part"]
 
 
-def test_downloads_at_the_same_time_do_not_mix(server, page, tmp_path):
-    url = server.add("/a", page(CONTENT, pause=0.001))
+def test_downloads_at_the_same_time_do_not_mix(server, tmp_path):
+    url = server.add("/a", CONTENT, pause=0.001)
     threads = [threading.Thread(target=fetch, args=(tmp_path, url)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -227,34 +219,34 @@ def test_downloads_at_the_same_time_do_not_mix(server, page, tmp_path):
     assert (tmp_path / "file.bin").read_bytes() == CONTENT
 
 
-def test_full_disk_is_named_before_a_byte_is_sent(server, page, monkeypatch, tmp_path):
+def test_full_disk_is_named_before_a_byte_is_sent(server, monkeypatch, tmp_path):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(free=1000))
     with pytest.raises(DownloadError, match="its disk has less than 204,800 bytes free"):
-        fetch(tmp_path, server.add("/a", page(CONTENT)))
+        fetch(tmp_path, server.add("/a", CONTENT))
     assert server.requests == []
 
 
-def test_folder_that_cannot_be_used_is_named(server, page, tmp_path):
+def test_folder_that_cannot_be_used_is_named(server, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DownloadError, match=r"the folder .*file/sub: cannot be used"):
-        fetch(tmp_path / "file" / "sub", server.add("/a", page(CONTENT)))
+        fetch(tmp_path / "file" / "sub", server.add("/a", CONTENT))
 
 
-def test_write_error_ends_the_download_without_blaming_mirrors(server, page, monkeypatch, tmp_path):
+def test_write_error_ends_the_download_without_blaming_mirrors(server, monkeypatch, tmp_path):
     def refuse(part: object, block: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(download_module._Part, "write", refuse)
-    urls = [server.add(path, page(CONTENT)) for path in ("/a", "/b")]
+    urls = [server.add(path, CONTENT) for path in ("/a", "/b")]
     with pytest.raises(DownloadError, match="No space left on device"):
         fetch(tmp_path, *urls)
     assert server.requests == ["/a"]
     assert names(tmp_path) == []
 
 
-def test_progress_bar_counts_the_bytes(server, page, tmp_path, capfd):
-    file = replace(FILE, mirrors=(server.add("/a", page(CONTENT)),))
+def test_progress_bar_counts_the_bytes(server, tmp_path, capfd):
+    file = replace(FILE, mirrors=(server.add("/a", CONTENT),))
     download_file(file, tmp_path, limits=QUICK)
     shown_bar = capfd.readouterr().err
     assert "file.bin from 127.0.0.1" in shown_bar

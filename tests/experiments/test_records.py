@@ -3,38 +3,21 @@
 import dataclasses
 import json
 
-import numpy as np
 import pytest
 from small_run import make_run
 
 from dlvc.experiments.records import (
-    EvaluationRecord,
     load_record,
     load_records,
-    pack_bits,
     record_from_json,
     save_record,
 )
-
-
-def test_a_record_comes_back_from_its_file_unchanged(tmp_path):
-    record = make_run()
-    path = save_record(record, tmp_path / "run.json")
-    assert load_record(path) == record
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_accuracies_are_read_from_the_counts():
     test = make_run(final=0.7).test
     assert test.accuracy == pytest.approx(0.7)
     assert test.mean_per_class_accuracy == pytest.approx(0.7)
-
-
-def test_per_image_correctness_comes_back_bit_by_bit():
-    correct = np.random.default_rng(0).random(1003) < 0.6
-    confusion = [[int(correct.sum()), int((~correct).sum())], [0, 0]]
-    score = EvaluationRecord(loss=0.0, confusion=confusion, correct=pack_bits(correct), seconds=0.0)
-    assert np.array_equal(score.correct_images(), correct)
 
 
 def test_records_are_sorted_by_file_name_and_a_missing_folder_is_empty(tmp_path):

@@ -5,9 +5,11 @@ import json
 import os
 import threading
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 import torch
+from small_training import same_weights
 
 from dlvc import __main__ as command_line
 from dlvc.experiments.records import load_records
@@ -15,7 +17,6 @@ from dlvc.experiments.registry import build_model, config_for
 from dlvc.experiments.run_identity import run_digest
 from dlvc.experiments.running import run_experiment
 from dlvc.files import CannotWriteError
-from dlvc.training.checkpoint import AlreadyRunningError, CheckpointFolder
 
 SMALL = {"epochs": 2, "train_size": 128, "evaluation_size": 20, "device": "cpu"}  # 2 steps an epoch
 
@@ -57,11 +58,6 @@ def untrained(monkeypatch):
     )
 
 
-def same_weights(one, other):
-    pairs = zip(one.model.state_dict().values(), other.model.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
 def test_a_stopped_run_goes_on_says_so_and_leaves_one_record(train_it, tmp_path, capsys):
     stopped, _ = train_it(stop_in=1)
     assert stopped.record.interrupted
@@ -74,30 +70,24 @@ def test_a_stopped_run_goes_on_says_so_and_leaves_one_record(train_it, tmp_path,
     assert run.path == stopped.path
     assert list((tmp_path / "unfinished").iterdir()) == []
     straight, _ = train_it(fresh=True)
-    assert same_weights(run, straight)
+    assert same_weights(run.model, straight.model)
     assert run.record.test.confusion == straight.record.test.confusion
 
 
-def test_a_run_stopped_in_its_test_only_tests(train_it, untrained, monkeypatch, capsys):
-    with monkeypatch.context() as patch:
-        from dlvc.training.loop import train
-
-        patch.setattr("dlvc.experiments.running.train", train)
-        train_it(stop_in=2)  # after the last epoch: what is stopped is the test
-        run, _ = train_it()
+def test_a_run_stopped_in_its_test_only_tests(train_it, capsys):
+    train_it(stop_in=2)  # after the last epoch: what is stopped is the test
+    run, _ = train_it()
     assert "continues after the last of 2 epochs" in capsys.readouterr().out
     assert run.record.test is not None
 
 
-def test_a_finished_run_is_given_back_and_says_so(train_it, monkeypatch, capsys):
+def test_a_finished_run_is_given_back_and_says_so(train_it, capsys, request):
     first, _ = train_it()
     capsys.readouterr()
-    monkeypatch.setattr(
-        "dlvc.experiments.running.train", lambda *_, **__: pytest.fail("it was trained")
-    )
+    request.getfixturevalue("untrained")
     again, told = train_it()
     assert (again.path, again.record, told) == (first.path, first.record, [1, 2])
-    assert same_weights(first, again)
+    assert same_weights(first.model, again.model)
     (said,) = capsys.readouterr().out.splitlines()
     assert said.startswith(f"finished before, nothing is trained: {first.path.parent.name}/simple-")
     assert "To train again: fresh=True, --fresh" in said
@@ -123,7 +113,7 @@ def test_a_finished_run_whose_weights_are_lost_is_trained_again(train_it, damage
     damage(first.path.with_suffix(".safetensors"))
     second, _ = train_it()
     assert "what is left cannot be used" in capsys.readouterr().out
-    assert same_weights(first, second)
+    assert same_weights(first.model, second.model)
 
 
 def changed_labels(data):
@@ -163,25 +153,12 @@ def test_other_starting_weights_are_another_run(sketches):
     assert digests[0] == digests[1] != run_digest(model, sketches, config)[0]
 
 
-def test_the_same_run_twice_at_once_is_refused_in_words(train_it, tmp_path):
-    train_it(stop_in=1)
-    (folder,) = (tmp_path / "unfinished").iterdir()
-    with (
-        CheckpointFolder(folder),
-        pytest.raises(AlreadyRunningError, match=r"going on already \(process \d+"),
-    ):
-        train_it()
-    assert not train_it()[0].record.interrupted
-
-
 def test_a_disk_that_refuses_the_finished_run_loses_nothing(
     train_it, tmp_path, monkeypatch, capsys
 ):
-    def refuse(*arguments):
-        raise CannotWriteError("model.safetensors could not be written in runs: the disk is full.")
-
+    full = CannotWriteError("model.safetensors could not be written in runs: the disk is full.")
     with monkeypatch.context() as patch:
-        patch.setattr("dlvc.experiments.running.save_weights", refuse)
+        patch.setattr("dlvc.experiments.running.save_weights", Mock(side_effect=full))
         run, _ = train_it()
     assert run.path is None
     assert run.record.test is not None
@@ -189,15 +166,13 @@ def test_a_disk_that_refuses_the_finished_run_loses_nothing(
     assert "THE RUN IS NOT SAVED: model.safetensors could not" in capsys.readouterr().out
     again, _ = train_it()
     assert "continues after the last of 2 epochs" in capsys.readouterr().out
-    assert same_weights(run, again)
+    assert same_weights(run.model, again.model)
     assert again.path.is_file()
 
 
 def test_a_read_only_folder_is_refused_before_the_training(train_it, untrained, monkeypatch):
-    def refuse(*arguments):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr("os.fsync", refuse)
+    read_only = OSError(errno.EROFS, os.strerror(errno.EROFS))
+    monkeypatch.setattr("os.fsync", Mock(side_effect=read_only))
     with pytest.raises(CannotWriteError, match=r"the folder is read-only.*DLVC_RUNS_DIR"):
         train_it()
 

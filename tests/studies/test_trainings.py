@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from dlvc.config import TrainConfig, split_settings
-from dlvc.data import load_data
 from dlvc.experiments.registry import build_model
 from dlvc.studies.trainings import STUDIES, Study, Variant, l1_penalty, load_study, run_study
 
@@ -17,11 +16,6 @@ SMALL = Study(
     {"epochs": 2, "train_size": 64, "evaluation_size": 40, "dropout": 0.0},
     (Variant("none", "simple-cnn", {}), Variant("L1", "simple-cnn", {}, l1=1.0)),
 )
-
-
-@pytest.fixture(scope="module")
-def sketches():
-    return load_data("sketch10", sizes=(64, 40, 10), quiet=True)
 
 
 @pytest.mark.parametrize("name", STUDIES)

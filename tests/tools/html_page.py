@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 class Page(HTMLParser):
     """`elements`: tag and attributes, in order; `contents`: the text behind each of them, up to the next tag.
 
-    `text`: all text on the page.
+    `tags` and `text` are those of the whole page.
     """
 
     def __init__(self, text: str) -> None:
@@ -19,6 +19,7 @@ class Page(HTMLParser):
         self._open = False
         self.feed(text)
         self.close()
+        self.tags = {tag for tag, _ in self.elements}
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str]]) -> None:
         self.elements.append((tag, dict(attributes)))

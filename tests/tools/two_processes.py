@@ -45,6 +45,18 @@ def loopback() -> str:
     return next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
 
 
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of a process that imports this dlvc, has one thread, and meets others on this machine alone."""
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": loopback(),
+        **variables,
+    }
+
+
 def plain_model() -> nn.Module:
     """A model without dropout and batch normalisation: each image is computed for itself."""
     with torch.random.fork_rng(devices=[]):

@@ -2,29 +2,17 @@
 
 import pytest
 import torch
-from torch import nn
+from small_training import make_model, same_weights
 
-from dlvc.files import sha256_of
 from dlvc.training.checkpoint import load_weights, save_weights
-
-
-def make_model(seed: int = 0, width: int = 3) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width))
-
-
-def same_state(one: nn.Module, other: nn.Module) -> bool:
-    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_saved_weights_come_back_exactly_with_batch_statistics(tmp_path):
     model = make_model()
-    model(torch.rand(2, 3, 8, 8))
+    model(torch.rand(2, 3, 32, 32))
     digest = save_weights(model, tmp_path / "model.safetensors")
     other = load_weights(make_model(seed=1), tmp_path / "model.safetensors", sha256=digest)
-    assert same_state(model, other)
+    assert same_weights(model, other)
     assert not other.training
 
 
@@ -36,25 +24,25 @@ def test_only_the_finished_file_is_left(tmp_path):
 def test_weights_in_another_memory_layout_are_saved(tmp_path):
     model = make_model().to(memory_format=torch.channels_last)
     save_weights(model, tmp_path / "model.safetensors")
-    assert same_state(model, load_weights(make_model(seed=1), tmp_path / "model.safetensors"))
+    assert same_weights(model, load_weights(make_model(seed=1), tmp_path / "model.safetensors"))
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    "damage",
     [
-        (lambda content: content[:-10], "not a whole .safetensors file"),
-        (lambda content: b"", "not a whole .safetensors file"),
-        (lambda content: b"PK\x03\x04 something else", "not a whole .safetensors file"),
+        lambda content: content[:-10],
+        lambda content: b"",
+        lambda content: b"PK\x03\x04 something else",
     ],
 )
-def test_a_damaged_file_is_refused_and_the_model_unchanged(tmp_path, damage, message):
+def test_a_damaged_file_is_refused_and_the_model_unchanged(tmp_path, damage):
     path = tmp_path / "model.safetensors"
     save_weights(make_model(), path)
     path.write_bytes(damage(path.read_bytes()))
     model = make_model(seed=1)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r"not a whole \.safetensors file"):
         load_weights(model, path)
-    assert same_state(model, make_model(seed=1))
+    assert same_weights(model, make_model(seed=1))
 
 
 def test_a_flipped_bit_is_seen_by_the_digest(tmp_path):
@@ -69,22 +57,10 @@ def test_a_flipped_bit_is_seen_by_the_digest(tmp_path):
 
 def test_another_architecture_is_named_and_the_model_unchanged(tmp_path):
     path = tmp_path / "model.safetensors"
-    save_weights(make_model(width=5), path)
+    save_weights(make_model(5), path)
     model = make_model()
     with pytest.raises(
-        ValueError, match=r"belong to another model: 6 tensors differ, first 0\.weight"
+        ValueError, match=r"belong to another model: 7 tensors differ, first 0\.weight"
     ):
         load_weights(model, path)
-    assert same_state(model, make_model())
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no weights at .*absent"):
-        load_weights(make_model(), tmp_path / "absent.safetensors")
-
-
-def test_the_digest_is_sha256(tmp_path):
-    path = tmp_path / "abc"
-    path.write_bytes(b"abc")
-    # FIPS 180-2, appendix B.1
-    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert same_weights(model, make_model())

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from small_training import STEPS
-from two_processes import PLAIN, RUN, free_port, loopback, plain_model, told, train_plain
+from two_processes import PLAIN, RUN, environment, free_port, plain_model, told, train_plain
 
 from dlvc.data.augment import crop_and_mirror, epoch_generator, random_draws
 from dlvc.data.batches import split_batches
@@ -23,7 +23,7 @@ from dlvc.training.processes import ALONE, SeveralProcesses, processes_of_torchr
 pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).resolve().parents[1] / "tools"
-BEGUN = 10  # steps that one process does before two go on
+BEGUN = 10  # steps that one process does before two go on: of 7 in the first epoch, 3 in the second
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +37,19 @@ def alone(sketches):
 def ranks(sketches, tmp_path_factory):
     """What each of two processes found, and the folder in which they worked."""
     folder = tmp_path_factory.mktemp("two")
-    stop = StopAfter(BEGUN)
-    train_plain(sketches, checkpoints=folder / "begun", on_step=stop.count, stop=stop)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(TESTS.parents[1]), os.environ.get("PYTHONPATH", "")]),
-        "OMP_NUM_THREADS": "1",
-        "GLOO_SOCKET_IFNAME": loopback(),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
-        "WORLD_SIZE": "2",
-    }
+    stop = threading.Event()
+    train_plain(
+        sketches,
+        checkpoints=folder / "begun",
+        on_step=lambda *step: stop.set() if step == (2, 3, 7) else None,
+        stop=stop,
+    )
+    port = str(free_port())
+    shared = environment(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, WORLD_SIZE="2")
     started = [
         subprocess.Popen(
             [sys.executable, str(TESTS / "two_processes.py"), str(folder)],
-            env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -62,21 +60,6 @@ def ranks(sketches, tmp_path_factory):
     assert [process.returncode for process in started] == [0, 0], said
     found = [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
     return SimpleNamespace(found=found, folder=folder, said=said)
-
-
-class StopAfter:
-    """Like an event that is set after so many steps."""
-
-    def __init__(self, steps: int):
-        self.left = steps
-
-    def count(self, *step: int) -> None:
-        """Take note of one step."""
-        self.left -= 1
-
-    def is_set(self) -> bool:
-        """Whether all steps are done."""
-        return self.left <= 0
 
 
 def largest_difference(one: dict, other: dict) -> float:

@@ -9,6 +9,7 @@ import signal
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -37,6 +38,21 @@ def stopped(sketches, tmp_path):
     """A folder with two checkpoints: of the first epoch's end, and of two steps later."""
     run(sketches, tmp_path, stop_after=STEPS + 2)
     return tmp_path
+
+
+ALL_STEPS = [(epoch, step, STEPS) for epoch in (1, 2, 3) for step in range(1, STEPS + 1)]
+
+
+def test_each_step_is_told_once_with_its_epoch_and_number_and_the_rest_after_a_stop(
+    sketches, tmp_path
+):
+    told = []
+    run(sketches, on_step=lambda *step: told.append(step))
+    assert told == ALL_STEPS and len(told) == CONFIG.epochs * STEPS
+    told.clear()
+    for stop_after in (7, None):
+        run(sketches, tmp_path, stop_after=stop_after, on_step=lambda *step: told.append(step))
+    assert told == ALL_STEPS
 
 
 @pytest.mark.parametrize(
@@ -356,11 +372,7 @@ def test_a_disk_that_fills_up_ends_no_training_and_is_said_once(
     sketches, stopped, uninterrupted, monkeypatch, capsys
 ):
     before = {each: each.read_bytes() for each in CheckpointFolder(stopped).files()}
-
-    def refuse(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", refuse)
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(28, "No space left on device")))
     assert outcome(*run(sketches, stopped)) == uninterrupted
     assert capsys.readouterr().out.count("goes on without a new checkpoint: checkpoint-0") == 1
     assert {each: each.read_bytes() for each in CheckpointFolder(stopped).files()} == before

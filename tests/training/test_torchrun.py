@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from two_processes import free_port, loopback
+from two_processes import environment, free_port
 
 from dlvc import __main__ as command_line
 from dlvc.experiments.records import load_records
@@ -24,16 +23,9 @@ def torchrun(runs: Path, how: str) -> subprocess.CompletedProcess:
     """Two processes that train and end early."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     place = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(TESTS.parents[1]), os.environ.get("PYTHONPATH", "")]),
-        "DLVC_RUNS_DIR": str(runs),
-        "GLOO_SOCKET_IFNAME": loopback(),
-        "OMP_NUM_THREADS": "1",
-    }
     return subprocess.run(
         [*launcher, *place, str(TESTS / "ending_early.py"), how, *TRAIN],
-        env=environment,
+        env=environment(DLVC_RUNS_DIR=str(runs)),
         capture_output=True,
         text=True,
         timeout=300,

@@ -14,10 +14,14 @@ from dlvc.experiments.registry import EXPERIMENTS, options_of_all_models
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """A folder that takes the place of runs/."""
+def runs(tmp_path, monkeypatch, sketches):
+    """A folder that takes the place of runs/, and small data."""
     monkeypatch.setenv("DLVC_RUNS_DIR", str(tmp_path))
+    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
     return tmp_path
+
+
+SMALL = ["--profile", "smoke", "--train-size", "64", "--evaluation-size", "50"]
 
 
 def test_list_names_every_experiment(capsys):
@@ -46,32 +50,17 @@ def test_train_has_one_option_for_each_option_of_a_model():
         assert given[name] == (default or given[name] is True)
 
 
-def test_train_leaves_one_record_a_seed(runs, capsys, sketches, monkeypatch):
-    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
-    arguments = [
-        "train",
-        "simple-cnn",
-        "--profile",
-        "smoke",
-        "--seeds",
-        "2",
-        "--epochs",
-        "1",
-        "--train-size",
-        "64",
-    ]
-    assert command_line.main([*arguments, "--evaluation-size", "50"]) == 0
+def test_train_leaves_one_record_a_seed(runs, capsys):
+    assert command_line.main(["train", "simple-cnn", *SMALL, "--seeds", "2", "--epochs", "1"]) == 0
     records = load_records(runs)
     assert [each.seed for each in records] == [0, 1]
     assert {each.config["train_size"] for each in records} == {64}
     assert capsys.readouterr().out.count("best epoch 1: test accuracy") == 2
 
 
-def test_with_all_each_model_takes_the_options_that_it_has(runs, sketches, monkeypatch):
-    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
-    arguments = "--profile smoke --epochs 1 --train-size 64 --evaluation-size 50 --shard 1/3"
-    options = "--dropout 0.25 --width 8 --no-residual"
-    assert command_line.main(["train", "--all", *arguments.split(), *options.split()]) == 0
+def test_with_all_each_model_takes_the_options_that_it_has(runs):
+    options = "--epochs 1 --shard 1/3 --dropout 0.25 --width 8 --no-residual"
+    assert command_line.main(["train", "--all", *SMALL, *options.split()]) == 0
     vit = EXPERIMENTS["deep-vit-residual"].options
     assert {record.key: record.model["options"] for record in load_records(runs)} == {
         "majority": {},
@@ -95,13 +84,11 @@ def test_data_says_what_is_there_and_how_to_get_it(capsys, monkeypatch, tmp_path
     assert "python -m dlvc data --fetch" in capsys.readouterr().out
 
 
-def test_a_stopped_training_ends_the_program_with_status_130(runs, sketches, monkeypatch):
-    monkeypatch.setattr("dlvc.experiments.data_for", lambda profile: sketches)
+def test_a_stopped_training_ends_the_program_with_status_130(runs, monkeypatch):
     monkeypatch.setattr(
         command_line, "print_epoch", lambda epoch: signal.raise_signal(signal.SIGINT)
     )
-    arguments = ["train", "simple-cnn", "--profile", "smoke", "--seeds", "2", "--train-size", "64"]
-    assert command_line.main([*arguments, "--evaluation-size", "50"]) == 130
+    assert command_line.main(["train", "simple-cnn", *SMALL, "--seeds", "2"]) == 130
     assert [each.interrupted for each in load_records(runs)] == [True]
 
 

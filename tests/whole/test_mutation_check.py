@@ -17,7 +17,7 @@ def test_a_fault_applies_exactly_once_and_leaves_valid_python(fault):
     source = (PROJECT / "dlvc" / fault.file).read_text(encoding="utf-8")
     faulty = CHECK["plant"](fault, source)
     assert ast.dump(ast.parse(faulty)) != ast.dump(ast.parse(source))
-    assert all((PROJECT / "tests" / name).is_file() for name in fault.tests.split())
+    assert all((PROJECT / path).is_file() for path in fault.likely())
 
 
 def test_a_fault_that_no_longer_applies_is_named():
