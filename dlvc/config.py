@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from dlvc.checks import brief
+from dlvc.arguments import brief
 
 
 def setting(

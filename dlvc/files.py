@@ -20,7 +20,7 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
-from dlvc.checks import brief
+from dlvc.arguments import brief
 
 PROJECT = Path(__file__).resolve().parents[1]
 STALE_PART_AGE = 3600.0  # seconds; who is still writing a part writes all the time

@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from dlvc.checks import brief, check_whole
+from dlvc.arguments import brief, check_whole
 
 MOST_IMAGES = 2**53  # up to here whole numbers are exact as float64, too
 INTEGER_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)

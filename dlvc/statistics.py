@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 
 RESAMPLES = 9_999  # the 250th and 9,750th of them are the ends of a 95 % interval
 MOST_SEEDS = 1_000  # who needs more will not train them

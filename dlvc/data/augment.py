@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from dlvc.checks import check_kind, check_whole
+from dlvc.arguments import check_kind, check_whole
 
 MOST_SEED = 2**31 - 1  # as in TrainConfig
 PADDING = 4  # pixels; the usual amount for 32 x 32 images since He et al. 2015, section 4.2

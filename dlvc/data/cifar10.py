@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlvc.checks import brief
+from dlvc.arguments import brief
 from dlvc.data.batch_pickle import PickledArray, PickleError, read_pickle
 from dlvc.data.splits import CLASSES
 

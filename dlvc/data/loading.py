@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor
 
-from dlvc.checks import check_choice, check_kind
+from dlvc.arguments import check_choice, check_kind
 from dlvc.data.cifar10 import FOLDER_NAME, CifarFiles, InvalidFileError, read_archive, read_folder
 from dlvc.data.download import (
     CIFAR10_ARCHIVE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dlvc.checks import check_kind
+from dlvc.arguments import check_kind
 
 
 def check_pixels(images: Tensor, name: str = "images") -> None:

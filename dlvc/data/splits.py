@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dlvc.checks import check_kind, check_whole
+from dlvc.arguments import check_kind, check_whole
 from dlvc.data.pixels import check_pixels
 
 # The names of CIFAR-10's classes in the order of its labels. Source: its file batches.meta.

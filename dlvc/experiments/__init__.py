@@ -20,7 +20,10 @@ from dlvc.experiments.records import (
 from dlvc.experiments.registry import (
     COMPARISONS,
     EXPERIMENTS,
+    OTHER_STYLE,
+    Budget,
     Comparison,
+    Experiment,
     ModelStyle,
     build_model,
     config_for,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from dlvc.checks import check_kind
+from dlvc.arguments import check_kind
 from dlvc.experiments.grouping import conditions, differing
 from dlvc.experiments.records import RunRecord, check_records, load_record, save_record
 from dlvc.experiments.run_identity import FOLDER

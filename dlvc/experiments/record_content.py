@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from dlvc.checks import brief
+from dlvc.arguments import brief
 
 # What tables and figures read from the parts that are plain dictionaries.
 PARTS = {

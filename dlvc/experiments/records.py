@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dlvc.checks import check_kind
+from dlvc.arguments import check_kind
 from dlvc.experiments.record_content import check_content
 from dlvc.files import PROJECT, read_json, save_json
 from dlvc.metrics import Counted

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dlvc.checks import brief, check_choice, check_kind
+from dlvc.arguments import brief, check_choice, check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData, load_data
 from dlvc.models import (
@@ -55,15 +55,15 @@ class ModelStyle:
     line: str | tuple[int, tuple[float, ...]]
 
 
+OTHER_STYLE = ModelStyle("#444444", "h", (0, (6, 2, 1, 2, 1, 2)))  # dark grey hexagons
+
+
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One row of the result table."""
 
     key: str
     title: str
-    family: str  # models of one family are drawn together
-    style: ModelStyle
-    notebook: str
     model: type[nn.Module]
     options: Mapping[str, Any] = field(default_factory=dict)  # of the model
     report: TrainConfig = REPORT
@@ -71,7 +71,12 @@ class Experiment:
     tuned_options: Mapping[str, Any] = field(default_factory=dict)  # other than `options`
     fit: Callable[..., TrainResult] | None = None  # its training, if it is not `training.train`
     weights: str = ""  # "ImageNet" if it starts from pre-trained weights
-    budgets: Mapping[str, Budget]  # per profile, on a CPU; a GPU runs "class" in full
+    budgets: Mapping[str, Budget] = field(  # per profile, on a CPU; a GPU runs "class" in full
+        default_factory=CNN_BUDGETS.copy
+    )
+    notebook: str = ""  # the one that trains it
+    family: str = ""  # models of one family are drawn together
+    style: ModelStyle = OTHER_STYLE
     same_step_as: str = ""  # the experiment whose training step costs the same
     report_row: Mapping[str, float] = field(default_factory=dict)  # the report's Table 1
 
@@ -97,7 +102,7 @@ class Experiment:
     ) -> dict[str, Any]:
         """Those of `changes` in which the model differs from the one of `protocol`.
 
-        Raises ValueError for an option that the model has not, or a value that is not allowed.
+        Raises ValueError for an option that the model does not have, or a value that is not allowed.
         """
         return changed_options(self.model, self.recipe(protocol)[1], changes or {})
 

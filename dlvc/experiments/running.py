@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import nn
 
-from dlvc.checks import check_kind
+from dlvc.arguments import check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData
 from dlvc.experiments.provenance import (

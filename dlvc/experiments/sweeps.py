@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from dlvc.checks import brief
+from dlvc.arguments import brief
 from dlvc.training import LostProcessError
 
 
@@ -47,7 +47,7 @@ def run_jobs(
     """The exit status after `run` of each job: 0, or that of the last one that went wrong.
 
     A job that raises does not end the others: `say_failed` is told, and the status is 2. One with the status `stopped`
-    ends them all, as Ctrl-C shall; so does a process of the same training that is lost.
+    ends them all, just as Ctrl-C does; so does a process of the same training that is lost.
     """
     status = 0
     for job in jobs:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlvc.checks import brief, check_choice, check_kind
+from dlvc.arguments import brief, check_choice, check_kind
 from dlvc.config import TrainConfig
 from dlvc.experiments.grouping import Work, group_by_experiment
 from dlvc.experiments.records import RunRecord, check_records

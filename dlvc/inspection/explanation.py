@@ -20,7 +20,7 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from dlvc.checks import check_choice, check_whole
+from dlvc.arguments import check_choice, check_whole
 from dlvc.data import to_float
 from dlvc.inspection.forward import evaluation_mode, to_input
 from dlvc.models import DeepCNN, ResNet18, SimpleCNN, VisionTransformer

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from dlvc.checks import check_choice, check_whole
+from dlvc.arguments import check_choice, check_whole
 from dlvc.data import check_pixels, to_float
 from dlvc.training import predict
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.models.normalize import Normalize, check_images
 from dlvc.models.options import DROPOUT, option, options
 

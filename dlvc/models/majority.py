@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.metrics import check_class_numbers, check_class_range
 from dlvc.models.normalize import check_images
 

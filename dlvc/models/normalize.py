@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlvc.checks import check_kind
+from dlvc.arguments import check_kind
 
 # Mean and standard deviation of the RGB channels of ImageNet's training images in [0, 1], as used by torchvision's
 # weights and named in the report (section 5).

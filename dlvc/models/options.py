@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import nn
 
-from dlvc.checks import brief, check_kind
+from dlvc.arguments import brief, check_kind
 from dlvc.config import check_setting, setting
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from dlvc.checks import check_kind, check_whole
+from dlvc.arguments import check_kind, check_whole
 from dlvc.models.normalize import Normalize, check_images
 from dlvc.models.options import DROPOUT, option, options
 from dlvc.models.torchvision_check import import_torchvision

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.models.cnn import convolution_block
 from dlvc.models.normalize import Normalize, check_images
 from dlvc.models.options import DROPOUT, option, options

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.plots.arrays import as_picture, as_shaped
 from dlvc.plots.style import Picture, set_description, styled
 from dlvc.plots.tiling import Tiling

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.plots.style import (
     BLUE,
     GREEN,

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.plots.arrays import as_array, as_picture, as_shaped
 from dlvc.plots.style import (
     BLUE,

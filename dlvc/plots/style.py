@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from dlvc.checks import check_whole
-from dlvc.experiments import EXPERIMENTS, ModelStyle
+from dlvc.arguments import check_whole
+from dlvc.experiments import EXPERIMENTS, OTHER_STYLE, ModelStyle
 
 INK = "#222222"
 MUTED = "#666666"
@@ -66,9 +66,6 @@ STYLE = {
     "legend.fontsize": 9,
     "image.interpolation": "nearest",
 }
-
-
-OTHER_STYLE = ModelStyle("#444444", "h", (0, (6, 2, 1, 2, 1, 2)))
 
 
 def model_style(key: str) -> ModelStyle:

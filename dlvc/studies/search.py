@@ -23,7 +23,7 @@ try:
 except ImportError as error:
     raise ImportError("a search needs Optuna: pip install -e '.[search]'.") from error
 
-from dlvc.checks import brief, check_whole
+from dlvc.arguments import brief, check_whole
 from dlvc.config import TrainConfig, split_settings
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import EXPERIMENTS, REFERENCE_RECORDS, build_model

@@ -15,7 +15,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.studies.bench.loaders import OurBatches

@@ -200,7 +200,7 @@ class CheckpointFolder:
         return None
 
     def clear(self) -> None:
-        """Delete the checkpoints: the training shall start anew."""
+        """Delete the checkpoints: so that the training starts afresh."""
         for path in self.folder.glob("checkpoint-*"):
             with suppress(OSError):
                 path.unlink(missing_ok=True)

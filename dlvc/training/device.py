@@ -10,7 +10,7 @@ from itertools import chain
 import torch
 from torch import nn
 
-from dlvc.checks import check_choice
+from dlvc.arguments import check_choice
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

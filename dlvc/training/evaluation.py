@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
-from dlvc.checks import check_kind, check_whole
+from dlvc.arguments import check_kind, check_whole
 from dlvc.data import CLASSES, Split, check_labels, check_pixels, to_float
 from dlvc.metrics import Counted, add_to_confusion, check_scores, mean_loss
 from dlvc.training.device import autocast, input_layout, model_device

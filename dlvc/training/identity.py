@@ -50,7 +50,7 @@ def model_digest(model: nn.Module) -> str:
     """The SHA-256 of what a model is besides its weights: classes and options of its layers, and what is trained.
 
     Names and shapes of weights would not do: a ViT with and without residual connections has the same. Of a class from
-    elsewhere, such as a notebook, the code counts; where it cannot be found, the digest never comes again.
+    elsewhere, such as a notebook, the code counts; where it cannot be found, the digest is never reproduced.
     """
     layers = [
         (

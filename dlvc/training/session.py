@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from dlvc.checks import check_kind
+from dlvc.arguments import check_kind
 from dlvc.config import TrainConfig
 from dlvc.data import (
     ImageData,

@@ -19,7 +19,6 @@ class Page(HTMLParser):
         self._open = False
         self.feed(text)
         self.close()
-        self.tags = {tag for tag, _ in self.elements}
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str]]) -> None:
         self.elements.append((tag, dict(attributes)))

@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT / "dlvc"
 # From the ground up. A file imports from its own room and from those before it.
 ROOMS = (
-    *("checks", "files", "config", "metrics", "statistics"),
+    *("arguments", "files", "config", "metrics", "statistics"),
     *("data", "models", "training", "experiments", "inspection", "plots", "widgets", "studies"),
     *("lessons", "__main__"),
 )

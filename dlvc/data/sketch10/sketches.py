@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlvc.checks import check_kind, check_whole
+from dlvc.arguments import check_kind, check_whole
 from dlvc.data.sketch10.drawing import Array, Pen, Random, colours_from_hsv, coverage, mix, paint
 from dlvc.data.sketch10.objects import BLACK, PAINTERS
 from dlvc.data.sketch10.scenes import SCENES, draw_scene

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dlvc.checks import check_kind
+from dlvc.arguments import check_kind
 from dlvc.data import ImageData, to_float
 from dlvc.inspection.preflight_checks.data_checks import (
     check_label_fit,

@@ -8,7 +8,7 @@ what a learner calls, `editions` how the blank and the solved notebook are made.
 from functools import cache
 from pathlib import Path
 
-from dlvc.checks import check_choice
+from dlvc.arguments import check_choice
 from dlvc.lessons.exercises import cnns, comparison, data, silent_bugs, silent_cases, transfer, vits
 from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.texts import read_exercises

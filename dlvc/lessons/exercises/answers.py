@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlvc.checks import brief
+from dlvc.arguments import brief
 
 LARGEST = 1e15  # beyond it no answer of a lesson lies, and floats no longer count in ones
 MOST_VALUES = 100  # of an array that stands for a tuple

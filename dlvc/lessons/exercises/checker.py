@@ -7,7 +7,7 @@ import html
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.lessons.exercises.exercise import RIGHT, Code, Exercise, Note
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dlvc.checks import check_choice, check_whole
+from dlvc.arguments import check_choice, check_whole
 from dlvc.lessons.exercises.answers import Judge, NotAttempted, Wrong, is_blank, named
 
 DIFFICULTIES = ("easy", "medium", "hard")

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlvc.checks import brief
+from dlvc.arguments import brief
 from dlvc.lessons.exercises.answers import (
     Judge,
     NotAttempted,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlvc.checks import brief
+from dlvc.arguments import brief
 from dlvc.lessons.exercises import judges
 from dlvc.lessons.exercises.answers import as_tensor, call
 from dlvc.lessons.exercises.judges import random_numbers

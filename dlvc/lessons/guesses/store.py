@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock
 from scipy.stats import binomtest
 
-from dlvc.checks import brief, check_choice
+from dlvc.arguments import brief, check_choice
 from dlvc.files import LARGEST_NUMBER, explained_write, load_json, runs_folder, save_json
 
 SURE = 0.8  # how often a range should hold the number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dlvc.checks import check_choice
+from dlvc.arguments import check_choice
 from dlvc.config import TrainConfig
 from dlvc.data import ImageData
 from dlvc.inspection import PreflightReport, preflight

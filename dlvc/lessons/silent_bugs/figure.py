@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from dlvc.checks import check_kind
+from dlvc.arguments import check_kind
 from dlvc.lessons.silent_bugs.traces import Trace
 from dlvc.plots import BLUE, INK, MUTED, VERMILLION, Picture, new_picture, set_description, styled
 

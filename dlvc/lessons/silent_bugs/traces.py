@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.experiments import REFERENCE_RECORDS
 from dlvc.files import load_named_json
 

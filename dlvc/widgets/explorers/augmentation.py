@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dlvc.checks import check_choice
+from dlvc.arguments import check_choice
 from dlvc.data import PADDING, Draws, Split, crop_and_mirror, epoch_generator, random_draws
 from dlvc.plots import Picture, show_images
 from dlvc.widgets.explorers.explorer import Explorer, choice, slider

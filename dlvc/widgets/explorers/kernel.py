@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from dlvc.checks import check_choice, check_whole
+from dlvc.arguments import check_choice, check_whole
 from dlvc.plots import BAR, LEFT_EDGE, Picture, convolution_step, set_description
 from dlvc.widgets.explorers.explorer import Explorer, choice, slider
 

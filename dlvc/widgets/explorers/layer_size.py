@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from dlvc.checks import check_choice, check_whole
+from dlvc.arguments import check_choice, check_whole
 from dlvc.plots import (
     BLUE,
     GREEN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dlvc.checks import check_whole
+from dlvc.arguments import check_whole
 from dlvc.models import sinusoidal_positions
 from dlvc.plots import Picture, as_array, new_picture, set_description, styled
 from dlvc.widgets.explorers.explorer import Explorer, slider, steps

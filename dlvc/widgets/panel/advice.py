@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from dlvc.checks import brief
+from dlvc.arguments import brief
 from dlvc.config import TrainConfig, check_setting
 from dlvc.data import ImageData
 from dlvc.experiments import outline_model

@@ -9,7 +9,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlvc.checks import check_choice, check_kind, check_share
+from dlvc.arguments import check_choice, check_kind, check_share
 from dlvc.inspection import AttentionRecording
 
 VIEWS = ("head", "mean", "rollout", "relevance")
