@@ -11,13 +11,7 @@ from torch.utils.data import DataLoader
 
 import dlvc.data.loading as data_module
 from dlvc import files
-from dlvc.data import (
-    DataUnavailableError,
-    Split,
-    describe_data,
-    fetch_cifar10,
-    load_data,
-)
+from dlvc.data import DataUnavailableError, Split, describe_data, fetch_cifar10, load_data
 from dlvc.data.cifar10 import CifarFiles, read_folder
 from dlvc.data.sketch10.sketches import draw_sketches
 from dlvc.data.splits import KNOWN_COPIES, content_digest
