@@ -6,12 +6,7 @@ import json
 import pytest
 from small_run import make_run
 
-from dlvc.experiments.records import (
-    load_record,
-    load_records,
-    record_from_json,
-    save_record,
-)
+from dlvc.experiments.records import load_record, load_records, record_from_json, save_record
 
 
 def test_accuracies_are_read_from_the_counts():

@@ -110,10 +110,9 @@ def test_trials_on_other_images_or_in_another_precision_or_length_are_not_counte
     confirm("simple-cnn", sketches, 1, 1, "float32", tmp_path)
     assert load_trials("simple-cnn", tmp_path) == others
     add_trial("simple-cnn", same, tmp_path)
-    confirm(
-        "simple-cnn", sketches, 1, 2, "float32", tmp_path
-    )  # trials of two epochs: there are none
-    search("simple-cnn", sketches, 1, 1, "float32", tmp_path)  # one is there already
+    # Of two epochs there are no trials, and of one there is one already.
+    confirm("simple-cnn", sketches, 1, 2, "float32", tmp_path)
+    search("simple-cnn", sketches, 1, 1, "float32", tmp_path)
     assert len(load_trials("simple-cnn", tmp_path)) == 5
 
 

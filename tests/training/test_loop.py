@@ -103,9 +103,7 @@ def test_the_loop_equals_the_same_steps_written_out(sketches):
     # Adam divides by the gradient's size, so where that is nearly zero, rounding decides the step's sign.
     differences = (weights_of(ours) - weights_of(theirs)).abs()
     assert differences.quantile(0.99) < 1e-6
-    assert (
-        differences.max() < 3 * 2 * config.learning_rate
-    )  # three steps, each at most that far apart
+    assert differences.max() < 3 * 2 * config.learning_rate  # three steps, each that far at most
     # A mean over images: the last batch has 44 of them and must not count like the others.
     assert result.epochs[0].train_loss == pytest.approx(loss_sum / 300, rel=1e-5)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from dlvc.training.messages import say, told_to
 
@@ -11,9 +11,8 @@ def test_a_listener_gets_the_lines_of_its_thread_and_nobody_elses(capsys):
     heard = []
     with told_to(heard.append):
         say("mine")
-        other = threading.Thread(target=say, args=("from another thread",))
-        other.start()
-        other.join()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(say, "from another thread").result()
     say("afterwards")
     assert heard == ["mine"]
     assert capsys.readouterr().out.split("\n") == ["from another thread", "afterwards", ""]

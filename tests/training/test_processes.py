@@ -93,9 +93,7 @@ def test_the_slices_of_each_batch_are_disjoint_and_make_up_the_order_with_its_cr
         cropped = crop_and_mirror(images, random_draws(PLAIN.train_size, generator))
         for step, batch in enumerate(split_batches(order, PLAIN.batch_size), start=7 * (epoch - 1)):
             parts = [rank[step] for rank in seen]
-            if (
-                len(batch) == 3
-            ):  # the second process computes two of them, without a part of its own
+            if len(batch) == 3:  # the second computes two of them, without a part of its own
                 assert len(parts[1]) == 2
                 parts = parts[:1]
             assert torch.equal(torch.cat(parts), cropped[batch])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# ruff: noqa: F401, I001 (the calls below are texts, which ruff does not read)
+# ruff: noqa: F401 (the calls below are texts, which ruff does not read)
 from dataclasses import replace
 
 import numpy as np
@@ -11,35 +11,23 @@ import torch
 from torch import nn
 
 from dlvc import __main__ as command_line
-from dlvc.inspection import attention
-from dlvc.inspection import attention_statistics as statistics
+from dlvc import config, data, files, metrics, plots, widgets
 from dlvc.data import augment
-from dlvc.training import checkpoint
-from dlvc import config
-from dlvc import data
-from dlvc.training import device
-from dlvc.experiments import registry as experiments
-from dlvc import files, metrics
-from dlvc import plots
-from dlvc.inspection import explanation
-from dlvc.inspection import robustness
-from dlvc.lessons import notebooks
-from dlvc.lessons.guesses import store as predictions
-from dlvc.experiments import records
-from dlvc.experiments import folder as run_files
-from dlvc.experiments import running
-from dlvc.experiments import sweeps, tables
-from dlvc.lessons.silent_bugs import traces
-from dlvc.training import evaluation
-from dlvc.training import loop as training
-from dlvc import widgets
 from dlvc.data.sketch10 import sketches as sketch10
+from dlvc.experiments import folder as run_files
+from dlvc.experiments import records, running, sweeps, tables
+from dlvc.experiments import registry as experiments
+from dlvc.inspection import attention, explanation, robustness
+from dlvc.inspection import attention_statistics as statistics
 from dlvc.inspection.preflight_checks import preflight
-from dlvc.lessons import exercises_of
-from dlvc.models import cnn, majority, resnet, vit
-from dlvc.lessons.silent_bugs import cases, figure
-from dlvc.widgets.explorers import layer_size, positions
+from dlvc.lessons import exercises_of, notebooks
 from dlvc.lessons.guesses import form as prediction
+from dlvc.lessons.guesses import store as predictions
+from dlvc.lessons.silent_bugs import cases, figure, traces
+from dlvc.models import cnn, majority, resnet, vit
+from dlvc.training import checkpoint, device, evaluation
+from dlvc.training import loop as training
+from dlvc.widgets.explorers import layer_size, positions
 
 IMAGES = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
 LABELS = torch.tensor([0, 1, 2, 3])

@@ -41,11 +41,6 @@ def only_right(first: str, second: str) -> int:
     return int((one & ~two).sum())
 
 
-def largest_layer() -> int:
-    """The parameters of the largest fully connected layer of the simple CNN."""
-    return max(parameters(each) for each in SimpleCNN().modules() if isinstance(each, nn.Linear))
-
-
 def softmax_twice() -> float:
     """The loss when the softmax before it gives all probability to the true class."""
     return cross_entropy(torch.eye(10)[:1], torch.tensor([0])).item()
@@ -110,8 +105,9 @@ def test_a_number_of_the_quiz_is_what_code_or_records_give(
 
 
 def test_the_largest_layer_of_the_simple_cnn_is_the_one_that_the_kit_names() -> None:
-    largest, all_of_it = largest_layer(), parameters(SimpleCNN())
-    assert f"{largest:,} of {all_of_it:,} parameters" in TEXTS["misconceptions.md"]
+    model = SimpleCNN()
+    largest = max(parameters(each) for each in model.modules() if isinstance(each, nn.Linear))
+    assert f"{largest:,} of {parameters(model):,} parameters" in TEXTS["misconceptions.md"]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS[:5])
