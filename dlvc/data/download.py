@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from dlvc.files import display_path, part_of, publish, remove_stale_parts, sha256_of
 
-FRUITLESS_ATTEMPTS = 3  # so many in a row, and a mirror that did send something is left
+FRUITLESS_ATTEMPTS = 3  # so many in a row end even a mirror that sent something before
 # Small, because a block is judged only when it is complete: at 1 kB/s this one takes 4 s.
 BLOCK_BYTES = 4096
 # The errors of requests that a person can do something about.
@@ -179,8 +179,7 @@ def _fetch(
                 return {}
     finally:  # also after Ctrl-C
         path.unlink(missing_ok=True)
-    reasons |= failures
-    return {address: reasons[address] for address in file.mirrors}
+    return {address: (reasons | failures)[address] for address in file.mirrors}
 
 
 def _fill(part: _Part, mirrors: list[str], limits: Limits, *, patient: bool) -> dict[str, str]:
@@ -207,7 +206,7 @@ def _fill(part: _Part, mirrors: list[str], limits: Limits, *, patient: bool) -> 
 
 
 def _fill_from(address: str, part: _Part, limits: Limits) -> None:
-    """Let one mirror send what is missing, in as many attempts as bring more. Raises MirrorError with the reason."""
+    """Have one mirror send what is missing, again and again while more comes. Raises MirrorError with the reason."""
     part.begin(urlsplit(address).hostname, limits)
     furthest, attempts = part.received, 1
     while part.received < part.file.size:

@@ -78,6 +78,7 @@ class Page:
     headers: dict[str, str] = field(default_factory=dict)
     cut_at: int | None = None  # drop the connection after so many bytes of the file
     cuts: int = 99  # as often as this
+    cut_step: int = 0  # each time so many bytes later
     pause: float = 0.0  # seconds between two pieces of 4,096 bytes
     silent_after: int | None = None  # then send nothing more for a second
     late: float = 0.0  # seconds before the answer begins
@@ -122,8 +123,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         end = size
         if page.cut_at is not None and page.cuts > 0:
-            end = page.cut_at
+            end = min(page.cut_at, size)
             page.cuts -= 1
+            page.cut_at += page.cut_step
         for position in range(start, end, 4096):
             if page.silent_after is not None and position >= page.silent_after:
                 time.sleep(1.0)

@@ -76,6 +76,19 @@ def test_broken_connection_is_taken_up_where_it_broke(server, page, tmp_path):
     assert server.requests == ["/a", "/a bytes=98304-"]
 
 
+def test_connection_may_break_often_while_it_brings_more_and_is_not_too_slow(
+    server, page, tmp_path
+):
+    breaking = page(CONTENT, cut_at=20_480, cut_step=20_480)
+    limits = replace(QUICK, minimum_speed=1_000_000, retry_pause=0.1)
+    url = server.add("/a", replace(breaking))
+    with pytest.raises(DownloadError, match=r"only \d+ kB/s, less than 1,000 kB/s"):
+        fetch(tmp_path, url, limits=limits, patient=False)
+    url = server.add("/b", replace(breaking))
+    assert fetch(tmp_path, url).read_bytes() == CONTENT
+    assert server.requests[-10:] == ["/b", *(f"/b bytes={20_480 * n}-" for n in range(1, 10))]
+
+
 def test_another_mirror_goes_on_where_the_first_gave_up(server, page, tmp_path):
     broken = server.add("/a", page(CONTENT, cut_at=49_152))
     assert fetch(tmp_path, broken, server.add("/b", page(CONTENT))).read_bytes() == CONTENT
