@@ -1,12 +1,12 @@
 """Files from the internet that are what they claim to be, or one error that says what to do.
 
 No mirror is trusted: a file gets its name only after its whole SHA-256 was right, and the digest is checked again each
-time the file is asked for. pooch does the transfer; what is here decides when a mirror will not do.
+time the file is asked for. pooch does the transfer; what is here decides when a mirror will not do, and takes a broken
+connection up where it broke, at the same mirror or at the next.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from dlvc.files import display_path, part_of, publish, remove_stale_parts, sha256_of
 
+FRUITLESS_ATTEMPTS = 3  # so many in a row end even a mirror that sent something before
 # Small, because a block is judged only when it is complete: at 1 kB/s this one takes 4 s.
 BLOCK_BYTES = 4096
 # The errors of requests that a person can do something about.
@@ -65,12 +66,13 @@ CIFAR10_ARCHIVE = RemoteFile(
 class Limits:
     """How long a mirror is waited for: bytes per second over a window, and seconds.
 
-    speed_window is also the longest silence in the middle of a transfer.
+    speed_window is also the longest silence in the middle of a transfer; retry_pause follows a broken one.
     """
 
     minimum_speed: float = 500_000
     speed_window: float = 10.0
     connect_timeout: float = 10.0
+    retry_pause: float = 2.0
 
 
 DEFAULT_LIMITS = Limits()
@@ -90,6 +92,14 @@ class MirrorError(Exception):
     def __init__(self, reason: str, *, speed: float = 0.0) -> None:
         super().__init__(reason)
         self.speed = speed
+
+
+class BrokenTransferError(MirrorError):
+    """The mirror did not send all that was missing; another attempt may go on from there."""
+
+
+class DiskError(Exception):
+    """This machine's disk is at fault, so no other mirror can help."""
 
 
 def download_file(
@@ -122,7 +132,7 @@ def download_file(
         reasons = _fetch(file, target, limits, progress=progress, patient=patient)
         if not reasons:
             return target
-    except OSError as error:
+    except (OSError, DiskError) as error:
         reasons = {f"the folder {display_path(target.parent)}": f"cannot be used: {_words(error)}"}
     lines += [
         *(f"  {address}: {reason}" for address, reason in reasons.items()),
@@ -151,98 +161,165 @@ def _fetch(
     if os.environ.get("DLVC_OFFLINE", "").strip().lower() not in ("", "0", "false", "no"):
         return dict.fromkeys(file.mirrors, "not tried, because DLVC_OFFLINE is set")
     reasons = _unreachable(file.mirrors, limits.connect_timeout)
-    candidates = [address for address in file.mirrors if address not in reasons]
-    if candidates:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        remove_stale_parts(target.parent, target.name)
-        if shutil.disk_usage(target.parent).free < file.size:
-            raise OSError(errno.ENOSPC, f"its disk has less than {file.size:,} bytes free")
+    reachable = [address for address in file.mirrors if address not in reasons]
+    if not reachable:
+        return reasons
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale_parts(target.parent, target.name)
+    if shutil.disk_usage(target.parent).free < file.size:
+        raise DiskError(f"its disk has less than {file.size:,} bytes free")
+    path = part_of(target)
+    bar = tqdm(total=file.size, unit="B", unit_scale=True, desc=file.name, disable=not progress)
+    try:
+        with bar, path.open("wb") as output:
+            part = _Part(file, output, bar)
+            failures = _fill(part, reachable, limits, patient=patient)
+            if not failures:
+                publish(output, path, target)
+                return {}
+    finally:  # also after Ctrl-C
+        path.unlink(missing_ok=True)
+    return {address: (reasons | failures)[address] for address in file.mirrors}
+
+
+def _fill(part: _Part, mirrors: list[str], limits: Limits, *, patient: bool) -> dict[str, str]:
+    """An empty dictionary if the part is the whole file now, else the reason of each mirror."""
+    candidates, reasons = mirrors, {}
     while candidates:
-        speeds = {}
+        speeds, resumes = {}, part.resumes
         for address in candidates:
             try:
-                _fetch_from(address, file, target, limits, progress=progress)
+                _fill_from(address, part, limits)
                 return {}
             except MirrorError as error:
                 earlier = f"{reasons[address]}; then " if address in reasons else ""
                 reasons[address] = f"{earlier}{error}"
                 speeds[address] = error.speed
+        if part.resumes != resumes:  # pieces did not fit together: each mirror from the beginning
+            candidates = mirrors
+            continue
         # If the learner's own line is slow, waiting for the fastest is all that is left.
-        fastest = max(candidates, key=lambda address: speeds[address])
+        fastest = max(speeds, key=speeds.__getitem__)
         candidates = [fastest] if patient and speeds[fastest] else []
         limits = replace(limits, minimum_speed=0)
-    return {address: reasons[address] for address in file.mirrors}
+    return reasons
 
 
-def _fetch_from(
-    address: str, file: RemoteFile, target: Path, limits: Limits, *, progress: bool
-) -> None:
-    """Fetch the whole file from one mirror. Raises MirrorError with the reason."""
+def _fill_from(address: str, part: _Part, limits: Limits) -> None:
+    """Have one mirror send what is missing, again and again while more comes. Raises MirrorError with the reason."""
+    part.begin(urlsplit(address).hostname, limits)
+    furthest, attempts = part.received, 1
+    while part.received < part.file.size:
+        try:
+            _transfer(address, part, limits)
+        except BrokenTransferError:
+            attempts -= 1
+            if part.received > furthest:
+                furthest, attempts = part.received, FRUITLESS_ATTEMPTS
+            if attempts == 0 or not part.resumes:
+                raise
+            time.sleep(limits.retry_pause)
+    digest = part.digest.hexdigest()
+    if digest != part.file.sha256:
+        part.resumes = part.resumes and not part.in_pieces
+        words = "pieces that do not fit together" if part.in_pieces else "another file"
+        part.restart()
+        raise MirrorError(f"sent {words}, with SHA-256 {digest}")
+
+
+def _transfer(address: str, part: _Part, limits: Limits) -> None:
+    """Ask a mirror once for what is missing. Raises BrokenTransferError if not all came, MirrorError if none can."""
     import pooch
     import requests
 
     # "identity": a server that packs on the way would change what is hashed.
     headers = {"Accept-Encoding": "identity"}
-    path = part_of(target)
-    name = f"{file.name} from {urlsplit(address).hostname}"
-    bar = tqdm(total=file.size, unit="B", unit_scale=True, desc=name, disable=not progress)
+    if part.received:
+        headers["Range"] = f"bytes={part.received}-"
+    transfer = pooch.HTTPDownloader(
+        chunk_size=BLOCK_BYTES,
+        timeout=(limits.connect_timeout, limits.speed_window),
+        headers=headers,
+        hooks={"response": part.check_head},
+    )
     try:
-        with bar, path.open("wb") as output:
-            part = _Part(file, output, limits, bar)
-            transfer = pooch.HTTPDownloader(
-                chunk_size=BLOCK_BYTES,
-                timeout=(limits.connect_timeout, limits.speed_window),
-                headers=headers,
-                hooks={"response": part.check_head},
-            )
-            try:
-                transfer(url=address, output_file=part, pooch=None)
-                reason = "the mirror ended it"
-            except requests.HTTPError as error:
-                raise MirrorError(f"answered HTTP {error.response.status_code}") from error
-            except requests.RequestException as error:
-                kind = type(error).__name__
-                reason = PROBLEMS.get(kind, kind)
-            if part.received < file.size:
-                received = f"{part.received:,} of {file.size:,} bytes"
-                raise MirrorError(f"the connection broke after {received} ({reason})")
-            if part.digest.hexdigest() != file.sha256:
-                raise MirrorError(f"sent another file, with SHA-256 {part.digest.hexdigest()}")
-            publish(output, path, target)
-    finally:  # also after Ctrl-C
-        path.unlink(missing_ok=True)
+        transfer(url=address, output_file=part, pooch=None)
+        reason = "the mirror ended it"
+    except requests.HTTPError as error:
+        raise MirrorError(f"answered HTTP {error.response.status_code}") from error
+    except requests.RequestException as error:  # its words may hold a proxy's password
+        kind = type(error).__name__
+        reason = PROBLEMS.get(kind, kind)
+    except OSError as error:
+        reason = _words(error)
+    finally:
+        if part.response is not None:
+            part.response.close()  # pooch leaves an unfinished one open
+    if part.received < part.file.size:
+        received = f"{part.received:,} of {part.file.size:,} bytes"
+        raise BrokenTransferError(f"the connection broke after {received} ({reason})")
 
 
 class _Part:
     """The unfinished file, as pooch writes it: counted and hashed, with an eye on its size and speed."""
 
-    def __init__(self, file: RemoteFile, output: IO[bytes], limits: Limits, bar: tqdm) -> None:
-        self.file, self.output, self.limits, self.bar = file, output, limits, bar
+    def __init__(self, file: RemoteFile, output: IO[bytes], bar: tqdm) -> None:
+        self.file, self.output, self.bar = file, output, bar
+        self.response: Any = None
+        self.resumes = True  # whether a transfer may go on where another broke
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what came."""
         self.digest = hashlib.sha256()
         self.received = self.window_received = 0
-        self.window_start = time.monotonic()
+        self.in_pieces = False
+        self.bar.reset()
+
+    def begin(self, host: str | None, limits: Limits) -> None:
+        """Judge a mirror's speed from here on, over all attempts: one that breaks all the time is slow."""
+        if not self.resumes:
+            self.restart()
+        self.bar.set_description(f"{self.file.name} from {host}")
+        self.limits = limits
+        self.window_start, self.window_received = time.monotonic(), self.received
 
     def check_head(self, response: Any, **_: object) -> None:
-        """Refuse an answer that cannot be the file before its body comes."""
+        """Refuse an answer that cannot be the file, or the rest of it, before its body comes."""
+        self.response = response
+        # Some servers label a .tar.gz as gzip-encoded; unpacking it would change the bytes.
+        response.raw.headers.pop("content-encoding", None)
+        size = self.file.size
         if response.is_redirect:
             try:
                 check_secure(urljoin(response.url, response.headers["location"]))
             except ValueError as error:
                 raise MirrorError(f"redirects to an unsafe address: {error}") from error
-            return
-        # Some servers label a .tar.gz as gzip-encoded; unpacking it would change the bytes.
-        response.raw.headers.pop("content-encoding", None)
-        length = response.headers.get("content-length", str(self.file.size))
-        if response.ok and length != str(self.file.size):
-            raise MirrorError(f"offers {length[:20]} bytes instead of {self.file.size}")
+        elif response.status_code == 206:
+            rest = f"bytes {self.received}-{size - 1}/{size}"
+            offer = response.headers.get("content-range", "nothing")[:60]
+            if offer != rest:
+                self.restart()  # the next attempt asks for the whole file
+                raise BrokenTransferError(f"offers {offer} where {rest} was asked for")
+            self.in_pieces = self.received > 0
+        elif response.ok:
+            length = response.headers.get("content-length", str(size))
+            if length != str(size):
+                raise MirrorError(f"offers {length[:20]} bytes instead of {size}")
+            self.restart()  # what comes is the whole file, even if the rest was asked for
 
     def write(self, block: bytes) -> None:
         """Take the next bytes of the file."""
-        self.received += len(block)
-        if self.received > self.file.size:
+        if self.received + len(block) > self.file.size:
+            self.restart()
             raise MirrorError(f"sends more than the {self.file.size:,} bytes of the file")
-        self.output.write(block)
+        try:
+            self.output.seek(self.received)
+            self.output.write(block)
+        except OSError as error:
+            raise DiskError(_words(error)) from error
         self.digest.update(block)
+        self.received += len(block)
         self.bar.update(len(block))
         now = time.monotonic()
         if now - self.window_start >= self.limits.speed_window:
@@ -254,7 +331,7 @@ class _Part:
             self.window_start, self.window_received = now, self.received
 
     def flush(self) -> None:
-        """Do nothing: pooch flushes after each block, and Python's buffer is good enough."""
+        """Do nothing: pooch asks for it after each block."""
 
 
 def _unreachable(addresses: Sequence[str], timeout: float) -> dict[str, str]:

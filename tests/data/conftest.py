@@ -78,10 +78,13 @@ class Page:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut_at: int | None = None  # drop the connection after so many bytes of the file
+    cuts: int = 99  # as often as this
+    cut_step: int = 0  # each time so many bytes later
     pause: float = 0.0  # seconds between two pieces of 4,096 bytes
     silent_after: int | None = None  # then send nothing more for a second
     late: float = 0.0  # seconds before the answer begins
     hide_length: bool = False
+    ranges: bool = True  # whether it can send the rest of the file
 
 
 class Server(ThreadingHTTPServer):
@@ -90,7 +93,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.pages: dict[str, Page] = {}
-        self.requests: list[str] = []  # their paths
+        self.requests: list[str] = []  # their paths, and the range that was asked for
 
     def add(self, path: str, content: bytes = b"", **answer: Any) -> str:
         """The address of a page with that content, answered as `Page` says."""
@@ -106,16 +109,26 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         page = self.server.pages[self.path]
-        self.server.requests.append(self.path)
+        wish = self.headers.get("Range")
+        self.server.requests.append(f"{self.path} {wish}" if wish else self.path)
+        start, size, status = 0, len(page.content), page.status
+        if wish and page.ranges and status == 200:
+            start, status = int(wish.removeprefix("bytes=").removesuffix("-")), 206
         time.sleep(page.late)
-        self.send_response(page.status)
+        self.send_response(status)
+        if status == 206 and "Content-Range" not in page.headers:
+            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         if not page.hide_length:
-            self.send_header("Content-Length", str(len(page.content)))
+            self.send_header("Content-Length", str(size - start))
         for name, value in page.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        end = len(page.content) if page.cut_at is None else page.cut_at
-        for position in range(0, end, 4096):
+        end = size
+        if page.cut_at is not None and page.cuts > 0:
+            end = min(page.cut_at, size)
+            page.cuts -= 1
+            page.cut_at += page.cut_step
+        for position in range(start, end, 4096):
             if page.silent_after is not None and position >= page.silent_after:
                 time.sleep(1.0)
                 return

@@ -8,6 +8,7 @@ import threading
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 import requests
@@ -29,7 +30,7 @@ FILE = RemoteFile(
     sha256=hashlib.sha256(CONTENT).hexdigest(),
     mirrors=(),
 )
-QUICK = Limits(speed_window=0.25, connect_timeout=5.0, minimum_speed=0)
+QUICK = Limits(speed_window=0.25, connect_timeout=5.0, minimum_speed=0, retry_pause=0)
 
 
 def fetch(folder: Path, *mirrors: str, limits: Limits = QUICK, **options: object) -> Path:
@@ -63,6 +64,62 @@ def test_flipped_byte_in_the_cache_is_never_returned_offline(monkeypatch, tmp_pa
     assert names(tmp_path) == ["file.bin.bad"]
 
 
+def test_broken_connection_is_taken_up_where_it_broke(server, tmp_path):
+    url = server.add("/a", CONTENT, cut_at=98_304, cuts=1)
+    assert fetch(tmp_path, url).read_bytes() == CONTENT
+    assert server.requests == ["/a", "/a bytes=98304-"]
+
+
+def test_connection_may_break_often_while_it_brings_more_and_is_not_too_slow(server, tmp_path):
+    breaking = {"cut_at": 20_480, "cut_step": 20_480}
+    limits = replace(QUICK, minimum_speed=1_000_000, retry_pause=0.1)
+    url = server.add("/a", CONTENT, **breaking)
+    with pytest.raises(DownloadError, match=r"only \d+ kB/s, less than 1,000 kB/s"):
+        fetch(tmp_path, url, limits=limits, patient=False)
+    url = server.add("/b", CONTENT, **breaking)
+    assert fetch(tmp_path, url).read_bytes() == CONTENT
+    assert server.requests[-10:] == ["/b", *(f"/b bytes={20_480 * n}-" for n in range(1, 10))]
+
+
+def test_another_mirror_goes_on_where_the_first_gave_up(server, tmp_path):
+    broken = server.add("/a", CONTENT, cut_at=49_152)
+    assert fetch(tmp_path, broken, server.add("/b", CONTENT)).read_bytes() == CONTENT
+    rest = "bytes=49152-"
+    assert server.requests == ["/a", *[f"/a {rest}"] * 3, f"/b {rest}"]
+
+
+def test_mirror_that_cannot_resume_sends_the_whole_file(server, tmp_path):
+    url = server.add("/a", CONTENT, cut_at=98_304, cuts=1, ranges=False)
+    assert fetch(tmp_path, url).read_bytes() == CONTENT
+    assert server.requests == ["/a", "/a bytes=98304-"]
+
+
+def test_another_piece_than_asked_for_is_refused_and_the_file_started_anew(server, tmp_path):
+    wrong = {"Content-Range": "bytes 0-9/204800"}
+    url = server.add("/a", CONTENT, cut_at=49_152, cuts=1, headers=wrong)
+    assert fetch(tmp_path, url).read_bytes() == CONTENT
+    assert server.requests == ["/a", "/a bytes=49152-", "/a"]
+
+
+def test_bad_beginning_from_one_mirror_does_not_spoil_the_next(server, tmp_path):
+    bad = server.add("/a", b"?" * len(CONTENT), cut_at=49_152)
+    assert fetch(tmp_path, bad, server.add("/b", CONTENT)).read_bytes() == CONTENT
+    assert server.requests[-3:] == ["/b bytes=49152-", "/a", "/b"]
+
+
+def test_bad_end_from_one_mirror_does_not_spoil_the_first(server, tmp_path):
+    good = server.add("/a", CONTENT, cut_at=49_152, cuts=4)
+    assert fetch(tmp_path, good, server.add("/b", b"?" * len(CONTENT))).read_bytes() == CONTENT
+    assert server.requests[-2:] == ["/b bytes=49152-", "/a"]
+
+
+def test_pieces_that_never_fit_together_end_the_download(server, tmp_path):
+    url = server.add("/a", b"?" * len(CONTENT), cut_at=49_152, cuts=1)
+    with pytest.raises(DownloadError, match=r"do not fit together, .*; then sent another file"):
+        fetch(tmp_path, url)
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -93,7 +150,7 @@ def test_unfit_mirror_is_left_for_the_next_and_leaves_nothing(server, tmp_path, 
     assert names(tmp_path) == []
     good = server.add("/good", CONTENT)
     assert fetch(tmp_path, bad, good, limits=limits).read_bytes() == CONTENT
-    assert server.requests[-1] == "/good"
+    assert server.requests[-1].startswith("/good")
 
 
 def test_archive_labelled_as_gzip_encoded_is_not_unpacked(server, tmp_path):
@@ -144,6 +201,29 @@ def test_what_a_proxy_or_a_certificate_prevents_is_said(
     with pytest.raises(DownloadError, match=words) as caught:
         fetch(tmp_path, server.add("/a", CONTENT))
     assert "password" not in str(caught.value)
+
+
+def test_transfer_that_fails_for_want_of_certificates_is_not_blamed_on_the_folder(
+    server, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    url = server.add("/a", CONTENT).replace("http:", "https:")
+    with pytest.raises(DownloadError, match=r"a suitable TLS CA certificate bundle") as caught:
+        fetch(tmp_path, url)
+    assert list(caught.value.reasons) == [url]
+
+
+def test_unfinished_answer_is_closed(server, monkeypatch, tmp_path):
+    def close(response: requests.Response) -> None:
+        original(response)
+        closed.append(response.url)
+
+    original, closed = requests.Response.close, []
+    monkeypatch.setattr(requests.Response, "close", close)
+    bad = server.add("/bad", CONTENT[:-1])
+    with pytest.raises(DownloadError):
+        fetch(tmp_path, bad)
+    assert closed == [bad]
 
 
 def test_slow_line_ends_an_impatient_download_but_not_a_patient_one(server, tmp_path):
@@ -234,12 +314,18 @@ def test_folder_that_cannot_be_used_is_named(server, tmp_path):
 
 
 def test_write_error_ends_the_download_without_blaming_mirrors(server, monkeypatch, tmp_path):
-    def refuse(part: object, block: bytes) -> None:
+    def refuse(block: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download_module._Part, "write", refuse)
+    def open_on_a_full_disk(path: Path, mode: str) -> IO[bytes]:
+        file = original(path, mode)
+        file.write = refuse
+        return file
+
+    original = Path.open
+    monkeypatch.setattr(Path, "open", open_on_a_full_disk)
     urls = [server.add(path, CONTENT) for path in ("/a", "/b")]
-    with pytest.raises(DownloadError, match="No space left on device"):
+    with pytest.raises(DownloadError, match=r"the folder .*: No space left on device"):
         fetch(tmp_path, *urls)
     assert server.requests == ["/a"]
     assert names(tmp_path) == []
