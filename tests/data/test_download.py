@@ -88,6 +88,14 @@ def test_another_mirror_goes_on_where_the_first_gave_up(server, tmp_path):
     assert server.requests == ["/a", *[f"/a {rest}"] * 3, f"/b {rest}"]
 
 
+def test_speed_of_the_next_mirror_is_its_own(server, tmp_path):
+    fast = server.add("/a", CONTENT, cut_at=151_552)
+    slow = server.add("/b", CONTENT, pause=0.05)  # 80 kB/s
+    limits = replace(QUICK, minimum_speed=200_000, speed_window=0.5)
+    with pytest.raises(DownloadError, match="kB/s, less than 200 kB/s"):
+        fetch(tmp_path, fast, slow, limits=limits, patient=False)
+
+
 def test_mirror_that_cannot_resume_sends_the_whole_file(server, tmp_path):
     url = server.add("/a", CONTENT, cut_at=98_304, cuts=1, ranges=False)
     assert fetch(tmp_path, url).read_bytes() == CONTENT
