@@ -136,6 +136,7 @@ def words_of(figure: Picture, renderer) -> list[tuple[str, Bbox]]:
     return [(t.get_text(), box) for t, box in zip(texts, boxes, strict=True) if t.get_visible()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["three runs alike", "all runs"])
 @pytest.mark.parametrize("name", RECORD_FIGURES)
 def test_words_stay_inside_the_figure_and_apart(name, number, make_run, all_runs):

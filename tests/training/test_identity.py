@@ -42,6 +42,7 @@ def test_a_change_in_any_file_that_the_training_imports_is_another_training(pack
     }
 
 
+@pytest.mark.slow
 def test_python_itself_imports_no_file_that_the_digest_leaves_out():
     code = (
         "import sys, dlvc.training, dlvc.models\n"

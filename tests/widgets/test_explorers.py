@@ -201,6 +201,7 @@ def test_the_signs_say_where_a_pixel_went() -> None:
         assert (MIRRORED in signs) == bool(draws.mirrored[number])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("image", IMAGES)
 def test_a_step_adds_up_to_torchs_output(kernel: str, image: str) -> None:
