@@ -197,6 +197,8 @@ class CheckpointFolder:
                 with suppress(OSError):
                     path.replace(path.with_suffix(".damaged"))
                     digest_file(path).unlink(missing_ok=True)
+        if any(self.folder.glob("checkpoint-*.safetensors")):
+            say("checkpoints of an older format are passed over: the training starts anew.")
         return None
 
     def clear(self) -> None:

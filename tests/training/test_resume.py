@@ -349,6 +349,12 @@ def test_another_torch_is_said(sketches, stopped, monkeypatch, capsys):
     )
 
 
+def test_checkpoints_of_the_first_format_are_passed_over_in_a_line(sketches, tmp_path, capsys):
+    (tmp_path / "checkpoint-000000001.safetensors").touch()
+    run(sketches, tmp_path, stop_after=1)
+    assert "of an older format are passed over" in capsys.readouterr().out
+
+
 def test_a_newer_format_is_refused_and_left_alone(sketches, stopped):
     newest = CheckpointFolder(stopped).files()[-1]
     with_digest(newest, saved({"format_version": 3}))
