@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -247,7 +248,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if type(version) is int and version > FORMAT_VERSION:
         raise CheckpointError(
             f"{path.name} has format {version}; this dlvc reads formats up to {FORMAT_VERSION}. "
-            "Update the project, or train from the start with fresh=True."
+            "Update the project, or give another folder to train from the start."
         )
     if version != FORMAT_VERSION:
         raise DamagedError(f"it has format {version!r}, and this dlvc reads {FORMAT_VERSION} only")
@@ -264,7 +265,7 @@ def check_plain(content: bytes) -> None:
         if any(part.compress_type or part.file_size > len(content) for part in archive.infolist()):
             raise DamagedError("it is no checkpoint of dlvc (its parts are compressed)")
         pickles = [archive.read(name) for name in names if name.endswith("data.pkl")]
-    for opcode, argument, _ in pickletools.genops(b"".join(pickles[:1])):
+    for opcode, argument, _ in chain.from_iterable(map(pickletools.genops, pickles)):
         made = argument if opcode.name == "GLOBAL" else opcode.name
         if "GLOBAL" in opcode.name and not TENSORS_ALONE.fullmatch(made):
             raise DamagedError(f"it is no checkpoint of dlvc (it would make {made})")

@@ -23,6 +23,7 @@ from dlvc.training.checkpoint import (
     AlreadyRunningError,
     CheckpointError,
     CheckpointFolder,
+    DamagedError,
     read_checkpoint,
 )
 from dlvc.training.session import NonFiniteLoss
@@ -192,6 +193,8 @@ class Trap:
         return Path.touch, (self.path,)
 
 
+# In 22 bytes an array of 100,000,000, or of any other length, as torch's reader would make it.
+LONG_ARRAY = b"\x80\x02cbuiltins\nbytearray\nJ\x00\xe1\xf5\x05\x85R."
 DAMAGES = {
     "a flipped bit": lambda path: path.write_bytes(
         path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1])
@@ -207,8 +210,9 @@ DAMAGES = {
         path, saved({"a": Trap(path.parent / "code was run")})
     ),
     "an older format": lambda path: with_digest(path, saved({"format_version": 1})),
-    "an array of any length": lambda path: with_digest(path, long_array(path.read_bytes())),
-    "packed parts": lambda path: with_digest(path, packed(path.read_bytes())),
+    "packed parts": lambda path: with_digest(
+        path, repacked(path.read_bytes(), zipfile.ZIP_DEFLATED)
+    ),
 }
 
 
@@ -218,28 +222,16 @@ def saved(content):
     return buffer.getvalue()
 
 
-def packed(content):
-    """The same archive, compressed: it could unpack to any size."""
+def repacked(content, compression=zipfile.ZIP_STORED, pickled=None):
+    """The same archive, with that compression, and with another pickle if one is given."""
     buffer = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as source,
-        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target,
+        zipfile.ZipFile(buffer, "w", compression) as target,
     ):
         for name in source.namelist():
-            target.writestr(name, source.read(name))
-    return buffer.getvalue()
-
-
-def long_array(content):
-    """The same archive with a pickle of 22 bytes, of which torch's reader would make an array of any length."""
-    buffer = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as source,
-        zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target,
-    ):
-        for name in source.namelist():
-            evil = b"\x80\x02cbuiltins\nbytearray\nJ\x00\xe1\xf5\x05\x85R."
-            target.writestr(name, evil if name.endswith("data.pkl") else source.read(name))
+            changed = pickled and name.endswith("data.pkl")
+            target.writestr(name, pickled if changed else source.read(name))
     return buffer.getvalue()
 
 
@@ -353,6 +345,13 @@ def test_checkpoints_of_the_first_format_are_passed_over_in_a_line(sketches, tmp
     (tmp_path / "checkpoint-000000001.safetensors").touch()
     run(sketches, tmp_path, stop_after=1)
     assert "of an older format are passed over" in capsys.readouterr().out
+
+
+def test_a_checkpoint_that_would_make_more_than_tensors_is_refused_before_it_is_read(stopped):
+    newest = CheckpointFolder(stopped).files()[-1]
+    with_digest(newest, repacked(newest.read_bytes(), pickled=LONG_ARRAY))
+    with pytest.raises(DamagedError, match="it would make builtins bytearray"):
+        read_checkpoint(newest)
 
 
 def test_a_newer_format_is_refused_and_left_alone(sketches, stopped):
