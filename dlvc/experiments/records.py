@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dlvc.arguments import check_kind
+from dlvc.experiments.machine import MachineUse
 from dlvc.experiments.record_content import check_content
 from dlvc.files import PROJECT, read_json, save_json
 from dlvc.metrics import Counted
@@ -23,9 +24,8 @@ from dlvc.training import EpochRecord, Evaluation
 
 REFERENCE_RECORDS = PROJECT / "figures" / "records"  # committed reference runs
 
-FORMAT_VERSION = (
-    3  # 2: run_digest and micro_batch; 3: dropout and image_size among the options of the model
-)
+# 2: run_digest and micro_batch; 3: dropout and image_size among the options of the model; 4: machine
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +87,7 @@ class RunRecord:
         ""  # of all that determines the result; "" in format 1 and in runs that were not kept
     )
     micro_batch: int = 0  # images computed at once in the end; 0 in format 1
+    machine: MachineUse | None = None  # while it ran; None before format 4
     format_version: int = FORMAT_VERSION
 
     @property
@@ -97,6 +98,11 @@ class RunRecord:
                 f"the run of {self.key} was stopped before its first epoch ended: it has no best epoch."
             )
         return self.epochs[self.best_epoch - 1]
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether the machine is known to have been the run's own, so that its times can be compared."""
+        return self.machine is not None and self.machine.is_undisturbed(self.train_seconds)
 
 
 def record_from_json(text: str | bytes, *, origin: str = "record") -> RunRecord:

@@ -19,6 +19,7 @@ from torch import nn
 from dlvc.arguments import check_kind
 from dlvc.config import TrainConfig, current_profile
 from dlvc.data import ImageData
+from dlvc.experiments.machine import MachineWatch
 from dlvc.experiments.provenance import (
     describe_device,
     git_commit,
@@ -223,6 +224,7 @@ def train_and_test(
     """The record of the training of `model` in place, and of its test, unless it was stopped before."""
     config, fit = plan.config, plan.experiment.fit or train
     around = {"progress": progress, "stop": stop, "processes": processes}
+    watch = MachineWatch()
     result = fit(model, data, config, **around, **training)
     test = None
     if not result.interrupted:
@@ -252,6 +254,7 @@ def train_and_test(
         validation=result.best_validation and EvaluationRecord.of(result.best_validation),
         test=test and EvaluationRecord.of(test),
         micro_batch=result.micro_batch,
+        machine=watch.use,
     )
 
 

@@ -25,7 +25,7 @@ def test_records_are_sorted_by_file_name_and_a_missing_folder_is_empty(tmp_path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 99}, "has format 99; this dlvc reads formats up to 3"),
+        ({"format_version": 99}, "has format 99; this dlvc reads formats up to 4"),
         ({"surprise": 1}, "no field `.*surprise`"),
         ({"train_seconds": 10**400}, "too large a number.*train_seconds"),
         ({"best_epoch": 9}, "best_epoch is 9 of 3"),
