@@ -44,5 +44,6 @@ from dlvc.experiments.tables import (
     results_table,
     setting_table,
 )
+from dlvc.experiments.trained import TRAINED, load_trained, store_trained
 from dlvc.files import runs_folder
 from dlvc.training import EpochRecord
