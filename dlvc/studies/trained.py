@@ -13,7 +13,14 @@ from dataclasses import replace
 from functools import cache
 
 from dlvc.data import ImageData, Split, content_digest, draw_sketches, load_data
-from dlvc.experiments import EXPERIMENTS, config_for, load_record, run_experiment, store_trained
+from dlvc.experiments import (
+    EXPERIMENTS,
+    RunRecord,
+    config_for,
+    load_record,
+    run_experiment,
+    store_trained,
+)
 
 TRAIN, VALIDATION = 40_000, 2_000
 # `load_data` numbers its drawings from 0 and has three splits of a million at most: it gives none of these, whatever
@@ -51,11 +58,21 @@ def train_network(key: str, *, class_token: bool, seed: int) -> str:
     return f"{run.path.name}: test accuracy {run.record.test.accuracy:.4f}"
 
 
+def data_of(record: RunRecord) -> ImageData:
+    """The data on which a run was made, CIFAR-10 or `own_drawings`. Raises ValueError if it had others."""
+    drawn = record.data["title"] == "Sketch-10"
+    data = own_drawings() if drawn else load_data("cifar10", quiet=True)
+    if record.data["digest"] != data.digest:
+        raise ValueError(
+            f"the run of {record.title} was made on {record.data['title']} with digest {record.data['digest'][:12]}; "
+            f"here is {data.title} with digest {data.digest[:12]}. Train again on these."
+        )
+    return data
+
+
 def store_run(path: str) -> str:
     """The name of the record in figures/records/trained/, after storing the run there."""
-    title = load_record(path).data["title"]
-    data = own_drawings() if title == "Sketch-10" else load_data("cifar10", quiet=True)
-    stored = store_trained(path, data)
+    stored = store_trained(path, data_of(load_record(path)))
     return f"{stored.name}: test accuracy {load_record(stored).test.accuracy:.4f} with 16 bits"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from dlvc.data import ImageData, Split, draw_sketches
-from dlvc.experiments.records import RunRecord, load_record
+from dlvc.experiments.records import RunRecord, load_record, save_record
 from dlvc.experiments.registry import config_for
 from dlvc.experiments.running import Run, run_experiment
 from dlvc.experiments.trained import TRAINED, load_trained, store_trained
@@ -68,15 +69,15 @@ def test_a_network_that_is_not_there_is_answered_with_those_that_are(
         load_trained(key, sketches, options=options, folder=folder)
 
 
-def test_other_weights_and_runs_on_other_data_are_refused(run, folder, sketches, tmp_path):
+def test_other_weights_and_unfinished_runs_are_refused(run, folder, sketches, tmp_path):
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "deep-cnn-bn-sketch10.safetensors").write_bytes(b"others")
     with pytest.raises(ValueError, match="not the file its record describes"):
         load_trained("deep-cnn-bn", sketches, folder=tmp_path)
-    other = ImageData(**{**vars(sketches), "digest": "0" * 64})
-    with pytest.raises(ValueError, match="must be a finished run on Sketch-10 with digest 0000"):
-        store_trained(run.path, other, tmp_path)
+    stopped = save_record(replace(run.record, interrupted=True, test=None), tmp_path / "a.json")
+    with pytest.raises(ValueError, match=r"a\.json was stopped before its end"):
+        store_trained(stopped, sketches, tmp_path)
 
 
 def test_five_networks_come_with_the_project_in_at_most_six_megabytes():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from small_run import make_run
 
 from dlvc.data import draw_sketches, load_data
 from dlvc.data.loading import MOST_SKETCHES
@@ -25,3 +27,12 @@ def test_the_drawings_to_train_on_are_in_no_split_of_any_size(monkeypatch):
     assert torch.equal(own.train.images, drawn.images[:30])
     assert torch.equal(own.validation.masks, drawn.masks[30:])
     assert own.test is small.test and own.digest != small.digest
+
+
+def test_the_data_of_a_run_are_those_of_its_digest(monkeypatch):
+    data = load_data("sketch10", sizes=(20, 10, 10), quiet=True)
+    monkeypatch.setattr(trained, "own_drawings", lambda: data)
+    record = make_run(data={"title": "Sketch-10", "digest": data.digest})
+    assert trained.data_of(record) is data
+    with pytest.raises(ValueError, match=r"was made on Sketch-10 with digest other.* here is"):
+        trained.data_of(make_run(data={"title": "Sketch-10", "digest": "other drawings"}))

@@ -17,7 +17,7 @@ from dlvc.data.sketch10 import sketches as sketch10
 from dlvc.experiments import folder as run_files
 from dlvc.experiments import records, running, sweeps, tables
 from dlvc.experiments import registry as experiments
-from dlvc.inspection import attention, explanation, robustness
+from dlvc.inspection import attention, explanation, gradient_maps, robustness
 from dlvc.inspection import attention_statistics as statistics
 from dlvc.inspection.preflight_checks import preflight
 from dlvc.lessons import exercises_of, notebooks
@@ -341,7 +341,7 @@ MISSING = [
 
 WRONG_KIND = [
     ("attention.attention_maps(cnn.SimpleCNN(), IMAGES)", "SimpleCNN", "VisionTransformer", "grad_cam"),
-    ("explanation.grad_cam(VIT, IMAGES, LABELS)", "VisionTransformer", "SimpleCNN, DeepCNN", "class_relevance"),
+    ("gradient_maps.grad_cam(VIT, IMAGES, LABELS)", "VisionTransformer", "SimpleCNN, DeepCNN", "class_relevance"),
     ("widgets.AttentionViewer(VIT, IMAGES, query=3)", "'query'", "it knows image, layer", "patch"),
 ]  # fmt: skip
 
