@@ -145,17 +145,17 @@ def _relevance(vit: VisionTransformer, images: Tensor, classes: Tensor) -> Tenso
 
 
 def measure_maps(
-    model: nn.Module, split: Split, *, steps: int = 8, seed: int = 1, **about: Any
+    model: nn.Module, split: Split, *, steps: int = 8, random_seed: int = 1, **about: Any
 ) -> MapTests:
     """All tests on all images of `split`, the network asked about the class that it says itself.
 
     A map that is the same everywhere has no order: such images are left out of `likeness`, and out of `on_object` if it
-    is zero. `seed` is that of the random weights; `about` are the fields that say which network it is.
+    is zero. `random_seed` is that of the random weights; `about` are the fields that say which network it is.
     """
     images = split.images
     whole = predict(model, images).softmax(dim=1)
     classes = whole.argmax(dim=1)
-    blank = randomized(model, seed)
+    blank = randomized(model, random_seed)
     maps, random = (network_maps(one, images, classes) for one in (model, blank))
     maps[NO_MODEL] = contrast(images)
     measured = deletions(model, images, classes, maps, steps)

@@ -95,7 +95,7 @@ def test_sharp_attention_keeps_its_largest_and_its_many_small_weights(recorded, 
     back = load_recordings(save_recordings(sharp, tmp_path / "sharp.npz")).last.weights
     torch.testing.assert_close(back, weights, rtol=0.05, atol=0)
     torch.testing.assert_close(
-        back.diagonal(dim1=-2, dim2=-1).mean().item(), 0.9, rtol=0.005, atol=0
+        back.diagonal(dim1=-2, dim2=-1).mean().item(), 0.9, rtol=0.01, atol=0
     )
 
 
