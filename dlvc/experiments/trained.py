@@ -47,7 +47,8 @@ def load_trained(
     for path in sorted(folder.glob("*.json")):
         record = load_record(path)
         title = record.data["title"]
-        if (record.key, record.model["options"]) == (key, wanted) and title.startswith(data.name):
+        same_data = title.partition(" (")[0] == data.name  # whichever copy of it
+        if same_data and (record.key, record.model["options"]) == (key, wanted):
             return load_run(path)
         there.append(f"{record.key} ({record.title}) for {title}")
     changed = f" with options {dict(options)}" if options else ""
