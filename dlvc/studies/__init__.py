@@ -2,7 +2,7 @@
 
 from dlvc.studies.attention import load_recordings
 from dlvc.studies.bench import losses_on_record
-from dlvc.studies.maps import contrast, head_maps, load_map_tests, measure_maps, network_maps
+from dlvc.studies.maps import cnn_map, contrast, load_map_tests, measure_maps, vit_maps
 from dlvc.studies.speed import (
     TECHNIQUES,
     each_image_once,
