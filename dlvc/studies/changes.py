@@ -84,7 +84,7 @@ def larger_start(model: VisionTransformer, factor: float) -> Iterator[None]:
 
 
 @contextmanager
-def self_attention(model: VisionTransformer, strength: float) -> Iterator[None]:
+def identity_attention(model: VisionTransformer, strength: float) -> Iterator[None]:
     """Inside, each token starts by attending to itself and to those like it, and its value is the token itself.
 
     Queries and keys are the same rotation of a token, times `strength`; the projection turns the values' rotation back.
@@ -109,7 +109,7 @@ CHANGES = {
     "l1": l1_penalty,
     "warm_up": warm_up,
     "larger_start": larger_start,
-    "self_attention": self_attention,
+    "identity_attention": identity_attention,
 }
 
 

@@ -144,7 +144,7 @@ STUDIES = {
                 Variant("learning rate 0.0003", "deep-vit", {"learning_rate": 3e-4}),
                 Variant("learning rate 0.0001", "deep-vit", {"learning_rate": 1e-4}),
                 Variant("larger weights", "deep-vit", {}, changes={"larger_start": 3**0.5}),
-                Variant("self-attention", "deep-vit", {}, changes={"self_attention": 2.0}),
+                Variant("identity attention", "deep-vit", {}, changes={"identity_attention": 2.0}),
                 Variant("residual connections", "deep-vit", {}, {"residual": True}),
                 Variant(
                     "tuned recipe", "deep-vit", {**ADAMW, "schedule": "one-cycle", "dropout": 0.0}

@@ -36,14 +36,12 @@ def test_a_model_is_drawn_as_in_every_figure():
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == ("log", "log")
 
 
-@pytest.mark.parametrize(
-    ("lowest", "labels"), [(1e-16, {"10⁻¹⁶", "10⁻⁴"}), (0.5, {"0.5", "1", "2"})]
-)
-def test_powers_of_ten_are_written_as_such_where_there_are_several(lowest, labels):
+@pytest.mark.parametrize(("lowest", "one_label"), [(1e-16, "10⁻¹⁰"), (1e-3, "10⁻²"), (0.5, "0.5")])
+def test_powers_of_ten_are_written_as_such_where_there_are_several(lowest, one_label):
     figure = draw({"": {"gradient": [1, lowest, 3]}}, log="y")
     figure.draw_without_rendering()
-    written = {text.get_text() for text in figure.axes[0].get_yticklabels()}
-    assert labels <= written
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert one_label in labels
 
 
 def test_panels_have_scales_of_their_own_where_the_axes_are_named_for_each():

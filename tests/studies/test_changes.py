@@ -66,11 +66,11 @@ def test_larger_weights_let_a_layer_keep_the_variance_of_its_input():
 
 
 @torch.no_grad()
-def test_with_self_attention_tokens_that_differ_pass_through_attention_as_they_are():
+def test_with_identity_attention_tokens_that_differ_pass_through_attention_as_they_are():
     model = small_vit()
     tokens = torch.randn(1, 64, 128, generator=torch.Generator().manual_seed(0))
     block = model.blocks[0]
     normed = block.attention_norm(tokens)
     assert token_similarity(block.attention(normed)) > 0.9, "torch's start makes them alike"
-    with changed(model, {"self_attention": 2.0}):
+    with changed(model, {"identity_attention": 2.0}):
         assert_close(block.attention(normed), normed, atol=0.01, rtol=0)

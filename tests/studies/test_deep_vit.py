@@ -21,7 +21,7 @@ SMALL = Study(
     {"epochs": 2, "train_size": 128, "batch_size": 32, "evaluation_size": 40},
     (
         Variant("plain", "deep-vit", {}, VIT),
-        Variant("self-attention", "deep-vit", {}, VIT, changes={"self_attention": 2.0}),
+        Variant("identity attention", "deep-vit", {}, VIT, changes={"identity_attention": 2.0}),
     ),
     watched=(0, 1, 6),
 )
@@ -84,7 +84,7 @@ def test_a_study_that_was_ended_goes_on_with_the_runs_that_are_missing(
             run_study(SMALL, sketches, 1, tmp_path)
     both = run_study(SMALL, sketches, 1, tmp_path)
     assert both[0] == first[0]
-    assert [run.label for run in both] == ["plain", "self-attention"]
+    assert [run.label for run in both] == ["plain", "identity attention"]
     assert capsys.readouterr().out.count("1 runs are there, 1 are to be made") == 2
 
 
