@@ -95,7 +95,7 @@ def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:{',.0f' if value >= 1 else 'g'}}")
     # A label at each place, unless they would lie on each other.
-    gaps = np.diff(np.log(places) if "x" in log else np.asarray(places))
+    gaps = np.diff(np.log(places) if "x" in log else np.asarray(places, dtype=float))
     if len(places) <= 8 and gaps.min(initial=np.inf) > 0.05 * gaps.sum():
         axes.xaxis.set_major_locator(FixedLocator(list(places)))
 

@@ -119,7 +119,7 @@ def watched_run(
         raise KeyboardInterrupt  # shorter than it says: no run of the study
     curves = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     numbers = {name: [round(getattr(epoch, name), 4) for epoch in result.epochs] for name in curves}
-    return WatchedRun(**about, **numbers, watched=watched)
+    return WatchedRun(**about, data=data.title, **numbers, watched=watched)
 
 
 def runs_by_label(runs: Sequence[WatchedRun]) -> dict[str, list[WatchedRun]]:

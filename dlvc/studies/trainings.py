@@ -187,8 +187,7 @@ def run_variant(
     """Train one variant once and measure it."""
     config = variant.config(study, seed)
     model = variant.model(study, config)
-    about = {"label": variant.label, "seed": seed, "data": data.title}
-    about["settings"] = variant.all_settings(study)
+    about = {"label": variant.label, "seed": seed, "settings": variant.all_settings(study)}
     with changed(model, variant.changes):
         if study.watched:
             return watched_run(model, data, config, study.watched, **about)
@@ -214,6 +213,7 @@ def measured_run(model: nn.Module, data: ImageData, config: TrainConfig, **about
     consistency = shift_consistency(model, data.validation.images[:CLEAN_IMAGES], SHIFTS)
     return StudyRun(
         **about,
+        data=data.title,
         train_loss=train_loss,
         train_accuracy=train_accuracy,
         validation_loss=[round(epoch.validation_loss, 4) for epoch in result.epochs],

@@ -73,4 +73,4 @@ def test_with_identity_attention_tokens_that_differ_pass_through_attention_as_th
     normed = block.attention_norm(tokens)
     assert token_similarity(block.attention(normed)) > 0.9, "torch's start makes them alike"
     with changed(model, {"identity_attention": 2.0}):
-        assert_close(block.attention(normed), normed, atol=0.01, rtol=0)
+        assert_close(block.attention(normed), normed, atol=0.05, rtol=0)  # of unit variance
