@@ -81,6 +81,13 @@ def measured_lines(
 
 
 def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
+    if "x" in log:
+        if min(places) > 0:
+            axes.set_xscale("log")
+        else:  # 0 has a place of its own, beside the first step of the logarithmic scale
+            axes.set_xscale("symlog", linthresh=sorted(places)[1], linscale=0.3)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:{',.0f' if value >= 1 else 'g'}}")
     if "y" in log:
         axes.set_yscale("log")
         # matplotlib's own powers are formulas, which the common style does not set.
@@ -90,12 +97,8 @@ def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
         if high < 100 * low:  # powers of ten alone would be one or two numbers
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
-    if "x" in log:
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:{',.0f' if value >= 1 else 'g'}}")
     # A label at each place, unless they would lie on each other.
-    gaps = np.diff(np.log(places) if "x" in log else np.asarray(places, dtype=float))
+    gaps = np.diff(axes.transData.transform([(place, 1) for place in places])[:, 0])
     if len(places) <= 8 and gaps.min(initial=np.inf) > 0.05 * gaps.sum():
         axes.xaxis.set_major_locator(FixedLocator(list(places)))
 

@@ -134,10 +134,10 @@ STUDIES = {
         Study(
             "deep-vit",
             "Which change makes the deep ViT learn?",
-            {**REPORT, "train_size": 8_000, "epochs": 6, "evaluation_size": 2_000},
+            {**REPORT, "train_size": 8_000, "epochs": 4, "evaluation_size": 2_000},
             (
                 Variant("report's recipe", "deep-vit", {}),
-                Variant("warm-up", "deep-vit", {}, changes={"warm_up": 75}),
+                Variant("warm-up", "deep-vit", {}, changes={"warm_up": 50}),
                 Variant("one-cycle", "deep-vit", {"schedule": "one-cycle"}),
                 Variant("AdamW", "deep-vit", ADAMW),
                 Variant("no dropout", "deep-vit", {"dropout": 0.0}),
@@ -150,7 +150,7 @@ STUDIES = {
                     "tuned recipe", "deep-vit", {**ADAMW, "schedule": "one-cycle", "dropout": 0.0}
                 ),
             ),
-            watched=(0, 10, 30, 100, 200, 300, 500),
+            watched=(0, 1, 3, 10, 30, 100, 200, 500),
         ),
     )
 }

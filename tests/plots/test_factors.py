@@ -59,6 +59,14 @@ def test_each_place_is_named_on_the_axis_unless_two_would_lie_on_each_other(plac
     assert (axes.get_xticks().tolist() == places) == all_named
 
 
+def test_a_logarithmic_axis_has_a_place_for_0_and_equal_steps_for_equal_factors():
+    labels = {"place_label": "step", "value_label": "size", "says": "One line."}
+    axes = measured_lines({"": {"line": [1, 2, 3, 4]}}, [0, 1, 10, 100], log="x", **labels).axes[0]
+    zero, one, ten, hundred = axes.transData.transform([(x, 1) for x in (0, 1, 10, 100)])[:, 0]
+    assert zero < one < ten and hundred - ten == pytest.approx(ten - one)
+    assert axes.get_xticks().tolist() == [0, 1, 10, 100]
+
+
 def test_a_calibration_is_drawn_in_percent_with_larger_markers_for_more_predictions():
     figure = calibration_diagram({"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model.")
     dots = figure.axes[0].collections[0]
