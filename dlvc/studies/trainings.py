@@ -145,6 +145,12 @@ STUDIES = {
                 Variant("learning rate 0.0001", "deep-vit", {"learning_rate": 1e-4}),
                 Variant("larger weights", "deep-vit", {}, changes={"larger_start": 3**0.5}),
                 Variant("identity attention", "deep-vit", {}, changes={"identity_attention": 2.0}),
+                Variant(
+                    "identity attention, 0.0003",
+                    "deep-vit",
+                    {"learning_rate": 3e-4},
+                    changes={"identity_attention": 2.0},
+                ),
                 Variant("residual connections", "deep-vit", {}, {"residual": True}),
                 Variant(
                     "tuned recipe", "deep-vit", {**ADAMW, "schedule": "one-cycle", "dropout": 0.0}
@@ -255,7 +261,10 @@ def run_study(
         for variant in study.variants
         if (variant.all_settings(study), seed) not in known
     ]
-    print(f"{study.name}: {len(runs)} runs are there, {len(missing)} are to be made", flush=True)
+    configs = [variant.config(study, seed) for variant, seed in missing]
+    steps = sum(config.epochs * -(-config.train_size // config.batch_size) for config in configs)
+    plan = f"{len(runs)} runs are there, {len(missing)} are to be made, {steps:,} steps in all"
+    print(f"{study.name}: {plan}", flush=True)
     started = time.perf_counter()
     for made, (variant, seed) in enumerate(missing, start=1):
         run = run_variant(study, variant, data, seed)

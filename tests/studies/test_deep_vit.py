@@ -85,7 +85,7 @@ def test_a_study_that_was_ended_goes_on_with_the_runs_that_are_missing(
     both = run_study(SMALL, sketches, 1, tmp_path)
     assert both[0] == first[0]
     assert [run.label for run in both] == ["plain", "identity attention"]
-    assert capsys.readouterr().out.count("1 runs are there, 1 are to be made") == 2
+    assert capsys.readouterr().out.count("1 runs are there, 1 are to be made, 8 steps") == 2
 
 
 def test_a_training_that_was_stopped_is_no_run(sketches, monkeypatch):
