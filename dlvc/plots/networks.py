@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import isqrt
+from math import isqrt, prod
 
 import numpy as np
 import torch
@@ -193,14 +193,15 @@ def _drawn(shape: Shape) -> Shape:
 
 def _reshaping(before: Shape, after: Shape, class_token: int) -> Operation:
     """What a model does between its layers to get from one shape to another."""
-    if len(before) == len(after) == 2:
-        return Operation("class token", class_token)
-    if len(before) == 2:
+    if prod(before) == prod(after):
+        side = isqrt(after[-1] // before[-1])
+        cut = len(after) == 2 and after[-1] != before[-1]
+        return Operation(f"cut into {side}×{side}\npatches" if cut else "flatten")
+    if len(before) == 2 and len(after) == 1:
         return Operation("take the\nclass token" if class_token else "mean of\ntokens")
-    if len(after) == 2 and before[2] != after[1]:
-        side = isqrt(after[1] // before[2])
-        return Operation(f"cut into {side}×{side}\npatches")
-    return Operation("resize" if len(after) == 3 else "flatten")
+    if class_token:
+        return Operation("class token", class_token)
+    return Operation("resize" if len(after) == 3 else "…")
 
 
 def first_block(network: str | nn.Module) -> tuple[nn.Module, Shape, list[Operation]] | None:
@@ -220,10 +221,10 @@ def network_drawing(network: str | nn.Module) -> Picture:
 
     `network` is the key of an experiment, or a model of one's own for images of 32 x 32 pixels.
     """
-    (image, *steps), block = network_steps(network), first_block(network)
+    model = outline(network)
+    (image, *steps), block = network_steps(model), first_block(model)
     name = EXPERIMENTS[network].title if isinstance(network, str) else type(network).__name__
-    operations = [operation for step in steps for operation in step.operations]
-    total = sum(operation.parameters for operation in operations)
+    total = sum(parameter.numel() for parameter in model.parameters())
     lane = max(step.size[1] for step in steps)  # what is done stands above what it makes
     tallest = max(PIXEL * 32, *(tensor_size(step.shape)[1] for step in steps))
     middle = lane + 0.1 + tallest / 2
@@ -234,8 +235,8 @@ def network_drawing(network: str | nn.Module) -> Picture:
         places[-1][1] + 0.15,
         height,
         title=f"{name}: from pixels to logits",
-        says=f"{name} from pixels to logits, {total:,} parameters: the tensors with their shapes, and between them the "
-        "operations, each with the number of its parameters.",
+        says=f"{name}, {total:,} parameters: the tensors with their shapes, and between them the operations, each with "
+        "the number of its parameters.",
     )
     _draw_image(axes, middle, steps[0].shape)
     for step, (_, start), (end, _) in zip(steps, places, places[1:], strict=False):
@@ -259,7 +260,8 @@ def network_drawing(network: str | nn.Module) -> Picture:
         write(axes, 0, y - 0.6, f"inside one {kind}, {how} residual paths:", ha="left")
         ends = [str(Step(_drawn(shape), []))] * 2
         draw_chain(axes, 0.7, y, chain, residual=residual, ends=ends)
-    draw_key(axes, height - 0.08, {TENSOR, *(operation.look for operation in operations)})
+    looks = {operation.look for step in steps for operation in step.operations}
+    draw_key(axes, height - 0.08, {TENSOR, *looks})
     turns = [f"{', '.join(o.words for o in step.operations)}: {step}" for step in steps]
     picture.description += f" In turn: image: {image}; {'; '.join(turns)}.".replace("\n", " ")
     return picture
