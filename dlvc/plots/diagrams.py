@@ -98,7 +98,7 @@ def attention_drawing() -> Picture:
         4.35,
         title="Self-attention in a vision transformer",
         says=f"Rows are tokens (8 drawn of {count}), dark cells large numbers. The framed token compares its query "
-        "with all keys; softmax turns the scores into weights that sum to 1, and these weigh the values.",
+        "with all keys; softmax turns the scores into attention weights that sum to 1, and these weigh the values.",
     )
     for number in reversed(range(heads)):
         shift = 0.05 * number
@@ -119,7 +119,7 @@ def attention_drawing() -> Picture:
         (2.0, 2.0, key, "keys $K$", (count, part)),
         (2.0, low, value, "values $V$", (count, part)),
         (3.75, top, scores, "scores $S$", (count, count)),
-        (5.65, top, weights, "weights $A$", (count, count)),
+        (5.65, top, weights, "attention weights $A$", (count, count)),
         (6.42, low, joined[:, :2], "$A V$", (count, part)),
         (7.4, low, joined, f"{heads} heads, joined", (count, width)),
         (9.0, low, joined @ numbers.normal(size=(8, 8)), "new tokens", (count, width)),
@@ -131,7 +131,7 @@ def attention_drawing() -> Picture:
         axes.add_patch(Rectangle((x - half, y - 0.36), 2 * half, 0.72, **frame))
         if values is not key and values is not value:  # the row of the token that is followed
             frame |= {"edgecolor": INK, "linewidth": 1.8}
-            axes.add_patch(Rectangle((x - half, y - 0.18), 2 * half, 0.09, **frame))
+            axes.add_patch(Rectangle((x - half, y), 2 * half, 0.09, **frame))
         if values is joined:
             borders = x - half + 2 * half * np.arange(1, heads) / heads
             axes.vlines(borders, y - 0.36, y + 0.36, color=TENSOR.edge, linewidth=1, zorder=3)
@@ -180,13 +180,13 @@ def transfer_drawing() -> Picture:
     )
     rows = (
         ("source: ImageNet", "trained", PLAIN, "(thrown away)"),
-        ("random start", "random numbers", LEARNED, both),
+        ("random start", "random numbers, then trained", LEARNED, both),
         ("frozen backbone", "copied", FROZEN, f"{head:,} parameters"),
-        ("fine-tuned", "copied", LEARNED, both),
+        ("fine-tuned", "copied, then trained", LEARNED, both),
     )
     heads = ((3.45, "backbone"), (5.35, "features"), (6.3, "head"), (8.3, "what moves in training"))
     for x, words in heads:
-        write(axes, x, 0.1, words, fontweight="bold")
+        write(axes, x, 0.14, words, fontweight="bold", va="baseline")
     for row, (way, start, look, moves) in enumerate(rows):
         y = 0.6 + 0.95 * row + 0.25 * (row > 0)
         write(axes, 0, y, way, ha="left", fontweight="bold")
@@ -196,7 +196,7 @@ def transfer_drawing() -> Picture:
         last = f"new head\n{head:,}" if row else f"1,000 classes\n{old:,}"
         draw_box(axes, (5.7, 6.9), y, 0.6, LEARNED if row else PLAIN, last)
         write(axes, 7.2, y, moves, ha="left", color=INK if row else MUTED)
-        if start == "copied":
+        if start.startswith("copied"):
             draw_arrow(axes, (1.9, 0.6), (1.65, 0.6), (1.65, y), (1.9, y), color=TENSOR.edge)
     draw_key(axes, 4.37, (LEARNED, FROZEN))
     return picture

@@ -256,8 +256,8 @@ def network_drawing(network: str | nn.Module) -> Picture:
         layer, shape, chain = block
         residual, y = getattr(layer, "residual", True), height - 0.6
         kind = operation_of(layer).name.replace("\n", " ")
-        how = "with" if residual else "without"
-        write(axes, 0, y - 0.6, f"inside one {kind}, {how} residual paths:", ha="left")
+        without = "" if residual else ", without residual paths"
+        write(axes, 0, y - 0.6, f"inside one {kind}{without}:", ha="left")
         ends = [str(Step(_drawn(shape), []))] * 2
         draw_chain(axes, 0.7, y, chain, residual=residual, ends=ends)
     looks = {operation.look for step in steps for operation in step.operations}
