@@ -289,8 +289,9 @@ def _draw_image(axes: Axes, middle: float, next_shape: Shape) -> None:
     axes.imshow(image, extent=(0, side, top + side, top), zorder=2)
     if len(next_shape) == 2:
         borders = np.linspace(0, side, isqrt(next_shape[0]) + 1)[1:-1]
-        axes.hlines(top + borders, 0, side, color="white", linewidth=0.8, zorder=3)
-        axes.vlines(borders, top, top + side, color="white", linewidth=0.8, zorder=3)
+        look = {"color": "white", "linewidth": 0.8, "antialiased": False, "zorder": 3}
+        axes.hlines(top + borders, 0, side, **look)
+        axes.vlines(borders, top, top + side, **look)
 
 
 def chain_places(x: float, operations: Sequence[Operation]) -> list[tuple[float, float]]:

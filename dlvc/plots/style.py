@@ -97,13 +97,20 @@ class Picture(Figure):
 
 
 def small_png(image: Image.Image) -> bytes:
-    """`image` as PNG, with as few as 64, 128 or 256 colours if no pixel then changes visibly: a third of the bytes.
+    """`image` as PNG, with 128 or 256 colours (a third of the bytes) if no pixel then changes visibly.
 
     Lines, text and maps have few colours and become small; a mosaic of photos stays as it is.
     """
-    stored = image
-    for colors in (64, 128, 256):
-        few = image.quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    # Colours of areas are kept as they are, if that can be: a tint is seen there, but not on the rim of a letter.
+    counts = sorted(image.getcolors(image.width * image.height), reverse=True)
+    stored, palette = image, Image.new("P", (1, 1))
+    none = Image.Dither.NONE
+    for kept, colors in ((32, 96), (32, 224), (0, 256)):
+        few = image.quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=none)
+        if kept:
+            common = [value for _, color in counts[:kept] for value in color]
+            palette.putpalette(common + few.getpalette()[: 3 * colors])
+            few = image.quantize(palette=palette, dither=none)
         error = np.asarray(few.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)
         if np.abs(error).max() <= COLOR_ERROR:
             stored = few
