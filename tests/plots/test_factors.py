@@ -72,3 +72,12 @@ def test_a_calibration_is_drawn_in_percent_with_larger_markers_for_more_predicti
     dots = figure.axes[0].collections[0]
     np.testing.assert_allclose(dots.get_offsets(), [[50, 40], [90, 80]])
     assert dots.get_sizes()[0] < dots.get_sizes()[1]
+
+
+def test_a_models_calibration_has_its_colour():
+    curve = ([0.5, 0.9], [0.4, 0.8], [10, 90])
+    figure = calibration_diagram({"Deep CNN": curve, "my own": curve}, says="Two models.")
+    look = model_style("deep-cnn")
+    lines = figure.axes[0].lines
+    assert (lines[1].get_color(), lines[1].get_linestyle()) == (look.color, look.line)
+    assert lines[2].get_color() != look.color
