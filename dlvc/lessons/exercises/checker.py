@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from dlvc.arguments import check_whole
@@ -75,6 +75,9 @@ class Check:
 
     def __dir__(self) -> list[str]:
         return list(self._checks)
+
+    def __iter__(self) -> Iterator[Exercise]:
+        return (check.exercise for check in self._checks.values())
 
     def _rows(self) -> list[tuple[str, str, str]]:
         return [
