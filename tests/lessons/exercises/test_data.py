@@ -73,7 +73,7 @@ WRONG: Table = {
         (lambda s, y: -naive_loss(s, y), "the sign"),
         (lambda s, y: naive_loss(s, y) * len(y), "you added up the losses"),
         (lambda s, y: -s[torch.arange(len(y)), y].mean(), "into probabilities first"),
-        (lambda s, y: naive_loss(s.T.exp().log().T, y) / 0.6931472, "to the base 2"),
+        (lambda s, y: naive_loss(s, y) / 0.6931472, "to the base 2"),
         (lambda s, y: (s.logsumexp(1) - s.amax(1)).mean(), "not that of the true class"),
         (lambda s, y: (s.logsumexp(0) - s)[torch.arange(len(y)), y].mean(), "over the images"),
     ],

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from wrong_answers import NAMED, right_answer
@@ -191,7 +190,6 @@ OTHER_FORMS = [
     ("single_value", " Error "),
     ("larger_gap", "RESNET18-PLAIN"),
     ("class_mean", lambda y, p: float(mean_per_class_accuracy(confusion_matrix(y, p)))),
-    ("class_mean", lambda y, p: balanced_accuracy_score(y, p)),
     ("mean_loss", lambda s, y: (s.logsumexp(1) - s.gather(1, y[:, None])[:, 0]).mean().item()),
     ("fit", fit_by_torch),
     ("nearest", nearest_in_a_loop),
