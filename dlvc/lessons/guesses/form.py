@@ -107,11 +107,8 @@ class PredictionForm:
             outcome = value_in_words(now.measured, now.unit)
             text = f"You said {guess_in_words(now)}; the result was {outcome}."
         elif now.guess is not None:
-            at = now.committed.replace("T", " ").removesuffix("+00:00")
-            text = (
-                f"Committed: {guess_in_words(now)} ({at} UTC). You may change it until the result "
-                "is there."
-            )
+            at = now.committed.replace("T", " ").replace("+00:00", " UTC")
+            text = f"Committed: {guess_in_words(now)}{at and f' ({at})'}. You may change it until the result is there."
         elif now.choices:
             text = "Choose, say how sure you are, and commit. Or go on without a guess."
         else:
