@@ -19,7 +19,7 @@ from dlvc.plots.curves import learning_curves, report_figure
 from dlvc.plots.diagrams import receptive_field, residual_block
 from dlvc.plots.drawings import BAR, LEFT_EDGE, convolution_step, image_patches, max_pooling
 from dlvc.plots.explanations import deletion_curves, head_shares, interval_rows, map_mosaic
-from dlvc.plots.factors import calibration_diagram, measured_lines
+from dlvc.plots.factors import calibration_diagram, marked_histogram, measured_lines
 from dlvc.plots.images import (
     feature_maps,
     field_maps,

@@ -1,4 +1,4 @@
-"""Measured values as lines: one factor along the axis, one line for each thing that is compared."""
+"""Measured values: as lines over a factor, as a histogram, or as confidence beside accuracy."""
 
 from __future__ import annotations
 
@@ -92,6 +92,34 @@ def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:{',.0f' if value >= 1 else 'g'}}")
     if len(places) <= 8:
         axes.xaxis.set_major_locator(FixedLocator(list(places)))
+
+
+@styled
+def marked_histogram(
+    values: Sequence[float],
+    marks: Mapping[str, float],
+    *,
+    value_label: str,
+    count_label: str,
+    says: str,
+    step: float = 1.0,
+    title: str = "",
+) -> Picture:
+    """How often the values lie in each interval of length `step`, with a line and a name at each of `marks`."""
+    picture = new_picture(8, 3.4, title=title)
+    axes = picture.subplots()
+    # The limits lie between multiples of `step`, so that a value on its grid belongs to one interval only.
+    low, high = (np.rint(end / step) for end in (np.min(values), np.max(values)))
+    axes.hist(values, bins=step * (np.arange(low, high + 2) - 0.5), color=SKY, edgecolor="white")
+    top = axes.get_ylim()[1]
+    for number, ((name, value), look) in enumerate(
+        zip(marks.items(), cycle(LOOKS[1:]), strict=False)
+    ):
+        height = top * (1.06 + 0.12 * number)
+        axes.plot([value, value], [0, height], color=look.color, linestyle=look.line)
+        axes.annotate(name, (value, height), (4, -4), textcoords="offset points", va="center")
+    axes.set(xlabel=value_label, ylabel=count_label, ylim=(0, top * (1.1 + 0.12 * len(marks))))
+    return set_description(picture, says)
 
 
 @styled
