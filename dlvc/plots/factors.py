@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
+from dlvc.experiments import EXPERIMENTS
 from dlvc.plots.style import (
     BLUE,
     GREEN,
@@ -129,14 +130,15 @@ def calibration_diagram(
     """How often a model is right against how sure it was, beside the line on which both are equal.
 
     `groups[model]` are confidence, accuracy (both 0 to 1) and number of predictions, as
-    `diagnosis.robustness.calibration` gives them; a larger marker stands for more predictions.
+    `inspection.calibration` gives them; a larger marker stands for more predictions. A model's title gives its colour.
     """
     picture = new_picture(7.5, 4.8, title="Does it know what it does not know?")
     axes = picture.subplots()
     axes.plot([0, 100], [0, 100], color=MUTED, linestyle=":", label="as sure as right")
-    for (name, (confidence, accuracy, count)), look in zip(
-        groups.items(), cycle(LOOKS), strict=False
-    ):
+    looks = dict(zip(groups, cycle(LOOKS), strict=False))
+    looks |= {model.title: model.style for model in EXPERIMENTS.values()}
+    for name, (confidence, accuracy, count) in groups.items():
+        look = looks[name]
         sure, right = 100 * np.asarray(confidence), 100 * np.asarray(accuracy)
         axes.plot(sure, right, color=look.color, linestyle=look.line, linewidth=1.2)
         size = 20 + 200 * np.sqrt(np.asarray(count) / np.sum(count))

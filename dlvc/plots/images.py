@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import PowerNorm
+from matplotlib.patches import Rectangle
 
 from dlvc.arguments import check_whole
 from dlvc.plots.arrays import as_array, as_picture, as_pictures, as_shaped
+from dlvc.plots.attention_maps import DIFFERENCE_COLORS
 from dlvc.plots.style import Picture, new_picture, set_description, styled
 from dlvc.plots.tiling import Tiling
 
@@ -140,10 +143,13 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
         tiling.draw(as_picture(image), 0, 0)
         tiling.write_above("image", 0, 0)
     scale = {"vmin": channels.min(), "vmax": channels.max(), "cmap": "magma"}
+    if channels.min() < 0:  # zero in the middle, in a colour of its own
+        largest = np.abs(channels).max()
+        scale = {"vmin": -largest, "vmax": largest, "cmap": DIFFERENCE_COLORS}
     for index, channel in enumerate(channels):
         row, column = divmod(index, columns)
         drawn = tiling.draw(channel, first + column, row, **scale)
-    tiling.color_bar(drawn, "output of the layer")
+    tiling.color_bar(drawn, "output")
     return set_description(
         tiling.picture,
         f"The {count} channels of a layer's output for one image, {width} x {height} values each, "
@@ -153,16 +159,25 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
 
 @styled
 def field_maps(fields: Mapping[str, Any], *, says: str, title: str = "") -> Picture:
-    """How much an output depends on each pixel, a square for each name, each in its own scale.
+    """How much an output depends on each pixel, a square for each name, all in one scale.
 
-    `fields[name]` is (H, W), as `diagnosis.fields.effective_field` gives it: brighter counts more, black not at all.
+    `fields[name]` is (H, W), as `inspection.effective_field` gives it: brighter counts more, black hardly, and a dashed
+    line goes around all pixels that count at all.
     """
     picture = new_picture(max(5.0, 2.6 * len(fields)), 3.5, title=title)
     grid = picture.subplots(1, len(fields), squeeze=False)[0]
-    for axes, (name, field) in zip(grid, fields.items(), strict=True):
-        # The square root: otherwise the bright middle would hide how far the field goes.
-        axes.imshow(np.sqrt(as_array(field)), cmap="inferno")
+    shares = {name: 100 * as_array(field) for name, field in fields.items()}
+    # The square root: otherwise the bright middle would hide how far the field goes.
+    norm = PowerNorm(0.5, vmin=0, vmax=max(share.max() for share in shares.values()))
+    for axes, (name, share) in zip(grid, shares.items(), strict=True):
+        drawn = axes.imshow(share, cmap="inferno", norm=norm)
+        rows, columns = (np.flatnonzero(share.any(axis=axis)) for axis in (1, 0))
+        if len(rows):
+            size = np.ptp(columns) + 1, np.ptp(rows) + 1
+            frame = {"fill": False, "edgecolor": "white", "linestyle": "--"}
+            axes.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), *size, **frame))
         axes.set(title=name, xlabel="column (pixels)")
         axes.grid(visible=False)
     grid[0].set_ylabel("row (pixels)")
+    picture.colorbar(drawn, ax=grid, label="share of the gradient (%), root scale", shrink=0.9)
     return set_description(picture, says)

@@ -35,6 +35,20 @@ def test_the_heat_map_writes_shares_of_at_least_half_a_percent():
     assert "2,901 images" in figure.description
 
 
+def test_a_difference_is_in_points_with_its_sign_and_its_scale_is_that_of_the_mistakes():
+    first, second = (
+        torch.full((10, 10), 2) + torch.eye(10, dtype=torch.int64) * 80 for _ in range(2)
+    )
+    first[0, 0], first[0, 1] = 72, 12  # ten of a hundred became a mistake
+    figure = confusion_heatmap(first, minus=second)
+    written = {tuple(map(int, t.get_position()[::-1])): t.get_text() for t in figure.axes[0].texts}
+    assert {place: text for place, text in written.items() if text} == {
+        (0, 0): "-10",
+        (0, 1): "+10",
+    }
+    assert figure.axes[0].collections[0].get_clim() == pytest.approx((-10, 10))
+
+
 def test_the_grid_has_a_matrix_for_each_model_that_learns(all_runs):
     figure = confusion_grid(all_runs)
     titles = [title for axes in figure.axes if (title := axes.get_title(loc="left"))]

@@ -51,3 +51,12 @@ def test_a_histogram_counts_each_value_once_and_names_its_marks():
     assert [text.get_text() for text in axes.texts] == ["best"]
     np.testing.assert_allclose(axes.lines[0].get_xdata(), [0.6, 0.6])
     assert axes.get_xlabel() == "accuracy (%)"
+
+
+def test_a_models_calibration_has_its_colour():
+    curve = ([0.5, 0.9], [0.4, 0.8], [10, 90])
+    figure = calibration_diagram({"Deep CNN": curve, "my own": curve}, says="Two models.")
+    look = model_style("deep-cnn")
+    lines = figure.axes[0].lines
+    assert (lines[1].get_color(), lines[1].get_linestyle()) == (look.color, look.line)
+    assert lines[2].get_color() != look.color

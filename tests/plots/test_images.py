@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlvc.plots import feature_maps, filters_grid, show_augmentations, show_images
+from dlvc.plots import feature_maps, field_maps, filters_grid, show_augmentations, show_images
 
 IMAGES = torch.arange(6 * 3 * 4 * 4, dtype=torch.int64).view(6, 3, 4, 4).remainder(256).byte()
 
@@ -86,3 +86,23 @@ def test_feature_maps_share_one_scale_and_follow_the_image():
     assert len(drawn(feature_maps(maps.bfloat16()))) == 5
     with pytest.raises(ValueError, match=r"shape \(channels, H, W\); got \(1, 5, 4, 4\)"):
         feature_maps(maps[None])
+
+
+def test_zero_is_the_middle_of_the_scale_of_signed_maps():
+    figure = feature_maps(torch.tensor([[[-3.0, 0], [1, 2]]]))
+    (image,) = figure.axes[0].images
+    assert image.get_clim() == (-3, 3)
+    assert image.get_cmap().name == "PuOr_r"
+
+
+def test_fields_share_one_scale_and_are_framed_where_they_are_not_zero():
+    narrow, wide = torch.zeros(2, 8, 8)
+    narrow[2:5, 3] = 1 / 3
+    wide[:] = 1 / 64
+    figure = field_maps({"narrow": narrow, "wide": wide}, says="Two fields.")
+    assert [axes.images[0].get_clim() for axes in figure.axes[:2]] == [
+        (0, pytest.approx(100 / 3))
+    ] * 2
+    frames = [axes.patches[0].get_bbox().bounds for axes in figure.axes[:2]]
+    assert frames == [(2.5, 1.5, 1, 3), (-0.5, -0.5, 8, 8)]
+    assert "root scale" in figure.axes[2].get_ylabel()

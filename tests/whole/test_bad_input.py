@@ -311,8 +311,8 @@ REFUSED = [
     ("plots.max_pooling(size=3)", "got 3", "must divide 4", "Try"),
     ("plots.image_patches(IMAGES[0], patch_size=0)", "got 0", "at least 1", "Try 4"),
     ("plots.image_patches(IMAGES[0], patch_size=5)", "got 5", "must divide 32 and 32", "Try 4"),
-    ("plots.residual_block([])", "got []", "a list", "Try ['attention']"),
-    ("plots.receptive_field([('convolution', 0, 1)])", "got 0", "at least 1", "Try 3"),
+    ("plots.network_drawing(3)", "got 3", "type Module", "the key of an experiment"),
+    ("plots.receptive_field_drawing('resnet18')", "got 'resnet18'", "stack of convolutions", "Try"),
     # small widgets and guesses
     ("layer_size.Layer(**{**LAYER, 'kernel': 9})", "9 x 9", "the padded image of 8 x 8", "Make"),
     ("layer_size.Layer(**{**LAYER, 'kind': 'dense'})", "'dense'", "convolution, max-pooling", "Try"),
