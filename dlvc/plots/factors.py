@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
 from dlvc.experiments import EXPERIMENTS
+from dlvc.plots.arrays import as_array
 from dlvc.plots.style import (
     BLUE,
     GREEN,
@@ -97,7 +99,7 @@ def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
 
 @styled
 def marked_histogram(
-    values: Sequence[float],
+    values: Any,
     marks: Mapping[str, float],
     *,
     value_label: str,
@@ -106,9 +108,10 @@ def marked_histogram(
     step: float = 1.0,
     title: str = "",
 ) -> Picture:
-    """How often the values lie in each interval of length `step`, with a line and a name at each of `marks`."""
+    """How many of `values` (N,) lie in each interval of length `step`, with a line and a name at each of `marks`."""
     picture = new_picture(8, 3.4, title=title)
     axes = picture.subplots()
+    values = as_array(values)
     # The limits lie between multiples of `step`, so that a value on its grid belongs to one interval only.
     low, high = (np.rint(end / step) for end in (np.min(values), np.max(values)))
     axes.hist(values, bins=step * (np.arange(low, high + 2) - 0.5), color=SKY, edgecolor="white")
