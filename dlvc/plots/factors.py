@@ -115,13 +115,15 @@ def marked_histogram(
     # The limits lie between multiples of `step`, so that a value on its grid belongs to one interval only.
     low, high = (np.rint(end / step) for end in (np.min(values), np.max(values)))
     axes.hist(values, bins=step * (np.arange(low, high + 2) - 0.5), color=SKY, edgecolor="white")
-    top = axes.get_ylim()[1]
+    top, middle = axes.get_ylim()[1], step * (low + high) / 2
     for number, ((name, value), look) in enumerate(
         zip(marks.items(), cycle(LOOKS[1:]), strict=False)
     ):
         height = top * (1.06 + 0.12 * number)
         axes.plot([value, value], [0, height], color=look.color, linestyle=look.line)
-        axes.annotate(name, (value, height), (4, -4), textcoords="offset points", va="center")
+        side, offset = ("right", -4) if value > middle else ("left", 4)
+        text = {"ha": side, "va": "center", "textcoords": "offset points"}
+        axes.annotate(name, (value, height), (offset, -4), **text)
     axes.set(xlabel=value_label, ylabel=count_label, ylim=(0, top * (1.1 + 0.12 * len(marks))))
     return set_description(picture, says)
 
