@@ -33,7 +33,7 @@ from dlvc.plots.images import (
     show_images,
 )
 from dlvc.plots.networks import network_drawing
-from dlvc.plots.receptive_field import receptive_field_drawing
+from dlvc.plots.receptive_fields import receptive_field_drawing
 from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
 from dlvc.plots.style import (
     BLUE,

@@ -68,14 +68,20 @@ def confusion_heatmap(
         mistakes = percent[~np.eye(len(counts), dtype=bool)]
         largest = np.nanmax(np.abs(mistakes), initial=1)
         look = {"cmap": DIFFERENCE_COLORS, "norm": Normalize(-largest, largest)}
-        label = "percentage points more (scale ends at the largest change of a mistake)"
+        label = "percentage points (changes of right answers may exceed the scale)"
         says = (
             "Difference of two confusion matrices in percentage points of each true class: orange where the first "
             "model predicts a class more often, violet where less; changes below half a point are left empty."
         )
     rows = np.copysign(np.floor(np.abs(percent) + 0.5), percent)
     form = "{:.0f}" if minus is None else "{:+.0f}"
-    written = [[form.format(value) if abs(value) >= 1 else "" for value in row] for row in rows]
+    written = [
+        [
+            form.format(value).replace("-", "\N{MINUS SIGN}") if abs(value) >= 1 else ""
+            for value in row
+        ]
+        for row in rows
+    ]
     picture = new_picture(7, 6.6, title=title)
     axes = picture.subplots()
     axes.set(xlabel="predicted class", ylabel="true class")

@@ -48,9 +48,10 @@ def learning_curves(
     ends: list[list[list[tuple[float, float]]]] = [[], []]
     for (title, column), loss, accuracy in zip(columns.items(), *grid, strict=True):
         for axes, name, row in ((loss, "loss", ends[0]), (accuracy, "accuracy", ends[1])):
+            row.append([])
             for entry in column:
                 _draw_curve(axes, entry, f"train_{name}")
-            row.append([_draw_curve(axes, entry, f"validation_{name}") for entry in column])
+                row[-1].append(_draw_curve(axes, entry, f"validation_{name}"))
         loss.set_title(title)
         accuracy.set_xlabel("epoch")
         accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))

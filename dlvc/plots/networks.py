@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from torch import nn
 
 from dlvc.arguments import check_kind
-from dlvc.data import draw_sketches
+from dlvc.data import Factors, draw_sketches
 from dlvc.experiments import EXPERIMENTS, outline_model
 from dlvc.plots.parts import (
     FROZEN,
@@ -284,7 +284,8 @@ def _places(steps: Sequence[Step], least: float) -> list[tuple[float, float]]:
 def _draw_image(axes: Axes, middle: float, next_shape: Shape) -> None:
     """Draw the input, with the borders of its patches if they become tokens."""
     side, top = PIXEL * 32, middle - PIXEL * 16
-    image = draw_sketches(1).images[0].permute(1, 2, 0).numpy()
+    plain = Factors(noise=(0, 0), clutter=(0, 0), occluded=0)  # few colours: a third of the bytes
+    image = draw_sketches(1, factors=plain).images[0].permute(1, 2, 0).numpy()
     axes.imshow(image, extent=(0, side, top + side, top), zorder=2)
     if len(next_shape) == 2:
         borders = np.linspace(0, side, isqrt(next_shape[0]) + 1)[1:-1]

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 from matplotlib.path import Path
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from dlvc.plots.style import (
     BLUE,
@@ -68,8 +69,11 @@ def write(axes: Axes, x: float, y: float, words: str, **look: Any) -> None:
 
 def text_width(words: str, size: float = SMALL) -> float:
     """The width in inches of the longest line of `words`, at that size in points."""
-    lines = (TextPath((0, 0), line, size=size).get_extents() for line in words.split("\n"))
-    return max(line.width for line in lines) / 72
+    font = FontProperties(size=size)
+    sizes = (
+        text_to_path.get_text_width_height_descent(line, font, False) for line in words.split("\n")
+    )
+    return max(width for width, *_ in sizes) / 72
 
 
 def draw_box(

@@ -37,7 +37,7 @@ LABEL_HEIGHT = 0.18  # inches for a line of text beside a figure
 
 SCREEN_DPI = 96
 FIGURE_DPI = 144  # half as fine again as shown, for sharp screens
-COLOR_ERROR = 12  # of 255: what no pixel may lose when a PNG is stored with 256 colours
+COLOR_ERROR = 12  # of 255: what no pixel may lose when a PNG is stored with few colours
 
 STYLE = {
     "font.size": 10,
@@ -97,14 +97,19 @@ class Picture(Figure):
 
 
 def small_png(image: Image.Image) -> bytes:
-    """`image` as PNG, with 256 colours (a third of the bytes) if no pixel then changes visibly.
+    """`image` as PNG, with as few as 64, 128 or 256 colours if no pixel then changes visibly: a third of the bytes.
 
     Lines, text and maps have few colours and become small; a mosaic of photos stays as it is.
     """
-    few = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    error = np.asarray(few.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)
+    stored = image
+    for colors in (64, 128, 256):
+        few = image.quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        error = np.asarray(few.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)
+        if np.abs(error).max() <= COLOR_ERROR:
+            stored = few
+            break
     buffer = io.BytesIO()
-    (few if np.abs(error).max() <= COLOR_ERROR else image).save(buffer, "png", optimize=True)
+    stored.save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 

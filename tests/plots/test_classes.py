@@ -43,7 +43,7 @@ def test_a_difference_is_in_points_with_its_sign_and_its_scale_is_that_of_the_mi
     figure = confusion_heatmap(first, minus=second)
     written = {tuple(map(int, t.get_position()[::-1])): t.get_text() for t in figure.axes[0].texts}
     assert {place: text for place, text in written.items() if text} == {
-        (0, 0): "-10",
+        (0, 0): "−10",
         (0, 1): "+10",
     }
     assert figure.axes[0].collections[0].get_clim() == pytest.approx((-10, 10))

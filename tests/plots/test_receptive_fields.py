@@ -13,7 +13,7 @@ from torch import nn
 from dlvc.models.cnn import DeepCNN
 from dlvc.plots import receptive_field_drawing
 from dlvc.plots.parts import FROZEN, PLAIN, TENSOR
-from dlvc.plots.receptive_field import receptive_fields
+from dlvc.plots.receptive_fields import receptive_fields
 
 DEEP_CNN = (
     ("convolution", 5, 1),
