@@ -9,11 +9,9 @@ from dlvc.plots.attention_maps import (
 )
 from dlvc.plots.attention_picture import Pane, attention_view
 from dlvc.plots.classes import (
-    class_histogram,
     confusion_grid,
     confusion_heatmap,
     per_class_bars,
-    pixel_statistics,
 )
 from dlvc.plots.curves import learning_curves, report_figure
 from dlvc.plots.diagrams import (
@@ -29,7 +27,6 @@ from dlvc.plots.images import (
     feature_maps,
     field_maps,
     filters_grid,
-    show_augmentations,
     show_images,
 )
 from dlvc.plots.networks import network_drawing
