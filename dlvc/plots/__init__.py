@@ -9,11 +9,9 @@ from dlvc.plots.attention_maps import (
 )
 from dlvc.plots.attention_picture import Pane, attention_view
 from dlvc.plots.classes import (
-    class_histogram,
     confusion_grid,
     confusion_heatmap,
     per_class_bars,
-    pixel_statistics,
 )
 from dlvc.plots.curves import learning_curves, report_figure
 from dlvc.plots.diagrams import (
@@ -24,12 +22,11 @@ from dlvc.plots.diagrams import (
 )
 from dlvc.plots.drawings import BAR, LEFT_EDGE, convolution_step, image_patches, max_pooling
 from dlvc.plots.explanations import deletion_curves, head_shares, interval_rows, map_mosaic
-from dlvc.plots.factors import calibration_diagram, measured_lines
+from dlvc.plots.factors import calibration_diagram, marked_histogram, measured_lines
 from dlvc.plots.images import (
     feature_maps,
     field_maps,
     filters_grid,
-    show_augmentations,
     show_images,
 )
 from dlvc.plots.networks import network_drawing

@@ -1,8 +1,8 @@
-"""Figures about classes: confusion counts, per-class accuracy, class sizes and pixel values."""
+"""Figures about classes: confusion counts and per-class accuracy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,13 @@ from matplotlib.patches import Rectangle
 
 from dlvc.data import CLASSES
 from dlvc.experiments import RunRecord
-from dlvc.plots.arrays import as_array, as_counts, as_pictures, check_classes
+from dlvc.plots.arrays import as_counts, check_classes
 from dlvc.plots.attention_maps import DIFFERENCE_COLORS
 from dlvc.plots.series import data_text, means_text, runs_text, series_of
 from dlvc.plots.style import (
-    BLUE,
-    GREEN,
     HALO,
     INK,
     MUTED,
-    ORANGE,
-    SKY,
-    VERMILLION,
     Picture,
     new_picture,
     plot_grid,
@@ -201,62 +196,4 @@ def per_class_bars(records: Iterable[RunRecord], *, classes: Sequence[str] = CLA
         picture,
         f"Share of each class's test images of {data_text(series)} that is predicted right, "
         f"{means_text(series)}; dotted is guessing.",
-    )
-
-
-@styled
-def class_histogram(counts: Mapping[str, Any], *, classes: Sequence[str] = CLASSES) -> Picture:
-    """The number of images per class as bars; `counts` maps a split's name to counts (C,)."""
-    if not 1 <= len(counts) <= 4:
-        raise ValueError(
-            f"counts must hold one to four splits; got {len(counts)}. Pass {{'train': split.class_counts()}}."
-        )
-    splits = {name: as_array(numbers) for name, numbers in counts.items()}
-    for numbers in splits.values():
-        check_classes(classes, len(numbers))
-    picture = new_picture(10, 3.6, title="Images per class")
-    axes = picture.subplots()
-    values = [numbers[None] for numbers in splits.values()]
-    colors = (BLUE, ORANGE, SKY, GREEN)[: len(counts)]
-    groups = _draw_class_bars(
-        axes, values, classes, colors, ("", "///", "...", "xx"), errorbar=None
-    )
-    axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_ylabel("images")
-    labels = [f"{name} ({numbers.sum():,} images)" for name, numbers in splits.items()]
-    axes.legend(groups, labels, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(counts))
-    return set_description(
-        picture, f"Number of images of each class in the splits {', '.join(counts)}."
-    )
-
-
-@styled
-def pixel_statistics(images: Any, *, title: str = "Pixel values") -> Picture:
-    """The distribution of pixel values per colour channel, and the mean image.
-
-    `images` (N, 3, H, W) are uint8 or floats in [0, 1].
-    """
-    pictures = as_pictures(images)
-    values = pictures / 255 if pictures.dtype == np.uint8 else pictures
-    picture = new_picture(10, 3.8, title=title)
-    left, right = picture.subplots(1, 2, width_ratios=(2.6, 1))
-    channels = (("red", VERMILLION, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-."))
-    edges = np.linspace(0, 1, 33)
-    for channel, (name, color, line) in enumerate(channels):
-        pixels = values[..., channel].ravel()
-        share, _ = np.histogram(pixels, bins=edges)
-        label = f"{name}: mean {pixels.mean():.3f}, standard deviation {pixels.std():.3f}"
-        look = {"color": color, "linestyle": line, "linewidth": 1.8}
-        left.stairs(100 * share / len(pixels), edges, baseline=None, label=label, **look)
-        left.axvline(pixels.mean(), color=color, linestyle=line, linewidth=1)
-    left.set(xlim=(0, 1), ylim=(0, None))
-    left.set(xlabel="pixel value (0 = none, 1 = full)", ylabel="pixels in each 1/32 (%)")
-    left.legend(loc="lower left", bbox_to_anchor=(0, 1))
-    right.imshow(values.mean(axis=0))
-    right.set_axis_off()
-    right.set_title("mean image")
-    return set_description(
-        picture,
-        f"How often each pixel value occurs in the three colour channels of {len(values):,} "
-        "images, with thin lines at the channels' means, and the mean of all images.",
     )

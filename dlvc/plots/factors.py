@@ -1,15 +1,17 @@
-"""Measured values as lines: one factor along the axis, one line for each thing that is compared."""
+"""Measured values: as lines over a factor, as a histogram, or as confidence beside accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
 from dlvc.experiments import EXPERIMENTS
+from dlvc.plots.arrays import as_array
 from dlvc.plots.style import (
     BLUE,
     GREEN,
@@ -107,6 +109,37 @@ def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
 def power_of_ten(value: float) -> str:
     """A power of ten such as 1e-05 as text: 10⁻⁵."""
     return "10" + f"{np.log10(value):.0f}".translate(SUPERSCRIPTS)
+
+
+@styled
+def marked_histogram(
+    values: Any,
+    marks: Mapping[str, float],
+    *,
+    value_label: str,
+    count_label: str,
+    says: str,
+    step: float = 1.0,
+    title: str = "",
+) -> Picture:
+    """How many of `values` (N,) lie in each interval of length `step`, with a line and a name at each of `marks`."""
+    picture = new_picture(8, 3.4, title=title)
+    axes = picture.subplots()
+    values = as_array(values)
+    # The limits lie between multiples of `step`, so that a value on its grid belongs to one interval only.
+    low, high = (np.rint(end / step) for end in (np.min(values), np.max(values)))
+    axes.hist(values, bins=step * (np.arange(low, high + 2) - 0.5), color=SKY, edgecolor="white")
+    top, middle = axes.get_ylim()[1], step * (low + high) / 2
+    for number, ((name, value), look) in enumerate(
+        zip(marks.items(), cycle(LOOKS[1:]), strict=False)
+    ):
+        height = top * (1.06 + 0.12 * number)
+        axes.plot([value, value], [0, height], color=look.color, linestyle=look.line)
+        side, offset = ("right", -4) if value > middle else ("left", 4)
+        text = {"ha": side, "va": "center", "textcoords": "offset points"}
+        axes.annotate(name, (value, height), (offset, -4), **text)
+    axes.set(xlabel=value_label, ylabel=count_label, ylim=(0, top * (1.1 + 0.12 * len(marks))))
+    return set_description(picture, says)
 
 
 @styled

@@ -72,38 +72,6 @@ def show_images(
 
 
 @styled
-def show_augmentations(
-    originals: Any, variants: Any, titles: Sequence[str] | None = None, *, title: str = ""
-) -> Picture:
-    """A row per image: the original at the left, then its random variants.
-
-    `originals` (N, 3, H, W) and `variants` (N, K, 3, H, W) are uint8 or floats in [0, 1].
-    Raises ValueError for another shape, type or range.
-    """
-    pictures = as_pictures(originals, name="originals")
-    hint = "Stack K augmented batches along axis 1."
-    changed = as_shaped(variants, f"({len(pictures)}, K, 3, H, W)", name="variants", hint=hint)
-    _check_titles(titles, {len(pictures): "one per image"})
-    count, number = changed.shape[:2]
-    first = 1.25  # a gap sets the originals apart
-    ratio = pictures.shape[1] / pictures.shape[2]
-    tiling = Tiling(number + first, count, inches=1.15, ratio=ratio, title=title, side=0.2)
-    for row, (original, several) in enumerate(zip(pictures, changed, strict=True)):
-        tiling.draw(original, 0, row)
-        if titles is not None:
-            tiling.write_left(str(titles[row]), 0, row)
-        for place, variant in enumerate(as_pictures(several, name="variants")):
-            tiling.draw(variant, first + place, row)
-    tiling.write_above("original", 0, 0)
-    tiling.write_above("random variants", first, 0)
-    what = f"{count} images" if count > 1 else "An image"
-    return set_description(
-        tiling.picture,
-        f"{what} at the left and, beside each, {number} randomly augmented variants of it.",
-    )
-
-
-@styled
 def filters_grid(weights: Any, *, title: str = "First-layer filters") -> Picture:
     """The filters (F, 3, k, k) of a first convolution as small colour images.
 

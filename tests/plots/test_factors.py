@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlvc.plots import calibration_diagram, measured_lines
+from dlvc.plots import calibration_diagram, marked_histogram, measured_lines
 from dlvc.plots.style import model_style
 
 
@@ -72,6 +72,17 @@ def test_a_calibration_is_drawn_in_percent_with_larger_markers_for_more_predicti
     dots = figure.axes[0].collections[0]
     np.testing.assert_allclose(dots.get_offsets(), [[50, 40], [90, 80]])
     assert dots.get_sizes()[0] < dots.get_sizes()[1]
+
+
+def test_a_histogram_counts_each_value_once_and_names_its_marks():
+    labels = {"value_label": "accuracy (%)", "count_label": "models", "says": "Six models."}
+    figure = marked_histogram([0.2, 0.2, 0.4, 0.6, 0.6, 0.6], {"best": 0.6}, step=0.2, **labels)
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [2, 1, 3]
+    np.testing.assert_allclose(axes.patches[0].get_x() + axes.patches[0].get_width() / 2, 0.2)
+    assert [text.get_text() for text in axes.texts] == ["best"]
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [0.6, 0.6])
+    assert axes.get_xlabel() == "accuracy (%)"
 
 
 def test_a_models_calibration_has_its_colour():

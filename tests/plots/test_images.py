@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlvc.plots import feature_maps, field_maps, filters_grid, show_augmentations, show_images
+from dlvc.plots import feature_maps, field_maps, filters_grid, show_images
 
 IMAGES = torch.arange(6 * 3 * 4 * 4, dtype=torch.int64).view(6, 3, 4, 4).remainder(256).byte()
 
@@ -58,14 +58,6 @@ def test_outlines_are_drawn_unless_the_mask_is_empty_or_full():
 
 def test_own_words_describe_the_images():
     assert show_images(IMAGES, says="Six patterns.").description == "Six patterns."
-
-
-def test_augmentations_stand_beside_their_original():
-    variants = torch.stack([IMAGES[:2].flip(3), IMAGES[:2].flip(2)], dim=1)
-    pictures = drawn(show_augmentations(IMAGES[:2], variants, ["one", "two"]))
-    assert len(pictures) == 6
-    assert np.array_equal(pictures[3], IMAGES[1].permute(1, 2, 0))
-    assert np.array_equal(pictures[4], IMAGES[1].flip(2).permute(1, 2, 0))
 
 
 def test_a_filter_weight_of_zero_is_middle_grey_and_all_share_one_scale():

@@ -52,7 +52,6 @@ DRAW = {
         {"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model in two groups."
     ),
     "calibration_figure": lambda runs: calibration_figure([GUESS]),
-    "class_histogram": lambda runs: plots.class_histogram({"train": torch.arange(10)}),
     "comparison_pairs": lambda runs: plots.comparison_pairs(runs, COMPARISONS),
     "confusion_grid": plots.confusion_grid,
     "confusion_heatmap": lambda runs: plots.confusion_heatmap(runs[0].test.confusion),
@@ -73,6 +72,13 @@ DRAW = {
     "learning_curves": plots.learning_curves,
     "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),
     "mark_guess": lambda runs: mark_guess(plots.learning_curves(runs), GUESS, axis="y"),
+    "marked_histogram": lambda runs: plots.marked_histogram(
+        [1, 2, 2],
+        {"best": 2},
+        value_label="accuracy (%)",
+        count_label="models",
+        says="Three models and the best of them.",
+    ),
     "max_pooling": lambda runs: plots.max_pooling(),
     "measured_lines": lambda runs: plots.measured_lines(
         {"": {"plain": [1, 2]}},
@@ -83,12 +89,10 @@ DRAW = {
     ),
     "network_drawing": lambda runs: plots.network_drawing("deep-cnn-bn"),
     "per_class_bars": plots.per_class_bars,
-    "pixel_statistics": lambda runs: plots.pixel_statistics(IMAGES),
     "position_similarity": lambda runs: plots.position_similarity(torch.eye(16)),
     "receptive_field_drawing": lambda runs: plots.receptive_field_drawing(),
     "report_figure": plots.report_figure,
     "residual_drawing": lambda runs: plots.residual_drawing(),
-    "show_augmentations": lambda runs: plots.show_augmentations(IMAGES, IMAGES[:, None]),
     "show_images": lambda runs: plots.show_images(IMAGES),
     "speed_bars": lambda runs: speed_bars(
         {"slow": {"images": 3.0, "forward": 0.5}}, {"slow": 4.0, "fast": 1.0}
