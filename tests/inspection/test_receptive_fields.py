@@ -15,7 +15,7 @@ from dlvc.inspection.receptive_fields import (
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
-from dlvc.plots.diagrams import receptive_fields
+from dlvc.plots.receptive_fields import receptive_fields
 
 IMAGES = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
