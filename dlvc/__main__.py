@@ -253,7 +253,7 @@ def print_table(options: argparse.Namespace) -> None:
     else:
         table = experiments.results_table(records)
     if options.short:
-        left_out = [name for name in table if name.startswith("val. ") or name.endswith("(s)")]
+        left_out = [name for name in table if name.startswith(("val. ", "seconds "))]
         if "protocol" in table and table["protocol"].nunique() == 1:
             left_out.append("protocol")
         table = table.drop(columns=left_out)
