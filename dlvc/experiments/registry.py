@@ -57,6 +57,7 @@ class ModelStyle:
     line: str | tuple[int, tuple[float, ...]]
 
 
+BASELINES = "Baselines"  # a family
 OTHER_STYLE = ModelStyle("#444444", "h", (0, (6, 2, 1, 2, 1, 2)))  # dark grey hexagons
 
 
@@ -153,9 +154,7 @@ tuned_cnn = replace(
 tuned_vit = replace(tuned_cnn, learning_rate=1e-3, weight_decay=0.05, largest_shift=4)
 tuned_resnet = replace(tuned_vit, batch_size=128)
 NO_DROPOUT = {"dropout": 0.0}
-# Each training image is kept as it is.
-nearest_neighbour = replace(REPORT, augmentation="none")
-BASELINES = "Baselines"
+as_they_are = replace(REPORT, augmentation="none")
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.key: experiment
@@ -189,8 +188,8 @@ EXPERIMENTS: dict[str, Experiment] = {
             model=NearestNeighbour,
             fit=fit_nearest_neighbour,
             keeps_images=True,
-            report=nearest_neighbour,
-            tuned=nearest_neighbour,
+            report=as_they_are,
+            tuned=as_they_are,
             budgets=CNN_BUDGETS,
         ),
         Experiment(
@@ -294,7 +293,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             notebook="04_resnet18_transfer",
             model=ResNet18,
             options=RESNET_OPTIONS,
-            report=replace(REPORT, augmentation="none"),
+            report=as_they_are,
             tuned=replace(tuned_resnet, augmentation="none"),
             tuned_options={**NO_DROPOUT, "image_size": 64},
             weights="ImageNet",

@@ -12,9 +12,7 @@ from dlvc.metrics import check_class_numbers, check_class_range
 from dlvc.models.normalize import Normalize, check_images, check_size
 
 SIDE = 8  # pixels of a thumbnail on each side
-FARTHEST = (
-    3 * SIDE**2 * 255.0**2
-)  # square of the distance between a black thumbnail and a white one
+FARTHEST = 3 * SIDE**2 * 255.0**2  # from a black thumbnail to a white one, squared
 AT_ONCE = 100  # images whose distances are computed together: 16 MB for 40,000 training images
 
 
@@ -84,10 +82,9 @@ class NearestNeighbour(nn.Module):
         """Keep thumbnails and labels of the training images. Raises ValueError for a label that is no class."""
         check_class_range("labels", split.labels, self.num_classes)
         device = self.labels.device
-        small = [
-            as_thumbnails(to_float(part)).to(torch.uint8) for part in split.images.split(1_000)
-        ]
-        self.thumbnails, self.labels = torch.cat(small).to(device), split.labels.to(device)
+        parts = map(to_float, split.images.split(1_000))
+        small = torch.cat([as_thumbnails(part).to(torch.uint8) for part in parts])
+        self.thumbnails, self.labels = small.to(device), split.labels.to(device)
         return self
 
     def forward(self, images: Tensor) -> Tensor:
