@@ -193,15 +193,19 @@ def cost_scatter(records: Iterable[RunRecord]) -> Picture:
             if x:
                 axes.scatter(x, y, s=size, facecolor=entry.face, linewidth=1.2, **look)
         axes.set(xscale="log", xlabel=label)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        ratio = max(values) / min(filter(None, values))
+        ticks = (1, 2, 5) if ratio < 10 else (1, 3) if ratio < 300 else (1,)
+        axes.xaxis.set_major_locator(LogLocator(subs=ticks))
         axes.xaxis.set_major_formatter(EngFormatter())  # 300 k, 10 M
         axes.xaxis.set_minor_locator(NullLocator())
         axes.margins(x=0.12)
     panels[0].set(ylim=(0, 100), ylabel="test accuracy (%)")
-    text = f"Mean test accuracy on {data_text(series)} against what each model costs, logarithmic"
+    text = f"Mean test accuracy on {data_text(series)} against what each model costs, on logarithmic axes"
     if timed := [entry for entry in series if epoch_seconds(entry.runs)]:
         panels[-1].set_title(_devices_text(timed), fontsize=8.5)
-        text += "; times, where nothing else was at work, compare only on the same device"
+        text += (
+            "; seconds are of runs with nothing else at work, and compare only on the same device"
+        )
     set_description(picture, f"{text}.")
     _label_rows(panels[-1], means, series)
     return picture
@@ -222,7 +226,7 @@ def _devices_text(series: Sequence[Series]) -> str:
 def _label_rows(axes: Axes, heights: Sequence[float], series: Sequence[Series]) -> None:
     """Write marker and label of each series right of the frame at its height, moved apart."""
     per_inch = units_per_inch(axes)
-    moved = spread_apart(list(heights), LABEL_HEIGHT * per_inch)
+    moved = spread_apart(heights, [LABEL_HEIGHT * per_inch * entry.lines for entry in series])
     right = {"transform": axes.get_yaxis_transform(), "clip_on": False}
     for y, entry in zip(moved, series, strict=True):
         look = {"marker": entry.style.marker, "markersize": 6.5, "markerfacecolor": entry.face}
