@@ -186,12 +186,15 @@ def check_setting(setting: dataclasses.Field, value: Any) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Profile:
     """How much of an experiment is run: one switch for notebooks, command line and checks."""
 
     name: str
     description: str
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.description}"
 
 
 PROFILES: dict[str, Profile] = {
@@ -225,3 +228,10 @@ def current_profile(name: str | None = None) -> Profile:
             f"profile must be one of {', '.join(PROFILES)}; got {name!r}. Try 'class'."
         )
     return PROFILES[name]
+
+
+def use_profile(name: str | None = None) -> Profile:
+    """The profile called `name` (see `current_profile`), which is from now on that of every call without one."""
+    profile = current_profile(name)
+    os.environ["DLVC_PROFILE"] = profile.name
+    return profile

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
-from dlvc.config import TrainConfig, current_profile
+from dlvc.config import PROFILES, TrainConfig, current_profile, use_profile
 
 SETTINGS = fields(TrainConfig)
 
@@ -52,3 +52,13 @@ def test_the_profile_is_the_argument_else_the_environment_else_class(monkeypatch
     assert current_profile("smoke").name == "smoke"
     monkeypatch.delenv("DLVC_PROFILE")
     assert current_profile().name == "class"
+
+
+def test_a_profile_that_is_used_holds_for_every_call_after_it(monkeypatch):
+    monkeypatch.setenv("DLVC_PROFILE", "smoke")
+    assert use_profile() == PROFILES["smoke"]
+    assert repr(use_profile("full")).startswith("full: the whole protocol")
+    assert current_profile().name == "full"
+    with pytest.raises(ValueError, match="profile must be one of smoke, class, full; got 'fast'"):
+        use_profile("fast")
+    assert current_profile().name == "full"

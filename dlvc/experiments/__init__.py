@@ -1,6 +1,6 @@
 """The registry `EXPERIMENTS`, running one of them, and what a run leaves: records and tables."""
 
-from dlvc.config import TrainConfig, current_profile
+from dlvc.config import TrainConfig, current_profile, use_profile
 from dlvc.experiments.folder import (
     DELETED,
     differing_settings,

@@ -27,7 +27,7 @@ RUN_TAG = "nbval-ignore-output"  # the cell runs in the tests, its output is not
 
 CELL_SECONDS = 180
 KEPT_NOTEBOOK_METADATA = ("accelerator", "colab")  # they choose Colab's machine
-KEPT_CELL_METADATA = ("deletable", "editable", "jupyter", "tags")
+KEPT_CELL_METADATA = ("cellView", "deletable", "editable", "jupyter", "tags")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PROGRESS_BAR = re.compile(r"\d+%\||\d+(it|\w+)? \[\d\d:\d\d")

@@ -1,31 +1,27 @@
-"""Figures about classes: confusion counts, per-class accuracy, class sizes and pixel values."""
+"""Figures about classes: confusion counts and per-class accuracy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from dlvc.data import CLASSES
 from dlvc.experiments import RunRecord
-from dlvc.plots.arrays import as_array, as_counts, as_pictures, check_classes
+from dlvc.plots.arrays import as_counts, check_classes
+from dlvc.plots.attention_maps import DIFFERENCE_COLORS
 from dlvc.plots.series import data_text, means_text, runs_text, series_of
 from dlvc.plots.style import (
-    BLUE,
-    GREEN,
     HALO,
     INK,
     MUTED,
-    ORANGE,
-    SKY,
-    VERMILLION,
     Picture,
     new_picture,
     plot_grid,
@@ -44,26 +40,51 @@ def row_percent(confusion: np.ndarray) -> np.ndarray:
 
 @styled
 def confusion_heatmap(
-    confusion: Any, *, classes: Sequence[str] = CLASSES, title: str = "Confusion matrix"
+    confusion: Any,
+    *,
+    minus: Any = None,
+    classes: Sequence[str] = CLASSES,
+    title: str = "Confusion matrix",
 ) -> Picture:
-    """Counts (C, C) as a heat map in percent of each true class, with numbers."""
+    """Counts (C, C) as a heat map in percent of each true class, with numbers.
+
+    With the counts of another model as `minus`, the difference of the two in percentage points.
+    """
     counts = as_counts(confusion)
     check_classes(classes, len(counts))
     percent = row_percent(counts)
-    rows = np.floor(percent + 0.5)
-    written = [[f"{value:.0f}" if value >= 1 else "" for value in row] for row in rows]
+    look, label = {}, "percent of the true class's images (root scale)"
+    says = (
+        f"Confusion matrix of {counts.sum():,} images: each row is a true class and sums to 100 "
+        "percent, each column a predicted class; cells below half a percent are left empty."
+    )
+    if minus is not None:
+        percent = percent - row_percent(as_counts(minus))
+        mistakes = percent[~np.eye(len(counts), dtype=bool)]
+        largest = np.nanmax(np.abs(mistakes), initial=1)
+        look = {"cmap": DIFFERENCE_COLORS, "norm": Normalize(-largest, largest)}
+        label = "percentage points (changes of right answers may exceed the scale)"
+        says = (
+            "Difference of two confusion matrices in percentage points of each true class: orange where the first "
+            "model predicts a class more often, violet where less; changes below half a point are left empty."
+        )
+    rows = np.copysign(np.floor(np.abs(percent) + 0.5), percent)
+    form = "{:.0f}" if minus is None else "{:+.0f}"
+    written = [
+        [
+            form.format(value).replace("-", "\N{MINUS SIGN}") if abs(value) >= 1 else ""
+            for value in row
+        ]
+        for row in rows
+    ]
     picture = new_picture(7, 6.6, title=title)
     axes = picture.subplots()
     axes.set(xlabel="predicted class", ylabel="true class")
-    look = {"annot": written, "fmt": "", "annot_kws": {"fontsize": 9}}
+    look |= {"annot": written, "fmt": "", "annot_kws": {"fontsize": 9}}
     image = _draw_confusion(axes, percent, classes, **look)
     axes.set_xticklabels(classes, rotation=40, ha="right", rotation_mode="anchor")
-    picture.colorbar(image, ax=axes, shrink=0.8, label="percent of the true class's images")
-    return set_description(
-        picture,
-        f"Confusion matrix of {counts.sum():,} images: each row is a true class and sums to 100 "
-        "percent, each column a predicted class; cells below half a percent are left empty.",
-    )
+    picture.colorbar(image, ax=axes, shrink=0.8, label=label)
+    return set_description(picture, says)
 
 
 def _draw_confusion(axes: Axes, percent: np.ndarray, classes: Sequence[str], **options: Any) -> Any:
@@ -74,7 +95,7 @@ def _draw_confusion(axes: Axes, percent: np.ndarray, classes: Sequence[str], **o
     look = {"cmap": "Blues", "norm": PowerNorm(0.5, vmin=0, vmax=100), "square": True}
     look |= {"xticklabels": classes, "yticklabels": classes, "cbar": False}
     labels = {"xlabel": axes.get_xlabel(), "ylabel": axes.get_ylabel()}
-    sns.heatmap(percent, ax=axes, **look, **options)
+    sns.heatmap(percent, ax=axes, **look | options)
     axes.set(**labels)
     axes.tick_params(length=0)
     axes.tick_params(axis="y", rotation=0)
@@ -97,7 +118,9 @@ def confusion_grid(
         image = _draw_confusion(axes, row_percent(entry.test_confusion), classes)
         axes.set_title(f"{entry.label}: {entry.test_accuracies.mean():.0f} %", fontsize=9.5)
         axes.tick_params(axis="x", rotation=90)
-    picture.colorbar(image, ax=grid, shrink=0.6, label="percent of the true class", pad=0.02)
+    picture.colorbar(
+        image, ax=grid, shrink=0.6, label="percent of the true class (root scale)", pad=0.02
+    )
     return set_description(
         picture,
         f"Confusion matrices on the test images of {data_text(series)}, {runs_text(series)}, with "
@@ -173,62 +196,4 @@ def per_class_bars(records: Iterable[RunRecord], *, classes: Sequence[str] = CLA
         picture,
         f"Share of each class's test images of {data_text(series)} that is predicted right, "
         f"{means_text(series)}; dotted is guessing.",
-    )
-
-
-@styled
-def class_histogram(counts: Mapping[str, Any], *, classes: Sequence[str] = CLASSES) -> Picture:
-    """The number of images per class as bars; `counts` maps a split's name to counts (C,)."""
-    if not 1 <= len(counts) <= 4:
-        raise ValueError(
-            f"counts must hold one to four splits; got {len(counts)}. Pass {{'train': split.class_counts()}}."
-        )
-    splits = {name: as_array(numbers) for name, numbers in counts.items()}
-    for numbers in splits.values():
-        check_classes(classes, len(numbers))
-    picture = new_picture(10, 3.6, title="Images per class")
-    axes = picture.subplots()
-    values = [numbers[None] for numbers in splits.values()]
-    colors = (BLUE, ORANGE, SKY, GREEN)[: len(counts)]
-    groups = _draw_class_bars(
-        axes, values, classes, colors, ("", "///", "...", "xx"), errorbar=None
-    )
-    axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_ylabel("images")
-    labels = [f"{name} ({numbers.sum():,} images)" for name, numbers in splits.items()]
-    axes.legend(groups, labels, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(counts))
-    return set_description(
-        picture, f"Number of images of each class in the splits {', '.join(counts)}."
-    )
-
-
-@styled
-def pixel_statistics(images: Any, *, title: str = "Pixel values") -> Picture:
-    """The distribution of pixel values per colour channel, and the mean image.
-
-    `images` (N, 3, H, W) are uint8 or floats in [0, 1].
-    """
-    pictures = as_pictures(images)
-    values = pictures / 255 if pictures.dtype == np.uint8 else pictures
-    picture = new_picture(10, 3.8, title=title)
-    left, right = picture.subplots(1, 2, width_ratios=(2.6, 1))
-    channels = (("red", VERMILLION, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-."))
-    edges = np.linspace(0, 1, 33)
-    for channel, (name, color, line) in enumerate(channels):
-        pixels = values[..., channel].ravel()
-        share, _ = np.histogram(pixels, bins=edges)
-        label = f"{name}: mean {pixels.mean():.3f}, standard deviation {pixels.std():.3f}"
-        look = {"color": color, "linestyle": line, "linewidth": 1.8}
-        left.stairs(100 * share / len(pixels), edges, baseline=None, label=label, **look)
-        left.axvline(pixels.mean(), color=color, linestyle=line, linewidth=1)
-    left.set(xlim=(0, 1), ylim=(0, left.get_ylim()[1] * 1.35))
-    left.set(xlabel="pixel value (0 = none, 1 = full)", ylabel="pixels (%)")
-    left.legend(loc="upper center", frameon=True, framealpha=1, edgecolor="none")
-    right.imshow(values.mean(axis=0))
-    right.set_axis_off()
-    right.set_title("mean image")
-    return set_description(
-        picture,
-        f"How often each pixel value occurs in the three colour channels of {len(values):,} "
-        "images, with thin lines at the channels' means, and the mean of all images.",
     )

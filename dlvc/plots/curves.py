@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from dlvc.experiments import RunRecord
 from dlvc.plots.series import Series, data_text, means_text, series_of
 from dlvc.plots.style import (
+    HALO,
     LABEL_HEIGHT,
     MUTED,
     Picture,
@@ -44,13 +45,13 @@ def learning_curves(
     columns = {title: column for title, column in columns.items() if column} or {"": series}
     picture = new_picture(3 + 3 * len(columns), 6.6, title="Learning curves")
     grid = picture.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
-    ends = []
+    ends: list[list[list[tuple[float, float]]]] = [[], []]
     for (title, column), loss, accuracy in zip(columns.items(), *grid, strict=True):
-        for entry in column:
-            _draw_curve(loss, entry, "train_loss")
-            _draw_curve(loss, entry, "validation_loss")
-            _draw_curve(accuracy, entry, "train_accuracy")
-        ends.append([_draw_curve(accuracy, entry, "validation_accuracy") for entry in column])
+        for axes, name, row in ((loss, "loss", ends[0]), (accuracy, "accuracy", ends[1])):
+            row.append([])
+            for entry in column:
+                _draw_curve(axes, entry, f"train_{name}")
+                row[-1].append(_draw_curve(axes, entry, f"validation_{name}"))
         loss.set_title(title)
         accuracy.set_xlabel("epoch")
         accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -63,14 +64,15 @@ def learning_curves(
         "markers, training (measured with dropout and augmentation) as dotted lines, "
         f"{means_text(series)}.",
     )
-    gap = LABEL_HEIGHT * units_per_inch(grid[1, 0])
-    for axes, column, points in zip(grid[1], columns.values(), ends, strict=True):
-        _label_ends(axes, points, column, gap)
+    gaps = [LABEL_HEIGHT * units_per_inch(axes) for axes in grid[:, 0]]
+    for row, gap, several in zip(grid, gaps, ends, strict=True):
+        for axes, column, points in zip(row, columns.values(), several, strict=True):
+            _label_ends(axes, points, column, gap)
     return picture
 
 
 @styled
-def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
+def report_figure(records: Iterable[RunRecord], *, columns: int | None = None) -> Picture:
     """One small plot per model: accuracy against epoch, the other models in grey behind.
 
     Redraws the report's Figure 1, "Comparison of model training behaviour".
@@ -78,6 +80,7 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
     series = series_of(records, learning=True)
     title = "Training behaviour of each model"
     labels = ("epoch", "accuracy (%)")
+    columns = columns or (3 if len(series) % 3 == 0 else 4)
     picture, grid = plot_grid(
         len(series), columns, (2.7, 2.3), (0, 1.4), title=title, labels=labels
     )
@@ -87,9 +90,12 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
             if curve is not own:
                 axes.plot(range(1, len(curve) + 1), curve, color="#CCCCCC", linewidth=1, zorder=1)
         _draw_curve(axes, entry, "train_accuracy")
-        x, y = _draw_curve(axes, entry, "validation_accuracy")
-        look = {"textcoords": "offset points", "ha": "right", "fontweight": "bold"}
-        axes.annotate(f"{y:.0f} %", (x, y), (0, 8), **look)
+        _draw_curve(axes, entry, "validation_accuracy")
+        best = own.argmax()
+        look = {"textcoords": "offset points", "ha": "center", "fontweight": "bold"}
+        axes.annotate(
+            f"{own[best]:.0f} %", (best + 1, own[best]), (0, 8), **look, path_effects=HALO
+        )
         axes.set_title(entry.label)
     grid[0, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     grid[0, 0].set_ylim(0, 100)
@@ -97,7 +103,7 @@ def report_figure(records: Iterable[RunRecord], *, columns: int = 4) -> Picture:
     return set_description(
         picture,
         f"Accuracy after each epoch on {data_text(series)}, one plot per model: validation as a "
-        f"line with markers and its last value, training dotted, {means_text(series)}; the "
+        f"line with markers and its highest value, training dotted, {means_text(series)}; the "
         "validation curves of the other models are grey.",
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from dlvc.arguments import check_whole
@@ -50,9 +51,10 @@ def _draw_numbers(
         axes.add_artist(Rectangle((x, y), 1, 1, **square))
         if shown is None or shown[row, column]:
             text = _number(values[row, column])
-            # Black: it stands on a fill, which stays light where a page is dark.
             look = {"ha": "center", "va": "center", "fontsize": 11 if len(text) < 5 else 8.5}
-            axes.text(x + 0.5, y + 0.5, text, color="black", **look)
+            # Not the colour of other text: a fill stays as it is where a page is dark.
+            color = "white" if sum(to_rgb(fill)) < 1.5 else "black"
+            axes.text(x + 0.5, y + 0.5, text, color=color, **look)
 
 
 def _frame(
@@ -94,8 +96,8 @@ def convolution_step(
     bottom = top + max(values.shape[0], weights.shape[0] + 2.6, rows)
     picture = new_picture(9.2, 1.1 + 0.56 * bottom, title="One step of a convolution")
     axes = empty_axes(picture, output_x + columns, bottom, margin=0.05)
-    darkness = 0.72 + 0.28 * (values - values.min()) / (np.ptp(values) or 1)
-    _draw_numbers(axes, values, (0, top), fills=darkness)
+    brightness = 0.25 + 0.75 * (values - values.min()) / (np.ptp(values) or 1)
+    _draw_numbers(axes, values, (0, top), fills=brightness)
     _frame(axes, (column, top + row), weights.shape, VERMILLION)
     _draw_numbers(axes, weights, (filter_x, top))
     _frame(axes, (filter_x, top), weights.shape, BLUE)

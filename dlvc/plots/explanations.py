@@ -109,7 +109,7 @@ def interval_rows(
     title: str = "",
     says: str,
 ) -> Picture:
-    """A dot with its interval for each row, the rows below the name of their group.
+    """A stroke on its interval for each row, the rows below the name of their group.
 
     `groups[group][row]` is (mean, low, high), all multiplied by `scale`; a line marks zero. `says` is the description.
     """
@@ -124,8 +124,9 @@ def interval_rows(
             place += 1
         for name, numbers in intervals.items():
             mean, *ends = (scale * number for number in numbers)
-            axes.plot(ends, [place, place], color=BLUE, linewidth=2.4, solid_capstyle="butt")
-            axes.plot(mean, place, "o", color=INK, markersize=5)
+            axes.plot(ends, [place, place], color=BLUE, linewidth=5, solid_capstyle="butt")
+            # A stroke: a dot would hide a short interval.
+            axes.plot(mean, place, "|", color=INK, markersize=11, markeredgewidth=1.3)
             ticks[place] = name
             place += 1
     axes.axvline(0, color=MUTED, linewidth=1)

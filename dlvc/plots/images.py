@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import PowerNorm
+from matplotlib.patches import Rectangle
 
 from dlvc.arguments import check_whole
 from dlvc.plots.arrays import as_array, as_picture, as_pictures, as_shaped
+from dlvc.plots.attention_maps import DIFFERENCE_COLORS
 from dlvc.plots.style import Picture, new_picture, set_description, styled
 from dlvc.plots.tiling import Tiling
 
@@ -69,38 +72,6 @@ def show_images(
 
 
 @styled
-def show_augmentations(
-    originals: Any, variants: Any, titles: Sequence[str] | None = None, *, title: str = ""
-) -> Picture:
-    """A row per image: the original at the left, then its random variants.
-
-    `originals` (N, 3, H, W) and `variants` (N, K, 3, H, W) are uint8 or floats in [0, 1].
-    Raises ValueError for another shape, type or range.
-    """
-    pictures = as_pictures(originals, name="originals")
-    hint = "Stack K augmented batches along axis 1."
-    changed = as_shaped(variants, f"({len(pictures)}, K, 3, H, W)", name="variants", hint=hint)
-    _check_titles(titles, {len(pictures): "one per image"})
-    count, number = changed.shape[:2]
-    first = 1.25  # a gap sets the originals apart
-    ratio = pictures.shape[1] / pictures.shape[2]
-    tiling = Tiling(number + first, count, inches=1.15, ratio=ratio, title=title, side=0.2)
-    for row, (original, several) in enumerate(zip(pictures, changed, strict=True)):
-        tiling.draw(original, 0, row)
-        if titles is not None:
-            tiling.write_left(str(titles[row]), 0, row)
-        for place, variant in enumerate(as_pictures(several, name="variants")):
-            tiling.draw(variant, first + place, row)
-    tiling.write_above("original", 0, 0)
-    tiling.write_above("random variants", first, 0)
-    what = f"{count} images" if count > 1 else "An image"
-    return set_description(
-        tiling.picture,
-        f"{what} at the left and, beside each, {number} randomly augmented variants of it.",
-    )
-
-
-@styled
 def filters_grid(weights: Any, *, title: str = "First-layer filters") -> Picture:
     """The filters (F, 3, k, k) of a first convolution as small colour images.
 
@@ -140,10 +111,13 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
         tiling.draw(as_picture(image), 0, 0)
         tiling.write_above("image", 0, 0)
     scale = {"vmin": channels.min(), "vmax": channels.max(), "cmap": "magma"}
+    if channels.min() < 0:  # zero in the middle, in a colour of its own
+        largest = np.abs(channels).max()
+        scale = {"vmin": -largest, "vmax": largest, "cmap": DIFFERENCE_COLORS}
     for index, channel in enumerate(channels):
         row, column = divmod(index, columns)
         drawn = tiling.draw(channel, first + column, row, **scale)
-    tiling.color_bar(drawn, "output of the layer")
+    tiling.color_bar(drawn, "output")
     return set_description(
         tiling.picture,
         f"The {count} channels of a layer's output for one image, {width} x {height} values each, "
@@ -153,16 +127,25 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
 
 @styled
 def field_maps(fields: Mapping[str, Any], *, says: str, title: str = "") -> Picture:
-    """How much an output depends on each pixel, a square for each name, each in its own scale.
+    """How much an output depends on each pixel, a square for each name, all in one scale.
 
-    `fields[name]` is (H, W), as `diagnosis.fields.effective_field` gives it: brighter counts more, black not at all.
+    `fields[name]` is (H, W), as `inspection.effective_field` gives it: brighter counts more, black hardly, and a dashed
+    line goes around all pixels that count at all.
     """
     picture = new_picture(max(5.0, 2.6 * len(fields)), 3.5, title=title)
     grid = picture.subplots(1, len(fields), squeeze=False)[0]
-    for axes, (name, field) in zip(grid, fields.items(), strict=True):
-        # The square root: otherwise the bright middle would hide how far the field goes.
-        axes.imshow(np.sqrt(as_array(field)), cmap="inferno")
+    shares = {name: 100 * as_array(field) for name, field in fields.items()}
+    # The square root: otherwise the bright middle would hide how far the field goes.
+    norm = PowerNorm(0.5, vmin=0, vmax=max(share.max() for share in shares.values()))
+    for axes, (name, share) in zip(grid, shares.items(), strict=True):
+        drawn = axes.imshow(share, cmap="inferno", norm=norm)
+        rows, columns = (np.flatnonzero(share.any(axis=axis)) for axis in (1, 0))
+        if len(rows):
+            size = np.ptp(columns) + 1, np.ptp(rows) + 1
+            frame = {"fill": False, "edgecolor": "white", "linestyle": "--"}
+            axes.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), *size, **frame))
         axes.set(title=name, xlabel="column (pixels)")
         axes.grid(visible=False)
     grid[0].set_ylabel("row (pixels)")
+    picture.colorbar(drawn, ax=grid, label="share of the gradient (%), root scale", shrink=0.9)
     return set_description(picture, says)

@@ -37,7 +37,7 @@ def accuracy_bars(
 ) -> Picture:
     """Test accuracy per model as bars, with standard deviation and each run as a dot.
 
-    `reported` gives the report's accuracy by key, 0 to 1; it is drawn as a hollow diamond.
+    `reported` gives the report's accuracy by key, 0 to 1; it is drawn as a white diamond.
     """
     series = series_of(records, tested=True)
     reported = {key: 100 * value for key, value in (reported or {}).items()}
@@ -55,9 +55,8 @@ def accuracy_bars(
             axes.scatter(values, around, s=16, color="white", edgecolor=INK, lw=0.8, zorder=3)
         reach = max(mean + spread, values.max())
         if entry.key in reported:
-            for size, color in ((85, "white"), (45, INK)):
-                look = {"facecolor": "none", "edgecolor": color, "linewidth": 1.6, "zorder": 4}
-                axes.scatter(reported[entry.key], place, s=size, marker="D", **look)
+            look = {"facecolor": "white", "edgecolor": INK, "linewidth": 1.4, "zorder": 4}
+            axes.scatter(reported[entry.key], place, s=45, marker="D", **look)
             # The number goes right of everything that lies where it would be written.
             reach = max(reach, reported[entry.key]) if reported[entry.key] < reach + 13 else reach
         text = f"{rounded(mean, 1)}" + f" ± {rounded(spread, 1)}" * (len(values) > 1) + " %"
@@ -68,17 +67,17 @@ def accuracy_bars(
     axes.invert_yaxis()
     _percent_rows(axes)
     several = any(len(entry.runs) > 1 for entry in series)
-    marks = [_mark("the report's number", marker="D", color="none")] if reported else []
+    marks = [_mark("the report's number", marker="D", color="white")] if reported else []
     marks += [_mark("one run", marker="o", markersize=4, color="white")] if several else []
     if marks:
         options = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
         axes.legend(handles=marks, ncols=2, **options)
     spread = ", error bars one standard deviation, white dots single runs" if several else ""
-    hollow = ", hollow diamonds the report's numbers" if reported else ""
+    diamonds = ", white diamonds the report's numbers" if reported else ""
     return set_description(
         picture,
         f"Test accuracy on {data_text(series)}: bars are means over runs with different seeds "
-        f"(their number in brackets){spread}{hollow}, and the dotted line is guessing.",
+        f"(their number in brackets){spread}{diamonds}, and the dotted line is guessing.",
     )
 
 

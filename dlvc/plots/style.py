@@ -37,7 +37,7 @@ LABEL_HEIGHT = 0.18  # inches for a line of text beside a figure
 
 SCREEN_DPI = 96
 FIGURE_DPI = 144  # half as fine again as shown, for sharp screens
-COLOR_ERROR = 12  # of 255: what no pixel may lose when a PNG is stored with 256 colours
+COLOR_ERROR = 12  # of 255: what no pixel may lose when a PNG is stored with few colours
 
 STYLE = {
     "font.size": 10,
@@ -97,14 +97,26 @@ class Picture(Figure):
 
 
 def small_png(image: Image.Image) -> bytes:
-    """`image` as PNG, with 256 colours (a third of the bytes) if no pixel then changes visibly.
+    """`image` as PNG, with 128 or 256 colours (a third of the bytes) if no pixel then changes visibly.
 
     Lines, text and maps have few colours and become small; a mosaic of photos stays as it is.
     """
-    few = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    error = np.asarray(few.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)
+    # Colours of areas are kept as they are, if that can be: a tint is seen there, but not on the rim of a letter.
+    counts = sorted(image.getcolors(image.width * image.height), reverse=True)
+    stored, palette = image, Image.new("P", (1, 1))
+    none = Image.Dither.NONE
+    for kept, colors in ((32, 96), (32, 224), (0, 256)):
+        few = image.quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=none)
+        if kept:
+            common = [value for _, color in counts[:kept] for value in color]
+            palette.putpalette(common + few.getpalette()[: 3 * colors])
+            few = image.quantize(palette=palette, dither=none)
+        error = np.asarray(few.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)
+        if np.abs(error).max() <= COLOR_ERROR:
+            stored = few
+            break
     buffer = io.BytesIO()
-    (few if np.abs(error).max() <= COLOR_ERROR else image).save(buffer, "png", optimize=True)
+    stored.save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 

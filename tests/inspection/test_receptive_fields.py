@@ -9,7 +9,7 @@ from torch import nn
 from dlvc.inspection.receptive_fields import effective_field, field_width, mean_distance
 from dlvc.models.cnn import DeepCNN, SimpleCNN
 from dlvc.models.vit import VisionTransformer
-from dlvc.plots.diagrams import receptive_fields
+from dlvc.plots.receptive_fields import receptive_fields
 
 IMAGES = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 

@@ -223,23 +223,27 @@ def test_a_reply_whose_wake_up_was_lost_is_found_at_the_next_look() -> None:
     assert looks == [500, 500]
 
 
-# The set-up cell, the first of every notebook.
+# The set-up cells, the first two of every notebook: one for Colab, folded, and one that chooses the profile.
 
 ADDRESS = "https://github.com/ada/course-work"
-GITHUB_SESSION = [{"path": "fileId=" + quote(f"{ADDRESS}/blob/fix/it/notebooks/02.ipynb", safe="")}]
+PAGE = f"{ADDRESS}/blob/fix/it/notebooks/"
+GITHUB_SESSION = [{"path": "fileId=" + quote(f"{PAGE}02.ipynb", safe="")}]
 DRIVE_SESSION = [{"path": "fileId=1p-Q5_x"}]
 DRIVE_COPY = {"colab": {"provenance": [{"file_id": f"{ADDRESS}/blob/main/notebooks/02.ipynb"}]}}
+INSTALL = [sys.executable, "-m", "pip", "install", "-q", "-e", "workbook"]
 
 
 @pytest.fixture
-def set_up_cell() -> str:
-    cells = nbformat.read(find_notebooks()[0], as_version=4).cells
-    return next(cell.source for cell in cells if cell.cell_type == "code")
+def set_up_cells() -> tuple[str, str]:
+    cells = nbformat.read(find_notebooks(["01"])[0], as_version=4).cells
+    first, second = [cell for cell in cells if cell.cell_type == "code"][:2]
+    assert first.metadata.jupyter.source_hidden
+    return first.source, second.source
 
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands that the set-up cell gives; none is carried out."""
+    """The commands that the set-up cells give; none is carried out."""
     given: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command, check: given.append(command))
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: pytest.fail("asked the network"))
@@ -247,17 +251,14 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return given
 
 
-def hide_dlvc(monkeypatch: pytest.MonkeyPatch, commands: list[list[str]]) -> None:
-    """Let dlvc seem missing until pip was called."""
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: "pip" in str(commands) or None)
-
-
 def enter_colab(
     monkeypatch: pytest.MonkeyPatch, folder: Path, *, session: object, metadata: object
-) -> None:
-    """Let Colab's own module, session and empty machine be there."""
+) -> list[str]:
+    """Let Colab's own module, session and empty machine be there; the addresses that are then asked for on GitHub."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    monkeypatch.delitem(sys.modules, "colab", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     colab = types.ModuleType("google.colab")
     colab._message = types.SimpleNamespace(
         blocking_request=lambda name, timeout_sec: metadata and {"ipynb": {"metadata": metadata}}
@@ -265,32 +266,33 @@ def enter_colab(
     monkeypatch.setitem(sys.modules, "google.colab", colab)
     monkeypatch.setenv("COLAB_JUPYTER_IP", "172.28.0.12")
     monkeypatch.setenv("KMP_TARGET_PORT", "9000")
+    asked = []
 
     def answer(address: str, timeout: float) -> io.BytesIO:
-        assert address == "http://172.28.0.12:9000/api/sessions"
-        return io.BytesIO(json.dumps(session).encode())
+        if address == "http://172.28.0.12:9000/api/sessions":
+            return io.BytesIO(json.dumps(session).encode())
+        asked.append(address)
+        return io.BytesIO((notebooks.NOTEBOOKS / "colab.py").read_bytes())
 
     monkeypatch.setattr("urllib.request.urlopen", answer)
+    return asked
 
 
 def test_set_up_does_nothing_but_choose_the_profile_where_dlvc_is_installed(
-    set_up_cell: str, commands: list[list[str]], capsys: pytest.CaptureFixture[str]
+    set_up_cells: tuple[str, str], commands: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    exec(set_up_cell, {})
+    for_colab, choose = set_up_cells
+    exec(for_colab, {})
+    exec(choose, {})
     assert os.environ["DLVC_PROFILE"] == "smoke"
-    exec(set_up_cell.replace("PROFILE = None", 'PROFILE = "full"'), {})
+    exec(choose.replace("PROFILE = None", 'PROFILE = "full"'), {})
     assert os.environ["DLVC_PROFILE"] == "full"
     assert commands == []
     assert capsys.readouterr() == ("", "")
 
 
-def test_set_up_names_the_command_where_dlvc_is_missing(
-    set_up_cell: str, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hide_dlvc(monkeypatch, commands)
-    with pytest.raises(ModuleNotFoundError, match=r'pip install -e "\.\[lab\]"'):
-        exec(set_up_cell, {})
-    assert commands == []
+def test_the_profile_is_chosen_in_three_lines(set_up_cells: tuple[str, str]) -> None:
+    assert len([line for line in set_up_cells[1].splitlines() if line.strip()]) == 3
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ def test_set_up_names_the_command_where_dlvc_is_missing(
     ids=["opened from GitHub", "a copy in Drive", "no session"],
 )
 def test_set_up_in_colab_fetches_the_workbook_it_was_opened_from(
-    set_up_cell: str,
+    set_up_cells: tuple[str, str],
     commands: list[list[str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -311,24 +313,38 @@ def test_set_up_in_colab_fetches_the_workbook_it_was_opened_from(
     metadata: object,
     branch: str,
 ) -> None:
-    enter_colab(monkeypatch, tmp_path, session=session, metadata=metadata)
-    hide_dlvc(monkeypatch, commands)
-    exec(set_up_cell, {})
+    asked = enter_colab(monkeypatch, tmp_path, session=session, metadata=metadata)
+    exec(set_up_cells[0], {})
+    assert asked == [f"{ADDRESS}/raw/{branch}/notebooks/colab.py"]
     clone, install = commands
     assert clone[:2] == ["git", "clone"]
     assert "--depth=1" in clone
     assert clone[-4:] == ["--branch", branch, ADDRESS, "workbook"]
-    assert install == [sys.executable, "-m", "pip", "install", "-q", "-e", "workbook"]
+    assert install == INSTALL
     assert sys.path[0] == str(tmp_path.resolve() / "workbook")
 
 
+def test_set_up_in_colab_clones_once(
+    set_up_cells: tuple[str, str],
+    commands: list[list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    enter_colab(monkeypatch, tmp_path, session=GITHUB_SESSION, metadata=None)
+    (tmp_path / "workbook").mkdir()
+    exec(set_up_cells[0], {})
+    assert commands == [INSTALL]
+
+
 def test_set_up_in_colab_asks_for_the_address_it_cannot_find(
-    set_up_cell: str, commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    set_up_cells: tuple[str, str],
+    commands: list[list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     enter_colab(monkeypatch, tmp_path, session=DRIVE_SESSION, metadata=None)
-    hide_dlvc(monkeypatch, commands)
-    with pytest.raises(ValueError, match="REPOSITORY"):
-        exec(set_up_cell, {})
+    with pytest.raises(ValueError, match="into PAGE above"):
+        exec(set_up_cells[0], {})
     assert commands == []
-    exec(set_up_cell.replace('REPOSITORY = ""', f'REPOSITORY = "{ADDRESS}"'), {})
-    assert commands[0] == ["git", "clone", "--quiet", "--depth=1", ADDRESS, "workbook"]
+    exec(set_up_cells[0].replace('PAGE = ""', f'PAGE = "{PAGE}"'), {})
+    assert commands[0][-4:] == ["--branch", "fix/it", ADDRESS, "workbook"]

@@ -8,11 +8,9 @@ import torch
 
 from dlvc.data import CLASSES
 from dlvc.plots import (
-    class_histogram,
     confusion_grid,
     confusion_heatmap,
     per_class_bars,
-    pixel_statistics,
 )
 from dlvc.plots.classes import row_percent
 
@@ -35,6 +33,20 @@ def test_the_heat_map_writes_shares_of_at_least_half_a_percent():
     assert "2,901 images" in figure.description
 
 
+def test_a_difference_is_in_points_with_its_sign_and_its_scale_is_that_of_the_mistakes():
+    first, second = (
+        torch.full((10, 10), 2) + torch.eye(10, dtype=torch.int64) * 80 for _ in range(2)
+    )
+    first[0, 0], first[0, 1] = 72, 12  # ten of a hundred became a mistake
+    figure = confusion_heatmap(first, minus=second)
+    written = {tuple(map(int, t.get_position()[::-1])): t.get_text() for t in figure.axes[0].texts}
+    assert {place: text for place, text in written.items() if text} == {
+        (0, 0): "−10",
+        (0, 1): "+10",
+    }
+    assert figure.axes[0].collections[0].get_clim() == pytest.approx((-10, 10))
+
+
 def test_the_grid_has_a_matrix_for_each_model_that_learns(all_runs):
     figure = confusion_grid(all_runs)
     titles = [title for axes in figure.axes if (title := axes.get_title(loc="left"))]
@@ -48,22 +60,3 @@ def test_bars_of_classes_are_means_over_seeds(make_run):
     heights = [bar.get_height() for bar in axes.patches]
     assert heights == pytest.approx([10] * 10 + [50] * 10)
     assert [label.get_text() for label in axes.get_xticklabels()] == list(CLASSES)
-
-
-def test_the_histogram_has_a_bar_for_each_class_and_split():
-    counts = {"train": torch.arange(10), "test": np.arange(10)}
-    (axes,) = class_histogram(counts).axes
-    assert [bar.get_height() for bar in axes.patches] == [*range(10), *range(10)]
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["train (45 images)", "test (45 images)"]
-
-
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_pixel_statistics_are_those_of_the_channels(dtype):
-    images = torch.zeros(4, 3, 8, 8, dtype=dtype)
-    images[:2, 0] = 255 if dtype == torch.uint8 else 1.0
-    axes = pixel_statistics(images).axes
-    texts = [text.get_text() for text in axes[0].get_legend().get_texts()]
-    assert texts[0] == "red: mean 0.500, standard deviation 0.500"
-    assert texts[1] == "green: mean 0.000, standard deviation 0.000"
-    assert np.allclose(axes[1].images[0].get_array()[0, 0], [0.5, 0, 0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dlvc.plots import learning_curves, report_figure
@@ -80,3 +82,26 @@ def test_drawing_changes_no_record(make_run):
     before = repr(run)
     learning_curves([run])
     assert repr(run) == before
+
+
+def test_both_rows_name_their_models(all_runs):
+    loss, accuracy = learning_curves(all_runs).axes
+    names = [text.get_text() for text in loss.texts]
+    assert names == [text.get_text() for text in accuracy.texts]
+    assert "Deep CNN" in names
+
+
+@pytest.mark.parametrize(("models", "empty"), [(3, 0), (6, 0), (8, 0), (7, 1)])
+def test_few_places_are_left_empty(models, empty, all_runs):
+    keys = list(dict.fromkeys(run.key for run in all_runs if run.model["parameters"]))[:models]
+    figure = report_figure([run for run in all_runs if run.key in keys])
+    assert [axes.axison for axes in figure.axes].count(False) == empty
+
+
+def test_the_number_beside_a_curve_is_its_highest(make_run):
+    run = make_run("deep-cnn", final=0.6)
+    worse = replace(run.epochs[-1], validation_accuracy=0.2)
+    (axes,) = report_figure([replace(run, epochs=(*run.epochs[:-1], worse))]).axes
+    (number,) = axes.texts
+    assert number.get_text() == "40 %"  # 0.6 * 2 / 3 in the second epoch
+    assert number.xy == (2, pytest.approx(40))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Rectangle
 from torch.nn.functional import conv2d, max_pool2d
 
 from dlvc.plots import convolution_step, image_patches, max_pooling
@@ -54,3 +56,15 @@ def test_patches_are_counted_and_the_first_and_last_are_listed(patch_size, count
     assert listed[-1] == count - 1
     assert len(listed) == min(count, 11)
     assert f"cut into {count} patches" in figure.description
+
+
+def test_numbers_are_written_light_on_dark_and_dark_on_light():
+    (axes,) = convolution_step().axes
+    cells = [
+        cell for cell in axes.get_children() if isinstance(cell, Rectangle) and cell.get_fill()
+    ]
+    light = {to_rgb(cell.get_facecolor())[0] for cell in cells[:36]}
+    assert min(light) == 0.25 and max(light) == 1  # the bar is bright and its ground is dark
+    for cell, text in zip(cells, axes.texts, strict=False):
+        difference = to_rgb(cell.get_facecolor())[0] - to_rgb(text.get_color())[0]
+        assert abs(difference) > 0.6

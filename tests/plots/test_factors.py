@@ -1,8 +1,9 @@
 """Lines show the numbers they were given, with means and bands, and models look as elsewhere."""
 
 import numpy as np
+import pytest
 
-from dlvc.plots import calibration_diagram, measured_lines
+from dlvc.plots import calibration_diagram, marked_histogram, measured_lines
 from dlvc.plots.style import model_style
 
 
@@ -35,8 +36,59 @@ def test_a_model_is_drawn_as_in_every_figure():
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == ("log", "log")
 
 
+@pytest.mark.parametrize(("lowest", "one_label"), [(1e-16, "10⁻¹⁰"), (1e-3, "10⁻²"), (0.5, "0.5")])
+def test_powers_of_ten_are_written_as_such_where_there_are_several(lowest, one_label):
+    figure = draw({"": {"gradient": [1, lowest, 3]}}, log="y")
+    figure.draw_without_rendering()
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert one_label in labels
+
+
+def test_panels_have_scales_of_their_own_where_the_axes_are_named_for_each():
+    values = {"gradient": {"line": [1, 10, 100]}, "similarity": {"line": [0.1, 0.2, 0.3]}}
+    gradient, similarity = draw(values, log={"gradient": "y", "similarity": ""}).axes
+    assert (gradient.get_yscale(), similarity.get_yscale()) == ("log", "linear")
+    assert similarity.get_ylim()[1] < 1 < 100 <= gradient.get_ylim()[1]
+    assert len({axes.get_ylim() for axes in draw(values).axes}) == 1
+
+
+@pytest.mark.parametrize(("places", "all_named"), [([0, 100, 500], True), ([0, 10, 500], False)])
+def test_each_place_is_named_on_the_axis_unless_two_would_lie_on_each_other(places, all_named):
+    labels = {"place_label": "step", "value_label": "size", "says": "One line."}
+    axes = measured_lines({"": {"line": [1, 2, 3]}}, places, **labels).axes[0]
+    assert (axes.get_xticks().tolist() == places) == all_named
+
+
+def test_a_logarithmic_axis_has_a_place_for_0_and_equal_steps_for_equal_factors():
+    labels = {"place_label": "step", "value_label": "size", "says": "One line."}
+    axes = measured_lines({"": {"line": [1, 2, 3, 4]}}, [0, 1, 10, 100], log="x", **labels).axes[0]
+    zero, one, ten, hundred = axes.transData.transform([(x, 1) for x in (0, 1, 10, 100)])[:, 0]
+    assert zero < one < ten and hundred - ten == pytest.approx(ten - one)
+    assert axes.get_xticks().tolist() == [0, 1, 10, 100]
+
+
 def test_a_calibration_is_drawn_in_percent_with_larger_markers_for_more_predictions():
     figure = calibration_diagram({"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model.")
     dots = figure.axes[0].collections[0]
     np.testing.assert_allclose(dots.get_offsets(), [[50, 40], [90, 80]])
     assert dots.get_sizes()[0] < dots.get_sizes()[1]
+
+
+def test_a_histogram_counts_each_value_once_and_names_its_marks():
+    labels = {"value_label": "accuracy (%)", "count_label": "models", "says": "Six models."}
+    figure = marked_histogram([0.2, 0.2, 0.4, 0.6, 0.6, 0.6], {"best": 0.6}, step=0.2, **labels)
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [2, 1, 3]
+    np.testing.assert_allclose(axes.patches[0].get_x() + axes.patches[0].get_width() / 2, 0.2)
+    assert [text.get_text() for text in axes.texts] == ["best"]
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [0.6, 0.6])
+    assert axes.get_xlabel() == "accuracy (%)"
+
+
+def test_a_models_calibration_has_its_colour():
+    curve = ([0.5, 0.9], [0.4, 0.8], [10, 90])
+    figure = calibration_diagram({"Deep CNN": curve, "my own": curve}, says="Two models.")
+    look = model_style("deep-cnn")
+    lines = figure.axes[0].lines
+    assert (lines[1].get_color(), lines[1].get_linestyle()) == (look.color, look.line)
+    assert lines[2].get_color() != look.color

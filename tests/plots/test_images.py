@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlvc.plots import feature_maps, filters_grid, show_augmentations, show_images
+from dlvc.plots import feature_maps, field_maps, filters_grid, show_images
 
 IMAGES = torch.arange(6 * 3 * 4 * 4, dtype=torch.int64).view(6, 3, 4, 4).remainder(256).byte()
 
@@ -60,14 +60,6 @@ def test_own_words_describe_the_images():
     assert show_images(IMAGES, says="Six patterns.").description == "Six patterns."
 
 
-def test_augmentations_stand_beside_their_original():
-    variants = torch.stack([IMAGES[:2].flip(3), IMAGES[:2].flip(2)], dim=1)
-    pictures = drawn(show_augmentations(IMAGES[:2], variants, ["one", "two"]))
-    assert len(pictures) == 6
-    assert np.array_equal(pictures[3], IMAGES[1].permute(1, 2, 0))
-    assert np.array_equal(pictures[4], IMAGES[1].flip(2).permute(1, 2, 0))
-
-
 def test_a_filter_weight_of_zero_is_middle_grey_and_all_share_one_scale():
     weights = torch.zeros(2, 3, 5, 5)
     weights[0, 0, 0, 0], weights[1, 2, 4, 4] = 2.0, -1.0
@@ -86,3 +78,23 @@ def test_feature_maps_share_one_scale_and_follow_the_image():
     assert len(drawn(feature_maps(maps.bfloat16()))) == 5
     with pytest.raises(ValueError, match=r"shape \(channels, H, W\); got \(1, 5, 4, 4\)"):
         feature_maps(maps[None])
+
+
+def test_zero_is_the_middle_of_the_scale_of_signed_maps():
+    figure = feature_maps(torch.tensor([[[-3.0, 0], [1, 2]]]))
+    (image,) = figure.axes[0].images
+    assert image.get_clim() == (-3, 3)
+    assert image.get_cmap().name == "PuOr_r"
+
+
+def test_fields_share_one_scale_and_are_framed_where_they_are_not_zero():
+    narrow, wide = torch.zeros(2, 8, 8)
+    narrow[2:5, 3] = 1 / 3
+    wide[:] = 1 / 64
+    figure = field_maps({"narrow": narrow, "wide": wide}, says="Two fields.")
+    assert [axes.images[0].get_clim() for axes in figure.axes[:2]] == [
+        (0, pytest.approx(100 / 3))
+    ] * 2
+    frames = [axes.patches[0].get_bbox().bounds for axes in figure.axes[:2]]
+    assert frames == [(2.5, 1.5, 1, 3), (-0.5, -0.5, 8, 8)]
+    assert "root scale" in figure.axes[2].get_ylabel()

@@ -11,6 +11,7 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from small_bench import record
@@ -21,7 +22,7 @@ from dlvc.lessons import training_trace
 from dlvc.lessons.guesses.figure import calibration_figure, guess_and_result, mark_guess
 from dlvc.lessons.guesses.store import Prediction
 from dlvc.lessons.silent_bugs.traces import load_trace
-from dlvc.plots.style import MUTED, Picture, model_style
+from dlvc.plots.style import MUTED, SCREEN_DPI, Picture, model_style
 from dlvc.studies import speed_bars
 from dlvc.studies.bench import bench_figure
 
@@ -44,13 +45,13 @@ HELPERS = {
 }
 DRAW = {
     "accuracy_bars": plots.accuracy_bars,
+    "attention_drawing": lambda runs: plots.attention_drawing(),
     "attention_overlay": lambda runs: plots.attention_overlay(IMAGES[0], MAPS[0], query=3),
     "bench_figure": lambda runs: bench_figure(record()),
     "calibration_diagram": lambda runs: plots.calibration_diagram(
         {"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model in two groups."
     ),
     "calibration_figure": lambda runs: calibration_figure([GUESS]),
-    "class_histogram": lambda runs: plots.class_histogram({"train": torch.arange(10)}),
     "comparison_pairs": lambda runs: plots.comparison_pairs(runs, COMPARISONS),
     "confusion_grid": plots.confusion_grid,
     "confusion_heatmap": lambda runs: plots.confusion_heatmap(runs[0].test.confusion),
@@ -71,6 +72,13 @@ DRAW = {
     "learning_curves": plots.learning_curves,
     "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),
     "mark_guess": lambda runs: mark_guess(plots.learning_curves(runs), GUESS, axis="y"),
+    "marked_histogram": lambda runs: plots.marked_histogram(
+        [1, 2, 2],
+        {"best": 2},
+        value_label="accuracy (%)",
+        count_label="models",
+        says="Three models and the best of them.",
+    ),
     "max_pooling": lambda runs: plots.max_pooling(),
     "measured_lines": lambda runs: plots.measured_lines(
         {"": {"plain": [1, 2]}},
@@ -79,18 +87,19 @@ DRAW = {
         value_label="size",
         says="One line through two places.",
     ),
+    "network_drawing": lambda runs: plots.network_drawing("deep-cnn-bn"),
     "per_class_bars": plots.per_class_bars,
-    "pixel_statistics": lambda runs: plots.pixel_statistics(IMAGES),
     "position_similarity": lambda runs: plots.position_similarity(torch.eye(16)),
-    "receptive_field": lambda runs: plots.receptive_field(),
+    "receptive_field_drawing": lambda runs: plots.receptive_field_drawing(),
     "report_figure": plots.report_figure,
-    "residual_block": lambda runs: plots.residual_block(),
-    "show_augmentations": lambda runs: plots.show_augmentations(IMAGES, IMAGES[:, None]),
+    "residual_drawing": lambda runs: plots.residual_drawing(),
     "show_images": lambda runs: plots.show_images(IMAGES),
     "speed_bars": lambda runs: speed_bars(
         {"slow": {"images": 3.0, "forward": 0.5}}, {"slow": 4.0, "fast": 1.0}
     ),
+    "split_drawing": lambda runs: plots.split_drawing(),
     "training_trace": lambda runs: training_trace(load_trace("SoftmaxTwice"), "A case"),
+    "transfer_drawing": lambda runs: plots.transfer_drawing(),
 }
 
 
@@ -136,17 +145,14 @@ def words_of(figure: Picture, renderer) -> list[tuple[str, Bbox]]:
     return [(t.get_text(), box) for t, box in zip(texts, boxes, strict=True) if t.get_visible()]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", ["three runs alike", "all runs"])
-@pytest.mark.parametrize("name", RECORD_FIGURES)
-def test_words_stay_inside_the_figure_and_apart(name, number, make_run, all_runs):
-    alike = [make_run(key, final=0.67) for key in ("simple-cnn", "deep-cnn", "deep-cnn-bn")]
-    figure = DRAW[name](alike if number == "three runs alike" else all_runs)
+def check_words(figure: Picture) -> None:
+    """Assert that all words lie inside the figure, apart from each other and, where one is theirs, in their box."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     words = words_of(figure, renderer)
     assert len(words) > 10
     inside = figure.bbox.padded(3)
+    boxes = [box.get_window_extent(renderer) for box in figure.findobj(FancyBboxPatch)]
     for place, (text, box) in enumerate(words):
         assert inside.containsx(box.x0), text
         assert inside.containsx(box.x1), text
@@ -154,6 +160,39 @@ def test_words_stay_inside_the_figure_and_apart(name, number, make_run, all_runs
         assert inside.containsy(box.y1), text
         for other, other_box in words[:place]:
             assert not box.padded(-2).overlaps(other_box.padded(-2)), (text, other)
+        middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+        for frame in (frame for frame in boxes if frame.contains(*middle)):
+            assert frame.x0 <= box.x0 and box.x1 <= frame.x1, text
+            assert frame.y0 <= box.y0 + 3 and box.y1 - 3 <= frame.y1, text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["three runs alike", "all runs"])
+@pytest.mark.parametrize("name", RECORD_FIGURES)
+def test_words_stay_inside_the_figure_and_apart(name, number, make_run, all_runs):
+    alike = [make_run(key, final=0.67) for key in ("simple-cnn", "deep-cnn", "deep-cnn-bn")]
+    check_words(DRAW[name](alike if number == "three runs alike" else all_runs))
+
+
+NETWORKS = ("simple-cnn", "deep-cnn", "deep-cnn-bn", "deep-vit", "deep-vit-residual", "resnet18")
+DRAWINGS = {
+    **{key: lambda key=key: plots.network_drawing(key) for key in NETWORKS},
+    "residual paths": plots.residual_drawing,
+    "attention": plots.attention_drawing,
+    "receptive field": plots.receptive_field_drawing,
+    "receptive field with padding": lambda: plots.receptive_field_drawing("deep-cnn"),
+    "transfer": plots.transfer_drawing,
+    "splits": plots.split_drawing,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_words_of_a_drawing_stay_in_their_boxes_and_are_large_enough_at_notebook_width(name):
+    figure = DRAWINGS[name]()
+    check_words(figure)
+    assert figure.get_figwidth() * SCREEN_DPI <= 940  # pixels; a notebook's cell is about 900 wide
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 8
 
 
 def test_a_model_looks_the_same_in_every_figure(make_run):

@@ -27,7 +27,7 @@ def test_a_bar_is_the_mean_with_the_sample_standard_deviation(make_run):
 
 def test_the_reports_numbers_are_diamonds_at_their_place(make_run):
     (axes,) = accuracy_bars([make_run("deep-cnn", final=0.6)], reported={"deep-cnn": 0.4625}).axes
-    assert [points.get_offsets().tolist() for points in axes.collections] == [[[46.25, 0]]] * 2
+    assert [points.get_offsets().tolist() for points in axes.collections] == [[[46.25, 0]]]
     (plain,) = accuracy_bars([make_run("deep-cnn")]).axes
     assert not plain.collections
 

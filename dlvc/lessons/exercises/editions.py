@@ -1,7 +1,8 @@
 """The blank and the solved edition of a notebook: both are made from its exercises.
 
-The committed notebook is the blank one. Its exercise cells follow the cell `exercises-list`, three for each
-exercise: task, starter, check. Whatever stands in them is replaced by what the exercise says.
+The committed notebook is the blank one. An exercise has three cells: task, starter, check. They stand where the
+notebook has the task's cell, which may be anywhere before the cell `exercises-list`; all others follow that cell.
+Whatever stands in them is replaced by what the exercise says.
 """
 
 from __future__ import annotations
@@ -47,14 +48,13 @@ def with_exercises(
     """The notebook, changed in place, with the cells of `exercises` and no other exercise cells.
 
     A cell that says the same as before keeps its outputs.
-    Raises NotebookError if the cell is missing after which they stand.
+    Raises NotebookError if the cell `exercises-list` is missing.
     """
     from nbformat.v4 import new_code_cell, new_markdown_cell
 
     new_cell = {"code": new_code_cell, "markdown": new_markdown_cell}
     before = {(cell.get("id"), cell.cell_type, cell.source): cell for cell in notebook.cells}
-    others = [cell for cell in notebook.cells if not _is_exercise_cell(cell.get("id", ""))]
-    places = [number for number, cell in enumerate(others, 1) if cell.get("id") == LIST_CELL]
+    places = [number for number, cell in enumerate(notebook.cells) if cell.get("id") == LIST_CELL]
     if len(places) != 1:
         raise NotebookError(
             f"{exercises[0].notebook} has {len(places)} cells with the id {LIST_CELL}, and needs one, after "
@@ -64,7 +64,16 @@ def with_exercises(
         before.get(wanted) or new_cell[wanted[1]](wanted[2], id=wanted[0])
         for wanted in exercise_cells(exercises, solved=solved)
     ]
-    notebook.cells = [*others[: places[0]], *made, *others[places[0] :]]
+    waiting = {cells[0]["id"]: cells for cells in zip(*[iter(made)] * len(ROLES), strict=True)}
+    cells = []
+    for cell in notebook.cells[: places[0] + 1]:
+        if not _is_exercise_cell(cell.get("id", "")):
+            cells.append(cell)
+        else:
+            cells += waiting.pop(cell["id"], ())
+    cells += [cell for trio in waiting.values() for cell in trio]
+    after = notebook.cells[places[0] + 1 :]
+    notebook.cells = cells + [cell for cell in after if not _is_exercise_cell(cell.get("id", ""))]
     return notebook
 
 

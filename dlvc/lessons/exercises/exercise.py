@@ -72,6 +72,7 @@ class Exercise:
     title: str
     difficulty: str
     minutes: int
+    in_class: bool = False
     task: str
     starter: str = ""
     shapes: str = ""
@@ -96,8 +97,8 @@ class Exercise:
 
     @property
     def rating(self) -> str:
-        """Difficulty and minutes, as they stand in the heading."""
-        return f"{self.difficulty}, {self.minutes} minutes"
+        """Difficulty, minutes and whether it is done in class, as they stand in the heading."""
+        return f"{self.difficulty}, {self.minutes} minutes{', in class' if self.in_class else ''}"
 
     def assess(self, answer: Any) -> Note:
         """What is said about an answer; the heading is `NOT_ATTEMPTED`, `WRONG` or `RIGHT`."""

@@ -5,6 +5,7 @@ A judge returns None for a right answer, else the likely reason in words (see `J
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -27,6 +28,7 @@ from dlvc.lessons.exercises.answers import (
     read_truth,
     read_values,
 )
+from dlvc.lessons.exercises.calls import MOST_LINES, TorchCalls, counted_lines, forbidden_call
 
 TOLERANCE = 1e-4  # of a function's result: float32 in another order of steps, and nothing else
 
@@ -118,6 +120,39 @@ def function(
         return f"called with {described(case)}, {difference(result, right(*case))}"
 
     return judge
+
+
+def without(judge: Judge, forbidden: Mapping[str, str], *, loop: str = "") -> Judge:
+    """The judge of a function that must manage without some functions of torch; else it says what `judge` says.
+
+    `forbidden` maps a part of their names to what to do instead: "conv" stands for conv2d, convolution and so on,
+    however they are reached. With `loop`, which says what to do instead, the function must not run more lines for a
+    larger argument; two cases of `judge` then differ by more than `MOST_LINES` in what a loop would go through.
+    """
+
+    def judge_watched(answer: Any) -> str | None:
+        if not callable(answer):
+            return judge(answer)
+        calls, lines = TorchCalls(), []
+
+        @functools.wraps(answer, updated=())
+        def watched(*arguments: Any) -> Any:
+            with calls, counted_lines(answer) as count:
+                result = answer(*arguments)
+            lines.append(count[0])
+            return result
+
+        try:
+            reason = judge(watched)
+        except Wrong as wrong:
+            reason = str(wrong)
+        if said := forbidden_call(calls.names, forbidden):
+            return said
+        if not reason and loop and max(lines) - min(lines) > MOST_LINES:
+            return f"right, but with a loop in Python, which this task forbids: {loop}"
+        return reason
+
+    return judge_watched
 
 
 def agree(result: Any, wanted: Any) -> bool:

@@ -15,7 +15,9 @@ from dlvc.lessons.exercises.exercise import Exercise
 # What comes, in words, and as a pattern; empty lines between the parts do not count.
 PARTS = {
     "`## name: Title`": r"## (?P<name>\w+): (?P<title>.+)\n",
-    "`- easy, 3 minutes`": r"- (?P<difficulty>\w+), (?P<minutes>\d+) minutes\n",
+    "`- easy, 3 minutes` or `- easy, 3 minutes, in class`": (
+        r"- (?P<difficulty>\w+), (?P<minutes>\d+) minutes(?P<in_class>, in class)?\n"
+    ),
     "`- shapes: ...` or the task, above ```python starter or ```python solution,": (
         r"(?:- shapes: (?P<shapes>.+)\n+)?(?!- )(?P<task>(?s:.+?))\n+(?=```python (?:starter|solution)\n)"
     ),
@@ -60,4 +62,4 @@ def _read_fields(section: str) -> dict[str, Any]:
         section = section[match.end() :].lstrip("\n")
     hints = re.split(r"^\d+\. ", fields["hints"], flags=re.MULTILINE)[1:]
     fields["hints"] = tuple(" ".join(hint.split()) for hint in hints)
-    return fields | {"minutes": int(fields["minutes"])}
+    return fields | {"minutes": int(fields["minutes"]), "in_class": "in_class" in fields}

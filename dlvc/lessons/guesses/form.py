@@ -6,6 +6,7 @@ import dataclasses
 import html
 import math
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import ipywidgets
@@ -78,7 +79,8 @@ class PredictionForm:
 
     def _commit(self, _: Any = None) -> None:
         try:
-            self.prediction = dataclasses.replace(self.prediction, **self._entered())
+            now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            self.prediction = dataclasses.replace(self.prediction, **self._entered(), committed=now)
             save_prediction(self.prediction)
         except (ValueError, CannotWriteError) as error:
             self._say(f"Not committed: {error}")
@@ -105,7 +107,8 @@ class PredictionForm:
             outcome = value_in_words(now.measured, now.unit)
             text = f"You said {guess_in_words(now)}; the result was {outcome}."
         elif now.guess is not None:
-            text = f"Committed: {guess_in_words(now)}. You may change it until the result is there."
+            at = now.committed.replace("T", " ").replace("+00:00", " UTC")
+            text = f"Committed: {guess_in_words(now)}{at and f' ({at})'}. You may change it until the result is there."
         elif now.choices:
             text = "Choose, say how sure you are, and commit. Or go on without a guess."
         else:

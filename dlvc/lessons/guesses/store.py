@@ -29,6 +29,7 @@ class Prediction:
     """A question before an experiment, the learner's guess, and the outcome; both are None until they are known.
 
     guess: (low, high) for a number, one of `choices` if there are any. confidence: from 0 to 1, of a choice.
+    committed: when the guess was made, as the record of a run writes its times (ISO 8601, UTC).
     Raises ValueError for a guess, a confidence or an outcome that cannot be.
     """
 
@@ -40,10 +41,11 @@ class Prediction:
     guess: tuple[float, float] | str | None = None
     confidence: float = SURE
     measured: float | str | None = None
+    committed: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "choices", tuple(self.choices))
-        for name in ("notebook", "name", "question", "unit"):
+        for name in ("notebook", "name", "question", "unit", "committed"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(
                     f"{name} must be text; got {brief(getattr(self, name))}. Use quotes."

@@ -68,6 +68,20 @@ def test_syncing_puts_cells_right_drops_old_ones_and_keeps_what_is_unchanged() -
     nbformat.validate(notebook)
 
 
+def test_an_exercise_stays_where_the_text_has_its_task() -> None:
+    third = CNNS[2]
+    early = new_markdown_cell("old", id=f"exercise-{third.name}-task".replace("_", "-"))
+    notebook = small_notebook(new_markdown_cell("end", id="end"))
+    notebook.cells.insert(1, early)
+    for _ in range(2):
+        with_exercises(notebook, CNNS)
+        made = [identifier for identifier, _, _ in exercise_cells(CNNS)]
+        assert [cell.id for cell in notebook.cells] == [
+            *("top", *made[6:9], LIST_CELL, *made[:6], *made[9:], "end"),
+        ]
+    assert third.task in notebook.cells[1].source
+
+
 def test_a_notebook_without_the_place_for_its_exercises_is_refused() -> None:
     notebook = new_notebook(cells=[new_markdown_cell("# Top")])
     with pytest.raises(NotebookError, match=f"has 0 cells with the id {LIST_CELL}.*Add a code"):

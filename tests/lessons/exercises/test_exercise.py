@@ -260,7 +260,11 @@ def test_a_line_too_long_may_be_broken_anywhere_in_a_text(tmp_path: Path) -> Non
         ("stem_shape: ", "a shape: ", "`## name: Title` must come next; got '## a shape: The"),
         ("## stem_shape", "## other", "no judge is called 'other'. Write one of this name"),
         ("## stem_shape", "## _respond", "name must be a Python name; got '_respond'"),
-        ("- easy, 3", "- easy, some", "`- easy, 3 minutes` must come next; got '- easy, some min"),
+        (
+            "- easy, 3",
+            "- easy, some",
+            "`- easy, 3 minutes` or .* must come next; got '- easy, some",
+        ),
         ("- easy", "- harder", "difficulty must be one of easy, medium, hard; got 'harder'"),
         ("- easy, 3", "- easy, 0", "minutes must be a whole number from 1 to 60; got 0"),
         ("minutes\n", "minutes\n- shape: 4\n", "`- shapes: .* must come next; got '- shape: 4'"),
@@ -298,6 +302,30 @@ def test_hints_come_one_after_the_other_and_the_last_one_stays(check: Check) -> 
 def test_the_solution_is_shown_as_code(check: Check) -> None:
     assert repr(check.small.solution()) == "small = 6 * 7"
     assert check.small.solution()._repr_html_() == "<pre><code>small = 6 * 7</code></pre>"
+
+
+def test_the_answer_is_used_if_it_is_right_and_else_the_solution_with_its_names(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    judge = judges.function(lambda x: 2 * x, {}, [(3,)])
+    solution = "def double(x):\n    return two * x"
+    doubling = dataclasses.replace(SMALL, name="double", solution=solution, judge=judge)
+    names: dict[str, Any] = {"two": 2}
+    exec("def right(x):\n    return x + x\ndef wrong(x):\n    return x", names)
+    check = Check((doubling,))
+    assert check.double.use(names["right"]) is names["right"]
+    assert check.double.use(names["wrong"])(5) == 10
+    assert "double" not in names
+    assert capsys.readouterr().out.splitlines() == [
+        "double: yours",
+        "double: the solution's, as yours is not right yet",
+    ]
+
+
+def test_an_exercise_says_whether_it_is_done_in_class(tmp_path: Path) -> None:
+    exercise = read(tmp_path, STEM.replace("3 minutes", "3 minutes, in class"))
+    assert (exercise.in_class, exercise.rating) == (True, "easy, 3 minutes, in class")
+    assert not NAMED["stem_shape"].in_class
 
 
 def test_a_misspelt_name_is_answered_with_the_names_there_are(check: Check) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,18 @@ def test_a_committed_guess_is_there_when_the_cell_runs_again_and_may_be_changed(
     assert "Committed: 1 to 2 %" in again.status.value
     commit_range(again, 3, 4)
     assert number_form().value == (3.0, 4.0)
+
+
+def test_a_guess_carries_the_time_at_which_it_was_committed_last() -> None:
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    form = number_form()
+    assert form.prediction.committed == ""
+    commit_range(form, 1, 2)
+    stored = load_predictions().predictions["01_data/count"]
+    assert before <= datetime.fromisoformat(stored.committed) <= datetime.now(timezone.utc)
+    assert f"({stored.committed[:10]} {stored.committed[11:19]} UTC)" in form.status.value
+    form.resolve(1.5)
+    assert load_predictions().predictions["01_data/count"].committed == stored.committed
 
 
 def test_once_the_result_is_there_nothing_can_be_changed() -> None:

@@ -34,7 +34,10 @@ def choice(name: str = "winner", **options: object) -> Prediction:
 
 
 def test_a_prediction_comes_back_from_its_file_as_it_was(file: Path) -> None:
-    kept = [number(guess=(1, 2.5), unit="%"), choice(guess="b", confidence=0.7, measured="a")]
+    kept = [
+        number(guess=(1, 2.5), committed="2026-01-01T00:00:00+00:00"),
+        choice(guess="b", confidence=0.7, measured="a"),
+    ]
     for each in kept:
         save_prediction(each)
     assert load_predictions().predictions == {each.key: each for each in kept}
@@ -101,7 +104,9 @@ JSON = st.recursive(
 )
 ENTRY = st.fixed_dictionaries(
     {"notebook": st.just("01"), "name": st.just("n"), "question": st.just("?")},
-    optional=dict.fromkeys(("choices", "guess", "confidence", "measured", "unit", "other"), JSON),
+    optional=dict.fromkeys(
+        ("choices", "guess", "confidence", "measured", "committed", "other"), JSON
+    ),
 )
 
 
