@@ -36,6 +36,7 @@ from dlvc.experiments.running import Run, find_weights, load_run, run_experiment
 from dlvc.experiments.sweeps import Job, jobs_of_shard, run_jobs
 from dlvc.experiments.tables import (
     comparison_table,
+    epoch_seconds,
     format_table,
     in_registry_order,
     is_as_registered,
@@ -45,4 +46,5 @@ from dlvc.experiments.tables import (
     setting_table,
 )
 from dlvc.files import runs_folder
+from dlvc.metrics import rounded
 from dlvc.training import EpochRecord
