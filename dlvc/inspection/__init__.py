@@ -26,13 +26,9 @@ from dlvc.inspection.explanation import (
     share_on_object,
     to_patches,
 )
-<<<<<<< HEAD
-from dlvc.inspection.gradient_maps import grad_cam, gradient_times_input, last_convolution
-=======
 from dlvc.inspection.forward import evaluation_mode
->>>>>>> main
+from dlvc.inspection.gradient_maps import grad_cam, gradient_times_input, last_convolution
 from dlvc.inspection.layers import (
-    activation_by_layer,
     effective_rank,
     gradient_by_layer,
     token_similarity,

@@ -305,7 +305,6 @@ REFUSED = [
     ("plots.convolution_step(row=4)", "got 4 and 1", "row must lie between 0 and 3", "on the image"),
     ("plots.convolution_step(row=-1)", "got -1 and 1", "row must lie between 0 and 3", "on the image"),
     ("plots.convolution_step(column=4)", "got 1 and 4", "column between 0 and 3", "on the image"),
-    ("plots.max_pooling(size=3)", "got 3", "must divide 4", "Try"),
     ("plots.image_patches(IMAGES[0], patch_size=0)", "got 0", "at least 1", "Try 4"),
     ("plots.image_patches(IMAGES[0], patch_size=5)", "got 5", "must divide 32 and 32", "Try 4"),
     ("plots.network_drawing(3)", "got 3", "type Module", "the key of an experiment"),
