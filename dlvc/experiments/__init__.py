@@ -31,6 +31,7 @@ from dlvc.experiments.registry import (
     get_experiment,
     options_of_all_models,
     outline_model,
+    protocol_for,
 )
 from dlvc.experiments.running import Run, find_weights, load_run, run_experiment
 from dlvc.experiments.sweeps import Job, jobs_of_shard, run_jobs
@@ -45,6 +46,7 @@ from dlvc.experiments.tables import (
     results_table,
     setting_table,
 )
+from dlvc.experiments.trained import TRAINED, load_trained, store_trained
 from dlvc.files import runs_folder
 from dlvc.metrics import rounded
 from dlvc.training import EpochRecord

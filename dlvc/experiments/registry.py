@@ -340,14 +340,23 @@ def options_of_all_models() -> dict[str, list[Field]]:
     return known
 
 
-def data_for(profile: str | None = None) -> ImageData:
+def data_for(profile: str | None = None, *, quiet: bool = False) -> ImageData:
     """The data a profile trains on: a small Sketch-10 for smoke, else CIFAR-10 (Sketch-10 where it cannot be had)."""
     if current_profile(profile).name == "smoke":
         # A few seconds of drawing: without a progress bar, which would make outputs depend on the machine's speed.
         data = load_data("sketch10", sizes=(2_000, 500, 500), quiet=True)
-        print(data.summary())
+        if not quiet:
+            print(data.summary())
         return data
-    return load_data("auto")
+    return load_data("auto", quiet=quiet)
+
+
+def protocol_for(profile: str | None = None) -> str:
+    """The protocol that the notebooks train by: the report's, whose claims they check, or "tuned" in the smoke profile.
+
+    There it is to be seen that networks learn, and the tuned recipes learn within seconds.
+    """
+    return "tuned" if current_profile(profile).name == "smoke" else "report"
 
 
 def config_for(

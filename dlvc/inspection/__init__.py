@@ -4,10 +4,12 @@ from dlvc.inspection.attention import (
     AttentionRecording,
     attention_maps,
     class_relevance,
+    mean_head_outputs,
     patch_grid,
     readout_row,
     record_attention,
     relevance_shares,
+    silenced_probabilities,
 )
 from dlvc.inspection.attention_statistics import (
     attention_distance,
@@ -19,15 +21,14 @@ from dlvc.inspection.explanation import (
     ORDERS,
     DeletionCurve,
     deletion_curve,
-    grad_cam,
     randomized,
     rank_correlation,
     share_on_object,
     to_patches,
 )
 from dlvc.inspection.forward import evaluation_mode
+from dlvc.inspection.gradient_maps import grad_cam, gradient_times_input, last_convolution
 from dlvc.inspection.layers import (
-    activation_by_layer,
     effective_rank,
     gradient_by_layer,
     token_similarity,
@@ -35,7 +36,12 @@ from dlvc.inspection.layers import (
 )
 from dlvc.inspection.preflight_checks.findings import PreflightReport
 from dlvc.inspection.preflight_checks.preflight import preflight
-from dlvc.inspection.receptive_fields import effective_field, field_width, mean_distance
+from dlvc.inspection.receptive_fields import (
+    cell_span,
+    effective_field,
+    field_width,
+    mean_distance,
+)
 from dlvc.inspection.robustness import (
     accuracy_when,
     calibration,

@@ -221,20 +221,46 @@ def relevance_shares(model: VisionTransformer, relevance: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def silenced_probabilities(model: VisionTransformer, images: Tensor) -> Tensor:
+def silenced_probabilities(
+    model: VisionTransformer, images: Tensor, means: Tensor | None = None
+) -> Tensor:
     """Class probabilities without one head, (B, L, H, C), float32 on the CPU: [b, l, h] is without head h of layer l.
 
-    Silencing sets the head's output to zero before the projection; the layer's other heads stay as they are, all that
-    follows is computed anew. Source: Michel et al. 2019, section 2.3.
+    Silencing sets the head's output to zero before the projection, which no later layer has met, or to its mean over
+    many images: `means` (L, N, D) of `mean_head_outputs`. The layer's other heads stay as they are, all that follows is
+    computed anew. Source: Michel et al. 2019, section 2.3.
     Raises TypeError for another or a compiled model, ValueError for images that the model does not take.
     """
     check_model(model)
     with evaluation_mode(model), torch.autocast(model_device(model).type, enabled=False):
         parts = to_input(model, images).split(IMAGES_AT_ONCE)
-        return torch.cat([_silence_each_head(model, part) for part in parts]).float().cpu()
+        return torch.cat([_silence_each_head(model, part, means) for part in parts]).float().cpu()
 
 
-def _silence_each_head(model: VisionTransformer, images: Tensor) -> Tensor:
+@torch.no_grad()
+def mean_head_outputs(model: VisionTransformer, images: Tensor) -> Tensor:
+    """The mean over `images` of what the heads of each layer give out, side by side, (L, N, D), float32 on the CPU.
+
+    Raises TypeError for another or a compiled model.
+    """
+    check_model(model)
+    sums: list[Tensor | float] = [0.0] * len(model.blocks)
+
+    def add(layer: int, _: nn.Module, arguments: tuple[Tensor]) -> None:
+        sums[layer] = sums[layer] + arguments[0].sum(dim=0)
+
+    with ExitStack() as contexts:
+        contexts.enter_context(evaluation_mode(model))
+        contexts.enter_context(torch.autocast(model_device(model).type, enabled=False))
+        for layer, block in enumerate(model.blocks):
+            projection = block.attention.projection
+            contexts.enter_context(projection.register_forward_pre_hook(partial(add, layer)))
+        for part in to_input(model, images).split(100):
+            model(part)
+    return (torch.stack(sums) / len(images)).float().cpu()
+
+
+def _silence_each_head(model: VisionTransformer, images: Tensor, means: Tensor | None) -> Tensor:
     """One forward pass whose batch grows: at each block H copies of the intact images join, one for each silenced head.
 
     So a head costs only the layers from its own on. The batch ends as (1 + L * H) groups of B rows.
@@ -245,17 +271,20 @@ def _silence_each_head(model: VisionTransformer, images: Tensor) -> Tensor:
         tokens = arguments[0]
         return (torch.cat((tokens, tokens[:count].repeat(heads, 1, 1))),)
 
-    def silence(_: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
+    def silence(layer: int, _: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
         mixed = arguments[0].unflatten(-1, (heads, -1)).clone()  # (rows, N, H, D / H)
         copies = mixed[-heads * count :].unflatten(0, (heads, count))  # (H, B, N, H, D / H)
+        silent = torch.zeros_like(mixed[0]) if means is None else means[layer].to(mixed)
+        silent = silent.view_as(mixed[0])  # (N, H, D / H)
         for head in range(heads):
-            copies[head, :, :, head] = 0
+            copies[head, :, :, head] = silent[:, head]
         return (mixed.flatten(-2),)
 
     with ExitStack() as hooks:
-        for block in model.blocks:
+        for layer, block in enumerate(model.blocks):
             hooks.enter_context(block.register_forward_pre_hook(add_copies))
-            hooks.enter_context(block.attention.projection.register_forward_pre_hook(silence))
+            projection = block.attention.projection
+            hooks.enter_context(projection.register_forward_pre_hook(partial(silence, layer)))
         probabilities = model(images).softmax(dim=-1)
     layers = len(model.blocks)
     silenced = probabilities[count:].unflatten(0, (layers, heads, count))  # (L, H, B, C)

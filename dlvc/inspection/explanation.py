@@ -1,4 +1,4 @@
-"""Is a map an explanation? Tests that a map over an image's patches has to pass, and Grad-CAM to compare with.
+"""Is a map an explanation? Tests that a map over an image's patches has to pass.
 
 A map gives each patch a number, (B, patches) row by row, wherever it comes from: relevance, rollout, Grad-CAM, chance.
 Deletion asks whether the model needs the patches with high numbers; `share_on_object` whether they lie on the object;
@@ -18,12 +18,11 @@ import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 from dlvc.arguments import check_choice, check_whole
 from dlvc.data import to_float
-from dlvc.inspection.forward import evaluation_mode, to_input
-from dlvc.models import DeepCNN, ResNet18, SimpleCNN, VisionTransformer
+from dlvc.inspection.forward import check_classes, evaluation_mode
+from dlvc.models import VisionTransformer
 from dlvc.training import model_device, predict
 
 ORDERS = ("highest first", "lowest first", "random")
@@ -81,7 +80,7 @@ def deletion_curve(
         for count in counts.tolist():
             hidden = _to_pixels(rank < count, patch_grid, images)
             logits = predict(model, torch.where(hidden, filling, images))
-            _check_classes("labels", labels, logits)
+            check_classes("labels", labels, logits)
             probabilities.append(logits.softmax(dim=1).gather(1, labels.cpu()[:, None])[:, 0])
     shares, probability = counts / patches, torch.stack(probabilities, dim=1)
     return DeletionCurve(shares, probability, torch.trapezoid(probability, shares, dim=1))
@@ -193,97 +192,30 @@ def share_on_object(scores: Tensor, masks: Tensor, patch_grid: tuple[int, int]) 
     return ObjectShare((scores * coverage).sum(dim=-1) / scores.sum(dim=-1), coverage.mean(dim=-1))
 
 
-def to_patches(maps: Tensor, patch_grid: tuple[int, int]) -> Tensor:
-    """Maps (B, h, w) as one number a patch, (B, patches): the mean of the cells that a patch touches, laid over it.
+def to_patches(
+    maps: Tensor, patch_grid: tuple[int, int], span: tuple[float, float] = (0.0, 1.0)
+) -> Tensor:
+    """Maps (B, h, w) as one number a patch, (B, patches): the mean over the patch of the cells that lie on it.
 
-    A map finer than the patches is averaged, a coarser one repeated: the sum is not kept.
+    A map finer than the patches is averaged, a coarser one repeated. `span` is where its cells lie, from the beginning
+    of the first to the end of the last, in shares of the image's side (`cell_span` of a network's layer); beside them
+    the map is 0.
     """
     if maps.ndim != 3:
         raise ValueError(f"maps must be (B, h, w); got {tuple(maps.shape)}.")
-    return adaptive_avg_pool2d(maps[:, None], patch_grid).flatten(1)
+    shares = [
+        _covered(patches, cells, span).to(maps)
+        for patches, cells in zip(patch_grid, maps.shape[1:], strict=True)
+    ]
+    return (shares[0] @ maps @ shares[1].T).flatten(1)
 
 
-def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | None = None) -> Tensor:
-    """Where a convolutional network finds what speaks for a class: (B, h, w), from 0 up, float32 on the CPU.
-
-    The channels of `layer`, each weighted by the mean gradient of the class's score (before the softmax), added up, and
-    negatives set to 0. images (B, 3, H, W), uint8 or float; classes (B,), one for each image. `layer` is a name as
-    in `model.named_modules()`; None takes the last convolution after its ReLU (ResNet18: `backbone.layer4`).
-    The map is laid over the whole image, though a layer without padding (SimpleCNN) sees a little less of its border.
-    The model's mode and gradients stay as they are.
-    Source: Selvaraju et al. 2017, section 3, equations 1 and 2.
-    Raises TypeError for a model without a default, ValueError for a layer that does not exist or has no places.
-    """
-    module = _layer_called(layer, model) if layer else _last_convolution(model)
-    classes = torch.as_tensor(classes)
-    if tuple(classes.shape) != (len(images),):
-        raise ValueError(
-            f"classes must be ({len(images)},), one for each image; got {tuple(classes.shape)}. "
-            "Try predict(model, images).argmax(dim=1)."
-        )
-    outputs: list[Tensor] = []
-
-    def keep(_: nn.Module, __: tuple, output: Tensor) -> Tensor:
-        # A frozen network has no graph yet. The clone keeps the output safe from an in-place ReLU behind it.
-        outputs.append(output if output.requires_grad else output.detach().requires_grad_())
-        return outputs[-1].clone()
-
-    with (
-        evaluation_mode(model),
-        module.register_forward_hook(keep),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        torch.autocast(model_device(model).type, enabled=False),
-    ):
-        scores = model(to_input(model, images).clone())
-        channels = _with_places(outputs, layer)
-        _check_classes("classes", classes, scores)
-        picked = scores.gather(1, classes.to(scores.device)[:, None]).sum()
-        (gradients,) = torch.autograd.grad(picked, channels)
-    weights = gradients.mean(dim=(2, 3), keepdim=True)  # (B, K, 1, 1)
-    return (weights * channels.detach()).sum(dim=1).clamp(min=0).float().cpu()
-
-
-def _check_classes(name: str, classes: Tensor, scores: Tensor) -> None:
-    """Raise ValueError if one of `classes` (B,) has no column in `scores` (B, C)."""
-    if classes.min() < 0 or classes.max() >= scores.shape[1]:
-        raise ValueError(
-            f"{name} must lie between 0 and {scores.shape[1] - 1}, the model's classes; "
-            f"got {classes.min().item()} to {classes.max().item()}."
-        )
-
-
-def _last_convolution(model: nn.Module) -> nn.Module:
-    if isinstance(model, SimpleCNN):
-        return model.features[4]
-    if isinstance(model, DeepCNN):
-        return model.features[2][-2]  # before the pooling
-    if isinstance(model, ResNet18):
-        return model.backbone.layer4
-    raise TypeError(
-        f"Grad-CAM knows the last convolution of SimpleCNN, DeepCNN and ResNet18; got {type(model).__name__}. "
-        "For another network give layer='...', for a vision transformer use dlvc.inspection.class_relevance."
-    )
-
-
-def _layer_called(name: str, model: nn.Module) -> nn.Module:
-    modules = dict(model.named_modules())
-    if name not in modules:
-        raise ValueError(
-            f"layer must be a name in model.named_modules(), such as {list(modules)[-1]!r}; got {name!r}."
-        )
-    return modules[name]
-
-
-def _with_places(outputs: list[Tensor], layer: str | None) -> Tensor:
-    """The layer's output (B, K, h, w) of one pass; ValueError if it has not more than one place."""
-    shapes = [tuple(output.shape) for output in outputs]
-    if len(outputs) != 1 or outputs[0].ndim != 4 or outputs[0].shape[2:].numel() < 2:
-        raise ValueError(
-            f"Grad-CAM needs a layer with one output (B, K, h, w) of more than one place; {layer or 'the last one'} "
-            f"gave {shapes}. Name an earlier layer: for ResNet18 and images of 32 pixels layer='backbone.layer2'."
-        )
-    return outputs[0]
+def _covered(patches: int, cells: int, span: tuple[float, float]) -> Tensor:
+    """What share of each patch each cell covers, along one side: (patches, cells)."""
+    borders = torch.linspace(0, 1, patches + 1, dtype=torch.float64)[:, None]
+    edges = torch.linspace(*span, cells + 1, dtype=torch.float64)
+    both = torch.minimum(borders[1:], edges[1:]) - torch.maximum(borders[:-1], edges[:-1])
+    return patches * both.clamp(min=0)
 
 
 def randomized(model: nn.Module, seed: int) -> nn.Module:

@@ -26,3 +26,12 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for layer, training in modes:
             layer.training = training
+
+
+def check_classes(name: str, classes: Tensor, scores: Tensor) -> None:
+    """Raise ValueError if one of `classes` (B,) has no column in `scores` (B, C)."""
+    if classes.min() < 0 or classes.max() >= scores.shape[1]:
+        raise ValueError(
+            f"{name} must lie between 0 and {scores.shape[1] - 1}, the model's classes; "
+            f"got {classes.min().item()} to {classes.max().item()}."
+        )

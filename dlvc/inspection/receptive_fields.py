@@ -1,11 +1,11 @@
-"""Which part of the image an output depends on: measured by gradients, in pixels."""
+"""Which part of the image an output depends on: measured by gradients, in pixels, and where its middle is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def effective_field(part: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
@@ -47,3 +47,32 @@ def mean_distance(field: Tensor) -> float:
     column = (shares.sum(dim=0) * columns).sum()
     distances = torch.hypot((rows - row)[:, None], columns - column)
     return (shares * distances).sum().item()
+
+
+def cell_span(model: nn.Module, layer: str, side: int) -> tuple[float, float]:
+    """Where the cells of a layer's output lie: beginning of the first and end of the last, in shares of the side.
+
+    A cell stands in the middle of its receptive field and is as wide as the step to the next one. (0, 1) if padding
+    keeps the size; without padding the cells leave the border free. `layer` is a name in `model.named_modules()`, and
+    all convolutions and poolings before it come one after the other (of ResNet18's shortcuts the longer way counts);
+    `side` is that of the image, in pixels.
+    Source: Araujo, Norris and Sim 2019, "Computing receptive fields of convolutional neural networks".
+    """
+    names = [name for name, _ in model.named_modules()]
+    end = max(number for number, name in enumerate(names) if f"{name}.".startswith(f"{layer}."))
+    middle, step, cells = (
+        0.5,
+        1,
+        side,
+    )  # of the first cell, in pixels; at the start a cell is a pixel
+    for name, module in list(model.named_modules())[: end + 1]:
+        if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)) and "downsample" not in name:
+            kernel, stride, padding = (
+                value if isinstance(value, int) else value[0]
+                for value in (module.kernel_size, module.stride, module.padding)
+            )
+            middle += ((kernel - 1) / 2 - padding) * step
+            cells = (cells + 2 * padding - kernel) // stride + 1
+            step *= stride
+    first = middle - step / 2
+    return first / side, (first + cells * step) / side

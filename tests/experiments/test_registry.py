@@ -12,6 +12,8 @@ from dlvc.experiments.registry import (
     EXPERIMENTS,
     build_model,
     config_for,
+    data_for,
+    protocol_for,
 )
 from dlvc.training.evaluation import predict
 
@@ -98,6 +100,16 @@ def test_an_explicit_setting_wins_over_profile_and_protocol(sketches):
         "simple-cnn", sketches, protocol="tuned", profile="smoke", epochs=7, learning_rate=0.02
     )
     assert (config.epochs, config.learning_rate, config.optimizer) == (7, 0.02, "adamw")
+
+
+def test_the_smoke_profile_trains_by_the_tuned_recipes_and_the_others_by_the_reports():
+    assert [protocol_for(profile) for profile in PROFILES] == ["tuned", "report", "report"]
+
+
+def test_data_are_announced_unless_one_asks_for_quiet(capsys):
+    assert data_for("smoke").title in capsys.readouterr().out
+    data_for("smoke", quiet=True)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_initial_weights_depend_on_the_seed_alone(sketches):

@@ -23,6 +23,7 @@ from dlvc.inspection.attention import (
     attention_maps,
     class_relevance,
     explicit_attention,
+    mean_head_outputs,
     observed_attention,
     patch_grid,
     readout_row,
@@ -676,6 +677,33 @@ def test_silencing_a_head_equals_a_projection_that_ignores_it(class_token, resid
 
     check_silenced(silenced_probabilities, class_token, residual)
     must_fail(check_silenced, heads_mixed_up, class_token, residual)
+
+
+@both_readouts
+@torch.no_grad()
+def test_a_head_can_be_silenced_to_its_mean_over_images(class_token):
+    model, images = small_model(class_token), some_images(3)
+    given: list[Tensor] = []
+    projection = model.blocks[1].attention.projection
+    hook = projection.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    model(images)
+    hook.remove()
+    means = mean_head_outputs(model, images)
+    torch.testing.assert_close(means[1], given[0].mean(dim=0), atol=1e-6, rtol=1e-5)
+    silenced = silenced_probabilities(model, images, means)
+
+    def replace(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        changed = inputs[0].clone()
+        changed[:, :, 16:24] = given[0].mean(dim=0)[:, 16:24]  # head 2 of layer 1
+        return (changed,)
+
+    hook = projection.register_forward_pre_hook(replace)
+    expected = model(images).softmax(dim=1)
+    hook.remove()
+    torch.testing.assert_close(silenced[:, 1, 2], expected, atol=1e-6, rtol=1e-5)
+    one_image = silenced_probabilities(model, images[:1], mean_head_outputs(model, images[:1]))
+    whole = model(images[:1]).softmax(dim=1)[:, None, None]  # its own mean changes nothing
+    torch.testing.assert_close(one_image, whole.expand(1, 3, 4, 10), atol=1e-6, rtol=1e-5)
 
 
 @both_readouts

@@ -6,8 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from dlvc.inspection.receptive_fields import effective_field, field_width, mean_distance
+from dlvc.inspection.receptive_fields import (
+    cell_span,
+    effective_field,
+    field_width,
+    mean_distance,
+)
 from dlvc.models.cnn import DeepCNN, SimpleCNN
+from dlvc.models.resnet import ResNet18
 from dlvc.models.vit import VisionTransformer
 from dlvc.plots.receptive_fields import receptive_fields
 
@@ -49,3 +55,24 @@ def test_distances_by_hand():
 
 def test_a_field_of_nothing_has_no_width():
     assert field_width(torch.zeros(4, 4)) == (0, 0)
+
+
+RESNET = ResNet18().eval().requires_grad_(False).backbone
+CELLS = {
+    "unpadded": (SimpleCNN().features[:5], "4", 32, (6 / 32, 26 / 32)),  # by hand: 10 cells of 2
+    "padded": (DeepCNN().features[:2], "1.1", 32, (0, 1)),
+    "strided": (nn.Sequential(*list(RESNET.children())[:5]), "4", 128, (-1.5 / 128, 126.5 / 128)),
+}
+
+
+@pytest.mark.parametrize(("part", "layer", "side", "expected"), CELLS.values(), ids=CELLS)
+def test_cells_lie_where_their_fields_are(part, layer, side, expected):
+    """`layer` is that of the last convolution, up to which the fields are measured by gradients."""
+    low, high = cell_span(part, layer, side)
+    assert (low, high) == pytest.approx(expected)
+    images = torch.rand(32, 3, side, side, generator=torch.Generator().manual_seed(1))
+    measured_part = part if layer != "1.1" else nn.Sequential(part[0], part[1][:2])
+    cells = measured_part(images[:1]).shape[-1]
+    rows = effective_field(measured_part, images).sum(dim=1).nonzero()
+    middle = (rows.min() + rows.max() + 1).item() / 2  # of the cell in the middle, by gradients
+    assert (low + (high - low) * (cells // 2 + 0.5) / cells) * side == pytest.approx(middle)

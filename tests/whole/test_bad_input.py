@@ -17,7 +17,7 @@ from dlvc.data.sketch10 import sketches as sketch10
 from dlvc.experiments import folder as run_files
 from dlvc.experiments import records, running, sweeps, tables
 from dlvc.experiments import registry as experiments
-from dlvc.inspection import attention, explanation, robustness
+from dlvc.inspection import attention, explanation, gradient_maps, robustness
 from dlvc.inspection import attention_statistics as statistics
 from dlvc.inspection.preflight_checks import preflight
 from dlvc.lessons import exercises_of, notebooks
@@ -307,7 +307,6 @@ REFUSED = [
     ("plots.convolution_step(row=4)", "got 4 and 1", "row must lie between 0 and 3", "on the image"),
     ("plots.convolution_step(row=-1)", "got -1 and 1", "row must lie between 0 and 3", "on the image"),
     ("plots.convolution_step(column=4)", "got 1 and 4", "column between 0 and 3", "on the image"),
-    ("plots.max_pooling(size=3)", "got 3", "must divide 4", "Try"),
     ("plots.image_patches(IMAGES[0], patch_size=0)", "got 0", "at least 1", "Try 4"),
     ("plots.image_patches(IMAGES[0], patch_size=5)", "got 5", "must divide 32 and 32", "Try 4"),
     ("plots.network_drawing(3)", "got 3", "type Module", "the key of an experiment"),
@@ -340,7 +339,7 @@ MISSING = [
 
 WRONG_KIND = [
     ("attention.attention_maps(cnn.SimpleCNN(), IMAGES)", "SimpleCNN", "VisionTransformer", "grad_cam"),
-    ("explanation.grad_cam(VIT, IMAGES, LABELS)", "VisionTransformer", "SimpleCNN, DeepCNN", "class_relevance"),
+    ("gradient_maps.grad_cam(VIT, IMAGES, LABELS)", "VisionTransformer", "SimpleCNN, DeepCNN", "class_relevance"),
     ("widgets.AttentionViewer(VIT, IMAGES, query=3)", "'query'", "it knows image, layer", "patch"),
 ]  # fmt: skip
 
