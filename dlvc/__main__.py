@@ -253,9 +253,9 @@ def print_table(options: argparse.Namespace) -> None:
     else:
         table = experiments.results_table(records)
     if options.short:
-        left_out = [name for name in table if name.startswith("val. ") or name.endswith("(s)")]
-        if "protocol" in table and table["protocol"].nunique() == 1:
-            left_out.append("protocol")
+        left_out = [name for name in table if name.startswith(("val. ", "seconds ", "test loss"))]
+        same = [name for name in ("protocol", "images x epochs") if name in table]
+        left_out += [name for name in same if table[name].nunique() == 1]
         table = table.drop(columns=left_out)
     print(experiments.format_table(table, options.format))
 
@@ -349,7 +349,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], Any], str, dict[str, di
                 "the report's number, its protocol and the tuned recipe, side by side"
             ),
             "--by": value("SETTING", "what a setting does, such as image_size"),
-            "--short": switch("without validation scores and times, to fit a screen"),
+            "--short": switch(
+                "without validation scores, loss, times and what all rows share, to fit a screen"
+            ),
             "--runs": switch("your own runs in runs/"),
             "--folder": value("FOLDER", "records elsewhere (default: figures/records)", type=Path),
         },

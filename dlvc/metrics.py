@@ -2,13 +2,16 @@
 
 A confusion matrix is a (C, C) tensor of int64 counts: row = true class, column = predicted class.
 Counts are exact and add up over batches, so every metric here is the same whatever the batch size,
-and a mean over images can never turn into a mean over batches. All functions return plain numbers
-or new tensors and change nothing, except `add_to_confusion`, which adds to the tensor given.
+and a mean over images can never turn into a mean over batches. Two metrics that are one number by
+their formulas are the same float. All functions return plain numbers or new tensors and change
+nothing, except `add_to_confusion`, which adds to the tensor given.
 """
 
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -77,9 +80,12 @@ def mean_per_class_accuracy(confusion: Tensor) -> float:
 
     Every class weighs the same here, however many images it has: a model that always answers the
     most frequent of C classes scores 1/C, whatever its accuracy. (scikit-learn calls this
-    balanced accuracy.)
+    balanced accuracy.) Where all classes have equally many images it is the accuracy.
     """
-    return per_class_accuracy(confusion).nanmean().item()
+    check_confusion(confusion)
+    classes = zip(confusion.diagonal().tolist(), confusion.sum(dim=1).tolist(), strict=True)
+    shares = [Fraction(right, images) for right, images in classes if images]
+    return float(sum(shares) / len(shares))
 
 
 class Counted:
@@ -96,6 +102,15 @@ class Counted:
     def mean_per_class_accuracy(self) -> float:
         """The mean over classes of the share of the class's images classified correctly."""
         return mean_per_class_accuracy(torch.as_tensor(self.confusion))
+
+
+def rounded(value: float, digits: int = 3) -> Decimal:
+    """`value` with so many `digits` after the point, halves away from zero as by hand, ready to be printed.
+
+    A float stands a little beside its number: the difference of 63.5 and 10.05 points is printed as 53.4 where it was
+    computed as 100 * (0.635 - 0.1005), and as 53.5 elsewhere. So the first twelve digits are the number here.
+    """
+    return Decimal(f"{value:.12g}").quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
 
 class NotFiniteError(ValueError):

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from dlvc.experiments.records import REFERENCE_RECORDS, load_record
+from dlvc.experiments.records import FORMAT_VERSION, REFERENCE_RECORDS, load_record
+from dlvc.experiments.registry import EXPERIMENTS
 from dlvc.files import load_json, load_json_rows, load_named_json, read_json, save_json
 from dlvc.lessons.silent_bugs.traces import load_trace
 from dlvc.studies.bench.results import load_benches
@@ -151,14 +152,14 @@ def test_every_committed_file_is_read_by_its_store_and_written_alike(path: Path,
         for place in (path, save_json(value, tmp_path / "again.json"))
     )
     added = set(written) - set(raw) if isinstance(raw, dict) else set()
-    assert {name: written.pop(name) for name in added} == {
-        name: default for name, default in (("run_digest", ""), ("micro_batch", 0)) if name in added
-    }
+    defaults = {"run_digest": "", "micro_batch": 0, "machine": None}
+    assert {name: written.pop(name) for name in added} == {name: defaults[name] for name in added}
     if load is load_record:  # two options of the model stood among the settings of every training
-        moved = {name: raw["config"].pop(name) for name in ("dropout", "image_size")}
-        options = written["model"]["options"]
-        raw["model"]["options"] |= {name: moved[name] for name in moved if name in options}
-        raw["format_version"] = 3
-        assert ("dropout" in options) == (raw["key"] != "majority")
-        assert ("image_size" in options) == raw["key"].startswith("resnet18")
+        options, own = written["model"]["options"], EXPERIMENTS[raw["key"]].option_fields
+        for name in ("dropout", "image_size"):
+            assert (name in options) == (name in own)
+            value = raw["config"].pop(name, None)
+            if name in own and value is not None:
+                raw["model"]["options"][name] = value
+        raw["format_version"] = FORMAT_VERSION
     assert written == raw

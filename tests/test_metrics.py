@@ -12,6 +12,7 @@ from dlvc.metrics import (
     mean_loss,
     mean_per_class_accuracy,
     per_class_accuracy,
+    rounded,
 )
 
 
@@ -69,6 +70,33 @@ def test_always_answering_the_frequent_class_scores_one_over_c():
     confusion = torch.tensor([[97, 0], [3, 0]])
     assert accuracy(confusion) == 0.97
     assert mean_per_class_accuracy(confusion) == 0.5
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_with_equally_many_images_of_each_class_both_accuracies_are_the_same_float(seed):
+    """The sum of the shares k / n over C classes, divided by C, is the sum of all k divided by C n."""
+    right = torch.from_numpy(np.random.default_rng(seed).integers(0, 1001, size=10))
+    confusion = torch.diag(right) + torch.diag(1000 - right).roll(1, dims=1)
+    assert mean_per_class_accuracy(confusion) == accuracy(confusion) == right.sum().item() / 10_000
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.1005, 3, "0.101"),
+        (0.10049999999999999, 3, "0.101"),  # the same number, summed up class by class
+        (0.6305, 3, "0.631"),
+        (0.10049, 3, "0.100"),
+        (63.5 - 10.05, 1, "53.5"),
+        (100 * (0.635 - 0.1005), 1, "53.5"),
+        (-44.65, 1, "-44.7"),
+        (100 * 0.5705, 1, "57.1"),
+        (0, 3, "0.000"),
+        (1234.5, 0, "1235"),
+    ],
+)
+def test_halves_are_rounded_away_from_zero_however_they_were_computed(value, digits, text):
+    assert f"{rounded(value, digits)}" == text
 
 
 def test_adding_batches_of_any_size_gives_the_same_counts_as_one_pass():

@@ -31,11 +31,13 @@ from dlvc.experiments.registry import (
     get_experiment,
     options_of_all_models,
     outline_model,
+    protocol_for,
 )
 from dlvc.experiments.running import Run, find_weights, load_run, run_experiment
 from dlvc.experiments.sweeps import Job, jobs_of_shard, run_jobs
 from dlvc.experiments.tables import (
     comparison_table,
+    epoch_seconds,
     format_table,
     in_registry_order,
     is_as_registered,
@@ -46,4 +48,5 @@ from dlvc.experiments.tables import (
 )
 from dlvc.experiments.trained import TRAINED, load_trained, store_trained
 from dlvc.files import runs_folder
+from dlvc.metrics import rounded
 from dlvc.training import EpochRecord

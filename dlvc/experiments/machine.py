@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import psutil
 
-LARGEST_SHARE = (
-    0.1  # of the machine's processor time, for others: an editor and a browser at rest stay below
-)
+# Of the machine's processor time, for others: an editor and a browser at rest stay below.
+LARGEST_SHARE = 0.1
+# Nothing to do; and what Linux counts among the seconds of users, too.
+NOT_ADDED = {"idle", "iowait", "guest", "guest_nice"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,14 +21,17 @@ class MachineUse:
     share_before: float  # of the processor time in the moment before the start, by anybody
     seconds: float  # on the clock, since the run began or was taken up again
     processor_seconds: float  # of the run's own process
-    other_seconds: float  # of all other processes
+    other_seconds: float  # of all other processes, those of the same torchrun among them
 
-    def is_undisturbed(self, train_seconds: float) -> bool:
-        """Whether others had next to nothing, before and during all of a training that took so long on the clock."""
-        others = self.other_seconds / (self.seconds * self.cores)
-        # A run that was taken up again knows nothing of what happened before.
-        whole = self.seconds >= train_seconds
-        return whole and max(self.share_before, others) <= LARGEST_SHARE
+    def is_undisturbed(self, run_seconds: float) -> bool:
+        """Whether others did next to nothing, before and during all of a run that took so long on the clock.
+
+        Of a run that was taken up again nobody knows what happened before. And where the own seconds are not among
+        those that the system counts, it counts none: then the others' are far below zero.
+        """
+        whole = self.seconds >= run_seconds
+        alone = abs(self.other_seconds) <= LARGEST_SHARE * self.seconds * self.cores
+        return whole and alone and self.share_before <= LARGEST_SHARE
 
 
 class MachineWatch:
@@ -47,15 +51,11 @@ class MachineWatch:
             share_before=self.share_before,
             seconds=time.perf_counter() - self.started,
             processor_seconds=own,
-            other_seconds=max(0.0, busy_seconds() - self.all - own),
+            other_seconds=busy_seconds() - self.all - own,
         )
 
 
 def busy_seconds() -> float:
-    """The seconds, since the machine was started, in which its cores were not idle, added up over all cores."""
+    """The seconds, since the machine was started, in which its cores were at work, added up over all cores."""
     times = psutil.cpu_times()._asdict()
-    for not_busy in ("idle", "iowait"):
-        times.pop(not_busy, None)
-    for counted_twice in ("guest", "guest_nice"):  # Linux counts them in user and nice, too
-        times.pop(counted_twice, None)
-    return sum(times.values())
+    return sum(times[name] for name in times.keys() - NOT_ADDED)

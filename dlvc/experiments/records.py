@@ -102,7 +102,8 @@ class RunRecord:
     @property
     def is_undisturbed(self) -> bool:
         """Whether the machine is known to have been the run's own, so that its times can be compared."""
-        return self.machine is not None and self.machine.is_undisturbed(self.train_seconds)
+        seconds = self.train_seconds + (self.test.seconds if self.test else 0)
+        return self.machine is not None and self.machine.is_undisturbed(seconds)
 
 
 def record_from_json(text: str | bytes, *, origin: str = "record") -> RunRecord:

@@ -230,6 +230,7 @@ def train_and_test(
     if not result.interrupted:
         split = data.test.first(config.evaluation_size)
         test = evaluate(model, split, precision=result.precision, **around)
+    machine = watch.use
     return RunRecord(
         **plan.names,
         seed=config.seed,
@@ -254,7 +255,7 @@ def train_and_test(
         validation=result.best_validation and EvaluationRecord.of(result.best_validation),
         test=test and EvaluationRecord.of(test),
         micro_batch=result.micro_batch,
-        machine=watch.use,
+        machine=machine,
     )
 
 

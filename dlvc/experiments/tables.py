@@ -14,23 +14,34 @@ import pandas as pd
 from dlvc.arguments import brief, check_choice, check_kind
 from dlvc.config import TrainConfig
 from dlvc.experiments.grouping import Work, group_by_experiment
-from dlvc.experiments.records import RunRecord, check_records
+from dlvc.experiments.records import EvaluationRecord, RunRecord, check_records
 from dlvc.experiments.registry import COMPARISONS, EXPERIMENTS, options_of_all_models
+from dlvc.metrics import rounded
 
-# The columns of the report's Table 1 with the test loss, each with how to read it from a record.
-TABLE_COLUMNS: dict[str, Callable[[RunRecord], float]] = {
-    "val. ACC": lambda record: record.best.validation_accuracy,
-    "val. PACC": lambda record: record.best.validation_mean_per_class_accuracy,
+# The report's columns with the test loss: each with how to read it from a record.
+SCORE_COLUMNS: dict[str, Callable[[RunRecord], float]] = {
+    "val. ACC": lambda record: record.validation.accuracy,
+    "val. PACC": lambda record: record.validation.mean_per_class_accuracy,
     "test ACC": lambda record: record.test.accuracy,
     "test PACC": lambda record: record.test.mean_per_class_accuracy,
     "test loss": lambda record: record.test.loss,
-    "train time (s)": lambda record: record.train_seconds,
-    "test time (s)": lambda record: record.test.seconds,
+}
+
+
+def epoch_seconds(runs: Iterable[RunRecord]) -> list[float]:
+    """The seconds of each epoch's training pass in those of the runs that had the machine to themselves."""
+    return [epoch.seconds for run in runs if run.is_undisturbed for epoch in run.epochs]
+
+
+# Each with how to read it from runs.
+TIME_COLUMNS: dict[str, Callable[[Iterable[RunRecord]], list[float]]] = {
+    "seconds an epoch": epoch_seconds,
+    "seconds for the test": lambda runs: [run.test.seconds for run in runs if run.is_undisturbed],
 }
 
 
 def row_of(runs: list[RunRecord]) -> dict[str, Any]:
-    """What tables say of runs that differ in the seed: mean and spread of the columns of `TABLE_COLUMNS`."""
+    """What tables say of runs that differ in the seed, in the columns of `SCORE_COLUMNS` and `TIME_COLUMNS`."""
     run = runs[0]
     return {
         "Model": run.title,
@@ -39,10 +50,8 @@ def row_of(runs: list[RunRecord]) -> dict[str, Any]:
         "images x epochs": str(Work.of(run)),
         "runs": len(runs),
         "parameters": f"{run.model['parameters']:,}",
-        **{
-            name: mean_and_spread(list(map(read, runs)), digits=1 if name.endswith("(s)") else 3)
-            for name, read in TABLE_COLUMNS.items()
-        },
+        **{name: mean_and_spread(list(map(read, runs))) for name, read in SCORE_COLUMNS.items()},
+        **{name: median_and_range(read(runs)) for name, read in TIME_COLUMNS.items()},
     }
 
 
@@ -65,20 +74,39 @@ def in_registry_order(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def results_table(records: Iterable[RunRecord]) -> pd.DataFrame:
-    """One row for each experiment as it was run, in order of first appearance: mean and spread over seeds, as text.
+    """One row for each experiment as it was run, in order of first appearance, as text.
 
-    Columns are the report's Table 1 with the test loss, the number of runs and of parameters, and how many images were
-    trained on for how many epochs. `0.687 ± 0.004` is mean and sample standard deviation; a single run has no spread.
+    Columns are the number of runs and of parameters, how many images were trained on for how many epochs, the report's
+    scores with the test loss, and seconds. `0.687 ± 0.004` is mean and sample standard deviation over seeds; a single
+    run has no spread. `4.3 (4.1 to 4.6)` is the median with the fastest and the slowest; "-" stands for times of runs
+    that are not known to have had the machine to themselves.
+    PACC, the mean per-class accuracy, is left out where every class has equally many images: there it is ACC.
     Runs that differ in more than the seed get rows of their own; of two runs with one seed the newer counts. Unfinished
     runs are left out.
     """
     records = list(records)
     check_records(records)
-    finished = [record for record in records if record.test is not None and record.best_epoch]
-    columns = ["Model", "protocol", "images x epochs", "runs", "parameters", *TABLE_COLUMNS]
+    finished = list(filter(is_finished, records))
+    left_out = [
+        f"{name} PACC"
+        for name, split in (("val.", "validation"), ("test", "test"))
+        if all(has_equal_classes(getattr(record, split)) for record in finished)
+    ]
+    columns = ["Model", "protocol", "images x epochs", "runs", "parameters"]
+    columns += [name for name in (*SCORE_COLUMNS, *TIME_COLUMNS) if name not in left_out]
     if len({record.data["title"] for record in finished}) > 1:
         columns.insert(2, "data")
     return pd.DataFrame(map(row_of, group_by_experiment(finished)), columns=columns)
+
+
+def is_finished(record: RunRecord) -> bool:
+    """Whether the run has both its scores."""
+    return record.validation is not None and record.test is not None
+
+
+def has_equal_classes(score: EvaluationRecord) -> bool:
+    """Whether the score is of equally many images of each class."""
+    return len({sum(row) for row in score.confusion}) == 1
 
 
 def accuracies_by_work(records: list[RunRecord], protocol: str) -> dict[Work, list[float]]:
@@ -196,7 +224,9 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
         return settings.get(name, defaults.get(record.key))
 
     finished = [
-        record for record in in_registry_order(records) if record.test and value(record) is not None
+        record
+        for record in in_registry_order(records)
+        if is_finished(record) and value(record) is not None
     ]
     titles = list(dict.fromkeys(record.title for record in finished))
     groups = group_by_experiment(finished)
@@ -211,7 +241,7 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     label = known[name].metadata["label"]
     cost = "multiply-adds an image"
     columns = ["Model", "protocol", label, "images x epochs", "runs", cost]
-    columns += ["val. ACC", "test ACC", "train time (s)"]
+    columns += ["val. ACC", "test ACC", "seconds an epoch"]
     rows = [
         {**row_of(runs), label: value(runs[0]), cost: f"{runs[0].model['multiply_adds']:,}"}
         for runs in groups
@@ -219,15 +249,23 @@ def setting_table(records: list[RunRecord], name: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def mean_and_spread(values: list[float], *, digits: int = 3) -> str:
-    """`mean ± sample standard deviation` as text; the mean alone if there is a single value."""
+def mean_and_spread(values: list[float]) -> str:
+    """`mean ± sample standard deviation` with three digits, as text; the mean alone if there is a single value."""
     if not all(isinstance(value, (int, float)) for value in values) or len(values) == 0:
         raise ValueError(
             f"values must hold at least one number and nothing else; got {brief(values)}. "
             "Take them from records."
         )
-    mean = f"{np.mean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+    mean = f"{rounded(np.mean(values))}"
+    return mean if len(values) == 1 else f"{mean} ± {rounded(np.std(values, ddof=1))}"
+
+
+def median_and_range(values: list[float]) -> str:
+    """`median (lowest to highest)` with one digit, as text; a single value alone, "-" if there are no values."""
+    if not values:
+        return "-"
+    middle, low, high = (rounded(of(values), 1) for of in (np.median, min, max))
+    return f"{middle}" if len(values) == 1 else f"{middle} ({low} to {high})"
 
 
 def markdown_text(value: Any) -> str:

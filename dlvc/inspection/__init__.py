@@ -29,7 +29,6 @@ from dlvc.inspection.explanation import (
 from dlvc.inspection.forward import evaluation_mode
 from dlvc.inspection.gradient_maps import grad_cam, gradient_times_input, last_convolution
 from dlvc.inspection.layers import (
-    activation_by_layer,
     effective_rank,
     gradient_by_layer,
     token_similarity,

@@ -1,4 +1,4 @@
-"""What happens in each layer: gradients, activations, and how different the tokens still are.
+"""What happens in each layer: gradients, and how different the tokens still are.
 
 Each function leaves weights, gradients, modes and hooks of the model as they were.
 """
@@ -6,7 +6,6 @@ Each function leaves weights, gradients, modes and hooks of the model as they we
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -54,51 +53,6 @@ def gradient_by_layer(model: nn.Module, images: Tensor, labels: Tensor) -> list[
 def root_mean_square(values: Tensor) -> float:
     """The square root of the mean of the squares, in float64: small gradients would vanish in float32."""
     return values.double().square().mean().sqrt().item()
-
-
-class LayerActivation(NamedTuple):
-    """What one ReLU gets and lets through. dead: the share of its units that are 0 on every image and place."""
-
-    layer: str
-    mean: float
-    deviation: float
-    zero: float
-    dead: float
-
-
-@torch.no_grad()
-def activation_by_layer(model: nn.Module, images: Tensor) -> list[LayerActivation]:
-    """For each ReLU, in the order in which they act: mean and standard deviation of its input, zero and dead outputs.
-
-    A unit is a channel of a feature map, or one value of a vector. In evaluation mode, images as for a prediction.
-    Raises ValueError if the model has no nn.ReLU.
-    """
-    activations: list[LayerActivation] = []
-
-    def note(name: str, _: nn.Module, inputs: tuple[Tensor]) -> None:
-        (values,) = inputs
-        others = [axis for axis in range(values.ndim) if axis != 1]
-        positive = values > 0
-        activations.append(
-            LayerActivation(
-                name,
-                values.mean().item(),
-                values.std().item(),
-                1 - positive.float().mean().item(),
-                1 - positive.amax(dim=others).float().mean().item(),
-            )
-        )
-
-    relus = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.ReLU)]
-    if not relus:
-        raise ValueError(
-            f"{type(model).__name__} has no nn.ReLU to look at. Give a CNN of this workbook."
-        )
-    with evaluation_mode(model), ExitStack() as hooks:
-        for name, layer in relus:
-            hooks.enter_context(layer.register_forward_pre_hook(partial(note, name)))
-        model(to_input(model, images))
-    return activations
 
 
 @torch.no_grad()

@@ -34,7 +34,9 @@ SHEET_ROWS = 4  # drawn images of each class on the contact sheet
 
 FAMILIES = {
     family: tuple(key for key, model in EXPERIMENTS.items() if model.family == family)
-    for family in dict.fromkeys(model.family for model in EXPERIMENTS.values() if model.learns)
+    for family in dict.fromkeys(
+        model.family for model in EXPERIMENTS.values() if not model.is_baseline
+    )
 }
 
 
@@ -71,18 +73,26 @@ def viewer_still() -> Picture:
 
 
 Records = Sequence[RunRecord]
+
+
+def of_families(records: Records) -> Records:
+    """The records of the models of `FAMILIES`: without the baselines."""
+    keys = {key for family in FAMILIES.values() for key in family}
+    return [record for record in records if record.key in keys]
+
+
 FIGURES: dict[str, Callable[[Records], Picture]] = {
     "attention-viewer.png": lambda records: viewer_still(),
     "bench.png": lambda records: bench_figure(as_one(load_benches(BENCH_RECORDS))),
     "comparisons.png": lambda records: comparison_pairs(
         records, COMPARISONS, reported=reported_accuracies()
     ),
-    "confusion.png": confusion_grid,
+    "confusion.png": lambda records: confusion_grid(of_families(records)),
     "cost.png": cost_scatter,
-    "learning-curves.png": lambda records: learning_curves(records, groups=FAMILIES),
+    "learning-curves.png": lambda records: learning_curves(of_families(records), groups=FAMILIES),
     "sketch10.png": lambda records: contact_sheet(),
     "test-accuracy.png": lambda records: accuracy_bars(records, reported=reported_accuracies()),
-    "training-behaviour.png": report_figure,
+    "training-behaviour.png": lambda records: report_figure(of_families(records)),
 }
 
 

@@ -40,7 +40,7 @@ class NotebookError(RuntimeError):
 def find_notebooks(names: Iterable[str] | None = None, *, folder: Path = NOTEBOOKS) -> list[Path]:
     """The notebooks that `names` mean, all of `folder` without names.
 
-    A name is a file's name or its beginning: `02_cnns.ipynb`, `02_cnns` and `02` are the same.
+    A name is a file's name or its beginning: `02_cnns.ipynb`, `02_cnns` and `02` are the same; `02b` is another.
     Raises NotebookError for a name that means no notebook or several.
     """
     available = sorted(folder.glob("*.ipynb"))
@@ -50,7 +50,8 @@ def find_notebooks(names: Iterable[str] | None = None, *, folder: Path = NOTEBOO
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
         exact = [path for path in available if path.stem == stem]
-        matches = exact or [path for path in available if path.stem.startswith(stem)]
+        numbered = [path for path in available if path.stem.startswith(f"{stem}_")]
+        matches = exact or numbered or [path for path in available if path.stem.startswith(stem)]
         if len(matches) != 1:
             problem = f"{name} could be any of {len(matches)}" if matches else f"no notebook {name}"
             choice = ", ".join(path.stem for path in matches or available) or "none"

@@ -1,8 +1,8 @@
-"""The four families of models. Each takes float images (B, 3, H, W) in [0, 1] and normalises them itself."""
+"""Baselines and three families of models. Each takes float images (B, 3, H, W) in [0, 1] and normalises them itself."""
 
+from dlvc.models.baselines import MajorityClassifier, NearestNeighbour, SoftmaxRegression
 from dlvc.models.cnn import DeepCNN, SimpleCNN, convolution_block
 from dlvc.models.cost import describe_model
-from dlvc.models.majority import MajorityClassifier
 from dlvc.models.normalize import Normalize
 from dlvc.models.options import changed_options, describe_options, option_fields
 from dlvc.models.resnet import ResNet18, read_weights

@@ -10,7 +10,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from dlvc.arguments import check_whole
-from dlvc.models.normalize import Normalize, check_images
+from dlvc.models.normalize import Normalize, check_size
 from dlvc.models.options import DROPOUT, option, options
 
 
@@ -122,11 +122,3 @@ class DeepCNN(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         check_size(images)
         return self.classifier(self.features(self.normalize(images)))
-
-
-def check_size(images: Tensor) -> None:
-    """Raise ValueError unless `images` is a float batch (B, 3, 32, 32): the fully connected layers fix the size."""
-    check_images(images)
-    if images.shape[2:] != (32, 32):
-        size = " x ".join(map(str, images.shape[2:]))
-        raise ValueError(f"this CNN needs images of 32 x 32 pixels; got {size}. Resize them first.")

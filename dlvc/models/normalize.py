@@ -52,3 +52,13 @@ def check_images(images: Tensor, *, multiple_of: int = 1) -> None:
             f"the patch size {multiple_of} must divide both sides of an image; got {height} x {width} pixels. "
             f"Resize the images or take another patch size."
         )
+
+
+def check_size(images: Tensor) -> None:
+    """Raise ValueError unless `images` is a float batch (B, 3, 32, 32): a fully connected layer fixes the size."""
+    check_images(images)
+    if images.shape[2:] != (32, 32):
+        size = " x ".join(map(str, images.shape[2:]))
+        raise ValueError(
+            f"this model needs images of 32 x 32 pixels; got {size}. Resize them first."
+        )

@@ -20,9 +20,9 @@ from dlvc.plots.diagrams import (
     split_drawing,
     transfer_drawing,
 )
-from dlvc.plots.drawings import BAR, LEFT_EDGE, convolution_step, image_patches, max_pooling
+from dlvc.plots.drawings import BAR, LEFT_EDGE, convolution_step, image_patches
 from dlvc.plots.explanations import deletion_curves, head_shares, interval_rows, map_mosaic
-from dlvc.plots.factors import calibration_diagram, marked_histogram, measured_lines
+from dlvc.plots.factors import marked_histogram, measured_lines
 from dlvc.plots.images import (
     feature_maps,
     field_maps,

@@ -137,8 +137,8 @@ def _split_legend() -> list[Line2D]:
 def _label_ends(
     axes: Axes, points: Sequence[tuple[float, float]], series: Sequence[Series], gap: float
 ) -> None:
-    """Write the label of each series right of the last point of its curve, `gap` apart."""
-    heights = spread_apart([y for _, y in points], gap)
+    """Write the label of each series right of the last point of its curve; a line of text is `gap` high."""
+    heights = spread_apart([y for _, y in points], [gap * entry.lines for entry in series])
     right = max(x for x, _ in points)
     for (x, y), height, entry in zip(points, heights, series, strict=True):
         line = {"arrowstyle": "-", "color": entry.style.color, "linewidth": 1, "shrinkB": 2}

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 from dlvc.arguments import check_whole
-from dlvc.plots.arrays import as_array, as_picture, as_shaped
+from dlvc.plots.arrays import as_array, as_picture
 from dlvc.plots.style import (
     BLUE,
     GREEN,
     INK,
-    MUTED,
     VERMILLION,
     Picture,
     empty_axes,
@@ -25,9 +24,8 @@ from dlvc.plots.style import (
 )
 
 # A bright vertical bar on a dark ground, and a filter that answers to a left edge.
-BAR = ((0, 0, 2, 2, 0, 0), (0, 0, 2, 2, 0, 0), (0, 1, 2, 2, 1, 0)) * 2
+BAR = ((0, 0, 2, 2, 0, 0),) * 6
 LEFT_EDGE = ((-1, 0, 1), (-1, 0, 1), (-1, 0, 1))
-POOLED = ((1, 3, 0, 2), (2, 8, 1, 1), (0, 4, 5, 6), (7, 2, 3, 4))
 
 
 def _number(value: float) -> str:
@@ -131,41 +129,6 @@ def _sum_lines(window: np.ndarray, weights: np.ndarray) -> list[str]:
         ]
         lines.append(("+ " if lines else "   ") + " + ".join(terms))
     return lines
-
-
-@styled
-def max_pooling(values: Any = POOLED, *, size: int = 2) -> Picture:
-    """Max-pooling on a small matrix (H, W): windows of one colour, the largest kept.
-
-    Raises ValueError if `size` does not divide height and width.
-    """
-    matrix = as_shaped(values, "(H, W)", name="values", hint="Pass one channel.")
-    check_whole("size", size, low=1, hint="Try 2.")
-    height, width = matrix.shape
-    if height % size or width % size:
-        raise ValueError(f"size must divide {height} and {width}; got {size}. Try 1 or 2.")
-    pooled = matrix.reshape(height // size, size, width // size, size).max(axis=(1, 3))
-    tints = np.array((("#CDE7F7", "#FCE6BF"), ("#CDEBE1", "#F3DDE8")))
-    across, down = np.meshgrid(np.arange(width // size), np.arange(height // size))
-    fills = tints[down % 2, across % 2]
-    title = f"Max-pooling with windows of {size} x {size}"
-    picture = new_picture(6, 1.2 + 0.56 * height, title=title)
-    right, top = width + 2, (height - height // size) / 2
-    axes = empty_axes(picture, right + width // size, height, margin=0.05)
-    _draw_numbers(axes, matrix, (0, 0), fills=fills.repeat(size, axis=0).repeat(size, axis=1))
-    for row, column in np.ndindex(*pooled.shape):
-        window = matrix[row * size : (row + 1) * size, column * size : (column + 1) * size]
-        inside = np.unravel_index(window.argmax(), window.shape)
-        _frame(axes, (column * size + inside[1], row * size + inside[0]), (1, 1))
-    _draw_numbers(axes, pooled, (right, top), fills=fills)
-    arrow = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 2, "mutation_scale": 18}
-    ends = (width + 0.4, height / 2), (right - 0.4, height / 2)
-    axes.add_patch(FancyArrowPatch(*ends, shrinkA=0, shrinkB=0, **arrow))
-    return set_description(
-        picture,
-        f"Each window of {size} x {size} numbers is replaced by its largest one (framed), so that "
-        f"{height} x {width} numbers become {height // size} x {width // size}.",
-    )
 
 
 @styled

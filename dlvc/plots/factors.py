@@ -10,13 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
-from dlvc.experiments import EXPERIMENTS
 from dlvc.plots.arrays import as_array
 from dlvc.plots.style import (
     BLUE,
     GREEN,
-    INK,
-    MUTED,
     ORANGE,
     PURPLE,
     SKY,
@@ -139,33 +136,4 @@ def marked_histogram(
         text = {"ha": side, "va": "center", "textcoords": "offset points"}
         axes.annotate(name, (value, height), (offset, -4), **text)
     axes.set(xlabel=value_label, ylabel=count_label, ylim=(0, top * (1.1 + 0.12 * len(marks))))
-    return set_description(picture, says)
-
-
-@styled
-def calibration_diagram(
-    groups: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[int]]], *, says: str
-) -> Picture:
-    """How often a model is right against how sure it was, beside the line on which both are equal.
-
-    `groups[model]` are confidence, accuracy (both 0 to 1) and number of predictions, as
-    `inspection.calibration` gives them; a larger marker stands for more predictions. A model's title gives its colour.
-    """
-    picture = new_picture(7.5, 4.8, title="Does it know what it does not know?")
-    axes = picture.subplots()
-    axes.plot([0, 100], [0, 100], color=MUTED, linestyle=":", label="as sure as right")
-    looks = dict(zip(groups, cycle(LOOKS), strict=False))
-    looks |= {model.title: model.style for model in EXPERIMENTS.values()}
-    for name, (confidence, accuracy, count) in groups.items():
-        look = looks[name]
-        sure, right = 100 * np.asarray(confidence), 100 * np.asarray(accuracy)
-        axes.plot(sure, right, color=look.color, linestyle=look.line, linewidth=1.2)
-        size = 20 + 200 * np.sqrt(np.asarray(count) / np.sum(count))
-        dots = {"color": look.color, "marker": look.marker, "edgecolor": "white", "label": name}
-        axes.scatter(sure, right, s=size, **dots)
-    axes.text(97, 4, "too sure", color=INK, fontsize=9, ha="right")
-    axes.text(4, 95, "not sure enough", color=INK, fontsize=9, va="top")
-    axes.set(xlim=(0, 101), ylim=(0, 101), aspect="equal")
-    axes.set(xlabel="probability of the named class (%)", ylabel="right (%)")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
     return set_description(picture, says)

@@ -75,30 +75,44 @@ def show_images(
 def filters_grid(weights: Any, *, title: str = "First-layer filters") -> Picture:
     """The filters (F, 3, k, k) of a first convolution as small colour images.
 
-    All share one scale, symmetric around zero: middle grey is a weight of zero.
-    Raises ValueError for another shape.
+    `weights` may also name several of them, which are drawn below one another. All share one scale, symmetric around
+    zero: middle grey is a weight of zero. Raises ValueError for another shape.
     """
     hint = "Only a first layer sees three colours."
-    filters = as_shaped(weights, "(filters, 3, k, k)", name="weights", hint=hint).astype(np.float64)
-    largest = np.abs(filters).max() or 1.0
-    count, size = len(filters), filters.shape[-1]
-    columns = min(count, 8)
-    tiling = Tiling(columns, -(-count // columns), inches=0.85, title=title)
-    for index, weight in enumerate(filters):
-        row, column = divmod(index, columns)
-        tiling.draw(0.5 + weight.transpose(1, 2, 0) / (2 * largest), column, row)
+    groups = {
+        name: as_shaped(values, "(filters, 3, k, k)", name="weights", hint=hint).astype(np.float64)
+        for name, values in (weights if isinstance(weights, Mapping) else {"": weights}).items()
+    }
+    largest = max(np.abs(filters).max() for filters in groups.values()) or 1.0
+    columns = min(max(map(len, groups.values())), 8)
+    rows = [-(-len(filters) // columns) for filters in groups.values()]
+    tiling = Tiling(columns, sum(rows), inches=0.85, title=title)
+    for group, (name, filters) in enumerate(groups.items()):
+        first = sum(rows[:group])
+        for index, weight in enumerate(filters):
+            row, column = divmod(index, columns)
+            tiling.draw(0.5 + weight.transpose(1, 2, 0) / (2 * largest), column, first + row)
+        if name:
+            tiling.write_left(name, 0, first)
+    sizes = {
+        f"{len(filters)} filters of {filters.shape[-1]} x {filters.shape[-1]} pixels"
+        for filters in groups.values()
+    }
+    order = f", {', then '.join(groups)}" if len(groups) > 1 else ""
     return set_description(
         tiling.picture,
-        f"The {count} filters of {size} x {size} pixels in one scale: middle grey is a weight of "
-        "zero, brighter is positive, darker negative.",
+        f"The {' and '.join(sizes)} in one scale{order}: middle grey is a weight of zero, brighter is "
+        "positive, darker negative.",
     )
 
 
 @styled
-def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -> Picture:
+def feature_maps(
+    maps: Any, *, image: Any = None, names: Sequence[str] = (), title: str = "Feature maps"
+) -> Picture:
     """The channels (C, H, W) of one layer's output for one image, in one shared scale.
 
-    `image` (3, H, W), uint8 or floats in [0, 1], is drawn first.
+    `image` (3, H, W), uint8 or floats in [0, 1], is drawn first; `names` stand above the channels of the first row.
     Raises ValueError for another shape.
     """
     channels = as_shaped(maps, "(channels, H, W)", name="maps")
@@ -106,7 +120,9 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
     first = 0 if image is None else 1.25
     columns = min(count, 8)
     rows = -(-count // columns)
-    tiling = Tiling(columns + first, rows, inches=1.0, ratio=height / width, title=title, side=0.9)
+    inches = 1.0 if columns > 4 else 1.8
+    look = {"inches": inches, "ratio": height / width, "title": title, "side": 0.9}
+    tiling = Tiling(columns + first, rows, **look)
     if image is not None:
         tiling.draw(as_picture(image), 0, 0)
         tiling.write_above("image", 0, 0)
@@ -117,6 +133,8 @@ def feature_maps(maps: Any, *, image: Any = None, title: str = "Feature maps") -
     for index, channel in enumerate(channels):
         row, column = divmod(index, columns)
         drawn = tiling.draw(channel, first + column, row, **scale)
+    for column, name in enumerate(names[:columns]):
+        tiling.write_above(name, first + column, 0)
     tiling.color_bar(drawn, "output")
     return set_description(
         tiling.picture,

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from dlvc.experiments import Comparison, RunRecord
+from dlvc.experiments import Comparison, RunRecord, epoch_seconds
+from dlvc.metrics import rounded
 from dlvc.plots.series import Series, data_text, series_of
 from dlvc.plots.style import (
     HALO,
@@ -58,7 +59,7 @@ def accuracy_bars(
             axes.scatter(reported[entry.key], place, s=45, marker="D", **look)
             # The number goes right of everything that lies where it would be written.
             reach = max(reach, reported[entry.key]) if reported[entry.key] < reach + 13 else reach
-        text = f"{mean:.1f} ± {spread:.1f} %" if len(values) > 1 else f"{mean:.1f} %"
+        text = f"{rounded(mean, 1)}" + f" ± {rounded(spread, 1)}" * (len(values) > 1) + " %"
         look = {"textcoords": "offset points", "va": "center", "fontweight": "bold"}
         axes.annotate(text, (reach, place), (9, 0), **look)
     axes.axvline(CHANCE, color=MUTED, linestyle=":", linewidth=1.2, zorder=0.9)
@@ -160,14 +161,14 @@ def _draw_change(
     axes.annotate("", (ends[1], row), (ends[0], row), arrowprops=arrow)
     axes.scatter(ends[0], row, s=14, color=colors[0])
     where = {"transform": axes.get_yaxis_transform(), "va": "center", "ha": "right"}
-    text = f"{ends[1] - ends[0]:+.1f}".replace("-", "\N{MINUS SIGN}")
+    text = f"{rounded(ends[1] - ends[0], 1):+}".replace("-", "\N{MINUS SIGN}")
     axes.text(1.06, row, text, color=colors[1], fontweight=weight, **where)
 
 
-COSTS: dict[str, Callable[[RunRecord], float]] = {
-    "parameters": lambda run: run.model["parameters"],
-    "multiply-adds per image": lambda run: run.model["multiply_adds"],
-    "training time (s)": lambda run: run.train_seconds,
+COSTS: dict[str, Callable[[Sequence[RunRecord]], float]] = {
+    "parameters": lambda runs: runs[0].model["parameters"],
+    "multiply-adds per image": lambda runs: runs[0].model["multiply_adds"],
+    "seconds an epoch": lambda runs: float(np.median(epoch_seconds(runs) or 0)),
 }
 
 
@@ -175,30 +176,36 @@ COSTS: dict[str, Callable[[RunRecord], float]] = {
 def cost_scatter(records: Iterable[RunRecord]) -> Picture:
     """Test accuracy against each of `COSTS`, on logarithmic axes.
 
-    Models that cost nothing (the majority model has no parameters) are left out.
+    Models without parameters are left out. Seconds are the median epoch's, of the runs that had the machine to
+    themselves; if there is none, they have no panel.
     """
     series = series_of(records, tested=True, learning=True)
-    picture = new_picture(2.2 + 3 * len(COSTS), 4.8, title="What accuracy costs")
-    panels = picture.subplots(1, len(COSTS), sharey=True)
+    costs = {label: [read(entry.runs) for entry in series] for label, read in COSTS.items()}
+    costs = {label: values for label, values in costs.items() if any(values)}
+    picture = new_picture(2.2 + 3 * len(costs), 4.8, title="What accuracy costs")
+    panels = picture.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     means = [float(entry.test_accuracies.mean()) for entry in series]
-    for axes, (label, read) in zip(panels, COSTS.items(), strict=True):
-        for entry, y in zip(series, means, strict=True):
-            x = np.mean([read(run) for run in entry.runs])
+    for axes, (label, values) in zip(panels, costs.items(), strict=True):
+        for entry, x, y in zip(series, values, means, strict=True):
             look = {"marker": entry.style.marker, "edgecolor": entry.style.color, "zorder": 3}
             size = 160 if entry.style.marker == "*" else 75
-            axes.scatter(x, y, s=size, facecolor=entry.face, linewidth=1.2, **look)
+            if x:
+                axes.scatter(x, y, s=size, facecolor=entry.face, linewidth=1.2, **look)
         axes.set(xscale="log", xlabel=label)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        ratio = max(values) / min(filter(None, values))
+        ticks = (1, 2, 5) if ratio < 10 else (1, 3) if ratio < 300 else (1,)
+        axes.xaxis.set_major_locator(LogLocator(subs=ticks))
         axes.xaxis.set_major_formatter(EngFormatter())  # 300 k, 10 M
         axes.xaxis.set_minor_locator(NullLocator())
         axes.margins(x=0.12)
     panels[0].set(ylim=(0, 100), ylabel="test accuracy (%)")
-    panels[-1].set_title(_devices_text(series), fontsize=8.5)
-    set_description(
-        picture,
-        f"Mean test accuracy on {data_text(series)} against what each model costs, on logarithmic "
-        "axes; times compare only where the device is the same.",
-    )
+    text = f"Mean test accuracy on {data_text(series)} against what each model costs, on logarithmic axes"
+    if timed := [entry for entry in series if epoch_seconds(entry.runs)]:
+        panels[-1].set_title(_devices_text(timed), fontsize=8.5)
+        text += (
+            "; seconds are of runs with nothing else at work, and compare only on the same device"
+        )
+    set_description(picture, f"{text}.")
     _label_rows(panels[-1], means, series)
     return picture
 
@@ -218,7 +225,7 @@ def _devices_text(series: Sequence[Series]) -> str:
 def _label_rows(axes: Axes, heights: Sequence[float], series: Sequence[Series]) -> None:
     """Write marker and label of each series right of the frame at its height, moved apart."""
     per_inch = units_per_inch(axes)
-    moved = spread_apart(list(heights), LABEL_HEIGHT * per_inch)
+    moved = spread_apart(heights, [LABEL_HEIGHT * per_inch * entry.lines for entry in series])
     right = {"transform": axes.get_yaxis_transform(), "clip_on": False}
     for y, entry in zip(moved, series, strict=True):
         look = {"marker": entry.style.marker, "markersize": 6.5, "markerfacecolor": entry.face}

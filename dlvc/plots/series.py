@@ -48,6 +48,11 @@ class Series:
         return self.runs[0].protocol, Work.of(self.runs[0])
 
     @property
+    def lines(self) -> int:
+        """How many lines of text the label has."""
+        return 1 + self.label.count("\n")
+
+    @property
     def face(self) -> str:
         """The colour inside a marker."""
         return self.style.color if self.first else "white"

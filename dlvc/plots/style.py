@@ -230,16 +230,17 @@ def draw_runs(
     return float(places[-1]), float(mean[-1])
 
 
-def spread_apart(values: Sequence[float], gap: float) -> list[float]:
-    """`values`, moved as little as needed so that any two are at least `gap` apart, for labels beside ends of curves.
+def spread_apart(values: Sequence[float], heights: float | Sequence[float]) -> list[float]:
+    """`values`, moved as little as needed so that labels of these `heights` in the middle of them do not overlap.
 
-    Their order stays. Without the steps of `gap` between them they need only rise: an isotonic regression.
+    Their order stays. Without the steps from one to the next they need only rise: an isotonic regression.
     """
     from scipy.optimize import isotonic_regression  # as slow to import as seaborn
 
     numbers = np.asarray(values, dtype=float)
     order = numbers.argsort(kind="stable")
-    steps = gap * np.arange(len(numbers))
+    halves = np.broadcast_to(heights, numbers.shape)[order] / 2
+    steps = np.cumsum(halves + np.append(0, halves[:-1]))
     moved = np.empty(len(numbers))
     moved[order] = isotonic_regression(numbers[order] - steps).x + steps
     return moved.tolist()

@@ -140,7 +140,7 @@ def initialisation_figure(rows: Sequence[FirstGradients]) -> Picture:
     return measured_lines(
         {"": gradients_by_label(rows)},
         rows[0].depths,
-        place_label="convolutions",
+        place_label="convolutions after the first",
         value_label="gradient of the first layer",
         log="xy",
         title="What arrives at the first layer, before training",

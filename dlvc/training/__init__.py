@@ -1,5 +1,6 @@
 """Training, evaluation and prediction: `train`, `evaluate`, `predict`, and what keeps a training safe."""
 
+from dlvc.training.baselines import fit_majority, fit_nearest_neighbour
 from dlvc.training.checkpoint import (
     AlreadyRunningError,
     CheckpointFolder,
@@ -20,7 +21,6 @@ from dlvc.training.evaluation import Evaluation, evaluate, predict
 from dlvc.training.identity import training_identity
 from dlvc.training.interruption import end_at_step_border, stopped_by_sigterm
 from dlvc.training.loop import train
-from dlvc.training.majority import fit_majority
 from dlvc.training.messages import say, told_to
 from dlvc.training.one_step import bare_step
 from dlvc.training.optimization import learning_rate_at, make_optimizer

@@ -12,16 +12,20 @@ from dlvc.experiments.registry import (
     EXPERIMENTS,
     build_model,
     config_for,
+    data_for,
+    protocol_for,
 )
 from dlvc.training.evaluation import predict
 
 KEYS = tuple(EXPERIMENTS)
-TRAINED = tuple(key for key in KEYS if EXPERIMENTS[key].learns)
+TRAINED = tuple(key for key in KEYS if EXPERIMENTS[key].fit is None)
 
 
-def test_the_registry_has_the_nine_models_of_the_report():
+def test_the_registry_has_the_nine_models_of_the_report_and_two_baselines():
     assert KEYS == (
         "majority",
+        "softmax-regression",
+        "nearest-neighbour",
         "simple-cnn",
         "deep-cnn",
         "deep-cnn-bn",
@@ -46,7 +50,8 @@ def test_first_loss_is_near_that_of_guessing(key, sketches):
 
 @pytest.mark.parametrize("key", TRAINED)
 def test_every_parameter_gets_a_gradient(key, sketches):
-    model = build_model(key, config_for(key, sketches), options={"dropout": 0.0})
+    options = {name: 0.0 for name in EXPERIMENTS[key].option_fields if name == "dropout"}
+    model = build_model(key, config_for(key, sketches), options=options)
     images = sketches.train.images[:8].float() / 255
     cross_entropy(model(images), sketches.train.labels[:8]).backward()
     silent = [
@@ -86,7 +91,8 @@ def test_every_profile_and_protocol_gives_a_possible_config(key, protocol, profi
     config = config_for(key, sketches, protocol=protocol, profile=profile)
     assert config.epochs <= 10
     assert config.train_size <= len(sketches.train)
-    assert (config.augmentation == "none") == (key == "resnet18-plain")
+    plain = ("nearest-neighbour", "resnet18-plain")
+    assert (config.augmentation == "none") == (key in plain)
 
 
 def test_an_explicit_setting_wins_over_profile_and_protocol(sketches):
@@ -94,6 +100,16 @@ def test_an_explicit_setting_wins_over_profile_and_protocol(sketches):
         "simple-cnn", sketches, protocol="tuned", profile="smoke", epochs=7, learning_rate=0.02
     )
     assert (config.epochs, config.learning_rate, config.optimizer) == (7, 0.02, "adamw")
+
+
+def test_the_smoke_profile_trains_by_the_tuned_recipes_and_the_others_by_the_reports():
+    assert [protocol_for(profile) for profile in PROFILES] == ["tuned", "report", "report"]
+
+
+def test_data_are_announced_unless_one_asks_for_quiet(capsys):
+    assert data_for("smoke").title in capsys.readouterr().out
+    data_for("smoke", quiet=True)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_initial_weights_depend_on_the_seed_alone(sketches):

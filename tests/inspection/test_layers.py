@@ -11,7 +11,6 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 from torch.testing import assert_close
 
 from dlvc.inspection.layers import (
-    activation_by_layer,
     effective_rank,
     gradient_by_layer,
     token_similarity,
@@ -49,31 +48,6 @@ def test_gradients_are_those_of_backward_and_leave_the_model_as_it_was():
         assert math.isclose(
             each.relative, (weight.grad.norm() / weight.norm()).item(), rel_tol=1e-4
         )
-
-
-def test_activations_of_a_layer_made_by_hand():
-    """Two units: one is positive on half of the inputs, the other never."""
-    model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 4, 10))
-    nn.init.zeros_(model[0].weight)
-    model[0].bias.data = torch.tensor([0.0, -1.0])
-    model[0].weight.data[0, 0] = 1.0
-    images = torch.zeros(2, 3, 2, 2)
-    images[0, 0] = 1.0
-    (found,) = activation_by_layer(model, images)
-    values = torch.tensor([1.0] * 4 + [0.0] * 4 + [-1.0] * 8)
-    assert found.layer == "1"
-    assert_close([found.mean, found.deviation], [values.mean().item(), values.std().item()])
-    assert_close([found.zero, found.dead], [0.75, 0.5])
-
-
-def test_activations_are_looked_at_without_dropout_and_hooks_go():
-    model = seeded(DeepCNN, dropout=0.5).train()
-    first, second = (activation_by_layer(model, batch()[0]) for _ in range(2))
-    assert first == second
-    assert model.training
-    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in model.modules())
-    with pytest.raises(ValueError, match=r"VisionTransformer has no nn\.ReLU"):
-        activation_by_layer(VisionTransformer(depth=1), batch()[0])
 
 
 def test_tokens_are_those_before_the_first_block_and_after_each():

@@ -154,12 +154,13 @@ def test_a_notebook_that_stops_is_named_with_its_cell_and_left_as_it_was(tmp_pat
 
 
 def test_a_notebook_is_found_by_its_number_or_the_choice_is_named(tmp_path: Path) -> None:
-    for stem in ("01_data", "02_cnns"):
+    for stem in ("01_data", "02_cnns", "02b_inside_cnns"):
         (tmp_path / f"{stem}.ipynb").touch()
     for name in ("02_cnns.ipynb", "02_cnns", "02", "notebooks/02_cnns.ipynb"):
         assert find_notebooks([name], folder=tmp_path) == [tmp_path / "02_cnns.ipynb"]
-    for name, message in (("09", "no notebook 09"), ("0", "could be any of 2")):
-        with pytest.raises(NotebookError, match=rf"{message}.*Name one of: 01_data, 02_cnns\."):
+    assert find_notebooks(["02b"], folder=tmp_path) == [tmp_path / "02b_inside_cnns.ipynb"]
+    for name, message in (("09", "no notebook 09"), ("0", "could be any of 3")):
+        with pytest.raises(NotebookError, match=rf"{message}.*Name one of: 01_data, 02_cnns, 02b"):
             find_notebooks([name], folder=tmp_path)
 
 

@@ -54,12 +54,12 @@ def test_groups_make_columns_with_their_own_models(all_runs):
 
 
 def test_training_behaviour_has_a_plot_for_each_model_that_learns(all_runs):
-    figure = report_figure(all_runs)
+    figure = report_figure([run for run in all_runs if run.key != "softmax-regression"])
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert len(titles) == 8
-    assert "Majority Model" not in titles
+    assert not {"Majority Model", "Nearest Neighbour"} & set(titles)
     last = figure.axes[0].texts[0].get_text()
-    assert last == "36 %"  # the simple CNN: mean of 0.35, 0.36 and 0.37
+    assert last == "46 %"  # the simple CNN: mean of 0.45, 0.46 and 0.47
     assert figure.axes[0].get_ylim() == (0, 100)
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
-from torch.nn.functional import conv2d, max_pool2d
+from torch.nn.functional import conv2d
 
-from dlvc.plots import convolution_step, image_patches, max_pooling
-from dlvc.plots.drawings import BAR, LEFT_EDGE, POOLED
+from dlvc.plots import convolution_step, image_patches
+from dlvc.plots.drawings import BAR, LEFT_EDGE
 
 
 def texts(figure) -> list[str]:
@@ -39,13 +39,7 @@ def test_the_written_sum_has_a_product_for_each_weight():
     products = [term.split("·") for term in terms]
     assert len(products) == 9
     plain = [[part.strip(" +()").replace("−", "-") for part in pair] for pair in products]
-    assert sum(float(pixel) * float(weight) for pixel, weight in plain) == 5
-
-
-def test_max_pooling_shows_torchs_maxima():
-    values = torch.tensor(POOLED).float()
-    pooled = max_pool2d(values[None, None], 2)[0, 0]
-    assert texts(max_pooling()) == numbers(values) + numbers(pooled)
+    assert sum(float(pixel) * float(weight) for pixel, weight in plain) == 6
 
 
 @pytest.mark.parametrize(("patch_size", "count"), [(4, 64), (8, 16), (16, 4)])

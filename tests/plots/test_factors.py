@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlvc.plots import calibration_diagram, marked_histogram, measured_lines
+from dlvc.plots import marked_histogram, measured_lines
 from dlvc.plots.style import model_style
 
 
@@ -67,13 +67,6 @@ def test_a_logarithmic_axis_has_a_place_for_0_and_equal_steps_for_equal_factors(
     assert axes.get_xticks().tolist() == [0, 1, 10, 100]
 
 
-def test_a_calibration_is_drawn_in_percent_with_larger_markers_for_more_predictions():
-    figure = calibration_diagram({"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model.")
-    dots = figure.axes[0].collections[0]
-    np.testing.assert_allclose(dots.get_offsets(), [[50, 40], [90, 80]])
-    assert dots.get_sizes()[0] < dots.get_sizes()[1]
-
-
 def test_a_histogram_counts_each_value_once_and_names_its_marks():
     labels = {"value_label": "accuracy (%)", "count_label": "models", "says": "Six models."}
     figure = marked_histogram([0.2, 0.2, 0.4, 0.6, 0.6, 0.6], {"best": 0.6}, step=0.2, **labels)
@@ -83,12 +76,3 @@ def test_a_histogram_counts_each_value_once_and_names_its_marks():
     assert [text.get_text() for text in axes.texts] == ["best"]
     np.testing.assert_allclose(axes.lines[0].get_xdata(), [0.6, 0.6])
     assert axes.get_xlabel() == "accuracy (%)"
-
-
-def test_a_models_calibration_has_its_colour():
-    curve = ([0.5, 0.9], [0.4, 0.8], [10, 90])
-    figure = calibration_diagram({"Deep CNN": curve, "my own": curve}, says="Two models.")
-    look = model_style("deep-cnn")
-    lines = figure.axes[0].lines
-    assert (lines[1].get_color(), lines[1].get_linestyle()) == (look.color, look.line)
-    assert lines[2].get_color() != look.color

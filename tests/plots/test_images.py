@@ -66,6 +66,9 @@ def test_a_filter_weight_of_zero_is_middle_grey_and_all_share_one_scale():
     first, second = drawn(filters_grid(weights))
     assert first[0, 0].tolist() == [1, 0.5, 0.5]
     assert second[4, 4].tolist() == [0.5, 0.5, 0.25]
+    both = filters_grid({"before": weights / 2, "after": weights})
+    assert drawn(both)[0][0, 0].tolist() == [0.75, 0.5, 0.5]
+    assert texts(both) == ["before", "after"]
     with pytest.raises(ValueError, match=r"shape \(filters, 3, k, k\); got \(16, 6, 5, 5\)"):
         filters_grid(torch.zeros(16, 6, 5, 5))
 
@@ -81,7 +84,8 @@ def test_feature_maps_share_one_scale_and_follow_the_image():
 
 
 def test_zero_is_the_middle_of_the_scale_of_signed_maps():
-    figure = feature_maps(torch.tensor([[[-3.0, 0], [1, 2]]]))
+    figure = feature_maps(torch.tensor([[[-3.0, 0], [1, 2]]]), names=["edges"])
+    assert texts(figure) == ["edges"]
     (image,) = figure.axes[0].images
     assert image.get_clim() == (-3, 3)
     assert image.get_cmap().name == "PuOr_r"

@@ -23,7 +23,6 @@ from dlvc.lessons.guesses.figure import calibration_figure, guess_and_result, ma
 from dlvc.lessons.guesses.store import Prediction
 from dlvc.lessons.silent_bugs.traces import load_trace
 from dlvc.plots.style import MUTED, SCREEN_DPI, Picture, model_style
-from dlvc.studies import speed_bars
 from dlvc.studies.bench import bench_figure
 
 IMAGES = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -48,9 +47,6 @@ DRAW = {
     "attention_drawing": lambda runs: plots.attention_drawing(),
     "attention_overlay": lambda runs: plots.attention_overlay(IMAGES[0], MAPS[0], query=3),
     "bench_figure": lambda runs: bench_figure(record()),
-    "calibration_diagram": lambda runs: plots.calibration_diagram(
-        {"CNN": ([0.5, 0.9], [0.4, 0.8], [10, 90])}, says="One model in two groups."
-    ),
     "calibration_figure": lambda runs: calibration_figure([GUESS]),
     "comparison_pairs": lambda runs: plots.comparison_pairs(runs, COMPARISONS),
     "confusion_grid": plots.confusion_grid,
@@ -79,7 +75,6 @@ DRAW = {
         count_label="models",
         says="Three models and the best of them.",
     ),
-    "max_pooling": lambda runs: plots.max_pooling(),
     "measured_lines": lambda runs: plots.measured_lines(
         {"": {"plain": [1, 2]}},
         [4, 8],
@@ -94,9 +89,6 @@ DRAW = {
     "report_figure": plots.report_figure,
     "residual_drawing": lambda runs: plots.residual_drawing(),
     "show_images": lambda runs: plots.show_images(IMAGES),
-    "speed_bars": lambda runs: speed_bars(
-        {"slow": {"images": 3.0, "forward": 0.5}}, {"slow": 4.0, "fast": 1.0}
-    ),
     "split_drawing": lambda runs: plots.split_drawing(),
     "training_trace": lambda runs: training_trace(load_trace("SoftmaxTwice"), "A case"),
     "transfer_drawing": lambda runs: plots.transfer_drawing(),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_run import ALONE
 
 from dlvc.experiments.registry import COMPARISONS
 from dlvc.plots import accuracy_bars, comparison_pairs, cost_scatter
@@ -62,23 +63,35 @@ def test_runs_of_different_work_are_not_compared(make_run):
     assert "+30.0" in texts(comparison_pairs(runs, COMPARISONS).axes[0])
 
 
-def test_costs_are_drawn_at_their_mean_on_logarithmic_axes(make_run):
+def test_costs_are_drawn_on_logarithmic_axes_seconds_at_the_median_epoch(make_run):
     runs = [
-        make_run("deep-cnn", seed, final=0.5, train_seconds=10.0 * (seed + 1)) for seed in (0, 1)
+        make_run("deep-cnn", seed, final=0.5, machine=ALONE, epoch_seconds=seconds)
+        for seed, seconds in enumerate(((4.0, 5.0, 9.0), (4.0, 6.0, 7.0)))
     ]
     panels = cost_scatter(runs).axes
     assert [axes.get_xscale() for axes in panels] == ["log"] * 3
     places = [axes.collections[0].get_offsets()[0] for axes in panels]
-    assert np.allclose(places, [[60_000, 50], [600_000, 50], [15, 50]])
+    assert np.allclose(places, [[60_000, 50], [600_000, 50], [5.5, 50]])
 
 
 def test_models_without_parameters_have_no_cost(all_runs):
     axes = cost_scatter(all_runs).axes[-1]
-    assert len(axes.collections) == 8
-    assert "Majority Model" not in texts(axes)
+    assert len(axes.collections) == 9
+    assert not {"Majority Model", "Nearest Neighbour"} & set(texts(axes))
+
+
+def test_times_that_are_not_known_are_not_drawn_and_without_any_there_is_no_panel(make_run):
+    busy = make_run("deep-cnn", machine=replace(ALONE, other_seconds=900.0))
+    alone = make_run("deep-vit", machine=ALONE)
+    panels = cost_scatter([busy, alone]).axes
+    assert [len(axes.collections) for axes in panels] == [2, 2, 1]
+    assert panels[-1].get_title(loc="left") == "on a processor"
+    labels = [axes.get_xlabel() for axes in cost_scatter([busy]).axes]
+    assert labels == ["parameters", "multiply-adds per image"]
 
 
 def test_times_of_different_devices_are_named_with_their_models(make_run):
-    other = make_run("deep-vit", device={"type": "cuda", "name": "a GPU", "threads": 1})
-    axes = cost_scatter([make_run("deep-cnn"), other]).axes[-1]
+    gpu = {"type": "cuda", "name": "a GPU", "threads": 1}
+    runs = [make_run("deep-cnn", machine=ALONE), make_run("deep-vit", device=gpu, machine=ALONE)]
+    axes = cost_scatter(runs).axes[-1]
     assert axes.get_title(loc="left") == "a processor: Deep CNN\na GPU: Deep ViT"

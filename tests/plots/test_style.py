@@ -136,6 +136,11 @@ def test_labels_that_meet_move_apart_evenly_and_keep_their_order():
     assert spread_apart([10, 0, 0.5, 1], 1) == [10, -0.5, 0.5, 1.5]
 
 
+def test_a_label_of_two_lines_gets_the_room_of_two():
+    assert spread_apart([1, 1], [2, 4]) == [-0.5, 2.5]  # 1 and 2 from their common border
+    assert spread_apart([1, 0.5, 9], [2, 4, 2]) == [2.25, -0.75, 9]
+
+
 def test_any_labels_end_up_at_least_the_gap_apart_in_their_order():
     rng = np.random.default_rng(0)
     for _ in range(50):

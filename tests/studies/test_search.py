@@ -28,10 +28,9 @@ PRESENT = present_settings("simple-cnn")
 TRIAL = Trial(PRESENT, 10, 40_000, 0, "made up", "float32", 0.5, 0.5, 1.0)
 
 
-def test_all_but_resnet18_can_be_searched():
-    assert [*SEARCHABLE, "resnet18", "resnet18-plain"] == [
-        key for key in EXPERIMENTS if key != "majority"
-    ]
+def test_all_but_baselines_and_resnet18_can_be_searched():
+    baselines = ["majority", "softmax-regression", "nearest-neighbour"]
+    assert [*baselines, *SEARCHABLE, "resnet18", "resnet18-plain"] == list(EXPERIMENTS)
 
 
 @pytest.mark.parametrize("key", SEARCHABLE)

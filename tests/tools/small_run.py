@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from dlvc.experiments.machine import MachineUse
 from dlvc.experiments.records import EvaluationRecord, RunRecord, pack_bits
 from dlvc.experiments.registry import EXPERIMENTS
 from dlvc.training.result import EpochRecord
 
+# Nothing else at work to speak of: others had 30 of 4 x 100 seconds, 7.5 %.
+ALONE = MachineUse(
+    cores=4, share_before=0.05, seconds=100.0, processor_seconds=150.0, other_seconds=30.0
+)
+
 
 def make_run(
-    key: str = "simple-cnn", seed: int = 0, *, final: float | None = None, **changes
+    key: str = "simple-cnn",
+    seed: int = 0,
+    *,
+    final: float | None = None,
+    epoch_seconds: Sequence[float] = (1.0, 1.0, 1.0),
+    **changes,
 ) -> RunRecord:
     """A run of three epochs whose test accuracy on 1,000 images is `final` (default: by key and seed)."""
     if final is None:
@@ -22,7 +35,7 @@ def make_run(
     score = EvaluationRecord(
         loss=1.0, confusion=confusion.tolist(), correct=pack_bits(correct), seconds=1.0
     )
-    learns = key != "majority"
+    learns = EXPERIMENTS[key].fit is None
     epochs = tuple(
         EpochRecord(
             epoch=number,
@@ -32,7 +45,7 @@ def make_run(
             validation_loss=2.4 - number * final,
             validation_accuracy=final * number / 3,
             validation_mean_per_class_accuracy=final * number / 3,
-            seconds=1.0,
+            seconds=epoch_seconds[number - 1],
             validation_seconds=0.1,
         )
         for number in range(1, 4 if learns else 2)

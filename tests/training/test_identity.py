@@ -37,7 +37,7 @@ def test_a_change_in_any_file_that_the_training_imports_is_another_training(pack
     names = {path.relative_to(package).as_posix() for path in changed}
     assert names >= {
         *("training/optimization.py", "training/memory.py", "training/randomness.py"),
-        "training/majority.py",
+        "training/baselines.py",
         *("data/batches.py", "data/augment.py", "metrics.py", "config.py", "models/vit.py"),
     }
 

@@ -24,7 +24,7 @@ from dlvc.lessons import exercises_of, notebooks
 from dlvc.lessons.guesses import form as prediction
 from dlvc.lessons.guesses import store as predictions
 from dlvc.lessons.silent_bugs import cases, figure, traces
-from dlvc.models import cnn, majority, resnet, vit
+from dlvc.models import baselines, cnn, resnet, vit
 from dlvc.training import checkpoint, device, evaluation
 from dlvc.training import loop as training
 from dlvc.widgets.explorers import layer_size, positions
@@ -173,9 +173,11 @@ REFUSED = [
     ("resnet.ResNet18(weights=3)", "got 3", "str or Path or dict", "Give a file"),
     ("resnet.ResNet18(weights={1: LABELS})", "under 1", "tensors only", "Pass the part"),
     ("resnet.ResNet18(weights={'epoch': 3})", "under epoch", "tensors only", "training checkpoint"),
-    ("majority.MajorityClassifier().fit([1, 2])", "got list", "integer torch tensor", "as_tensor"),
-    ("majority.MajorityClassifier().fit(LABELS + 9)", "got 12", "between 0 and 9", "Check the"),
-    ("majority.MajorityClassifier().fit(LABELS[:0])", "got none", "at least one", "Pass more"),
+    ("baselines.MajorityClassifier().fit([1, 2])", "got list", "integer torch tensor", "as_tensor"),
+    ("baselines.MajorityClassifier().fit(LABELS + 9)", "got 12", "between 0 and 9", "Check the"),
+    ("baselines.MajorityClassifier().fit(LABELS[:0])", "got none", "at least one", "Pass more"),
+    ("baselines.SoftmaxRegression()(IMAGES[..., :16].float())", "got 32 x 16", "32 x 32 pixels", "Resize them"),
+    ("baselines.NearestNeighbour(num_classes=3).fit(data.Split(IMAGES, LABELS))", "got 3", "between 0 and 2", "Check"),
     ("device.pick_device('tpu')", "got 'tpu'", "one of auto, cpu, cuda", "Try 'auto'"),
     ("device.pick_precision('int8', torch.device('cpu'))", "got 'int8'", "one of auto", "Try 'auto'"),
     # training
@@ -305,7 +307,6 @@ REFUSED = [
     ("plots.convolution_step(row=4)", "got 4 and 1", "row must lie between 0 and 3", "on the image"),
     ("plots.convolution_step(row=-1)", "got -1 and 1", "row must lie between 0 and 3", "on the image"),
     ("plots.convolution_step(column=4)", "got 1 and 4", "column between 0 and 3", "on the image"),
-    ("plots.max_pooling(size=3)", "got 3", "must divide 4", "Try"),
     ("plots.image_patches(IMAGES[0], patch_size=0)", "got 0", "at least 1", "Try 4"),
     ("plots.image_patches(IMAGES[0], patch_size=5)", "got 5", "must divide 32 and 32", "Try 4"),
     ("plots.network_drawing(3)", "got 3", "type Module", "the key of an experiment"),

@@ -12,7 +12,7 @@ from dlvc.lessons.notebooks import NOTEBOOKS
 from dlvc.models import SimpleCNN
 
 HELP = (NOTEBOOKS / "HELP.md").read_text(encoding="utf-8")
-SECTIONS = re.findall(r"`(\d\d_\w+)`,\s+\"([^\"]+)\"", HELP)
+SECTIONS = re.findall(r"`(\d\d[a-z]?_\w+)`,\s+\"([^\"]+)\"", HELP)
 
 
 def test_every_section_that_is_named_is_a_heading_of_its_notebook() -> None:

@@ -59,12 +59,12 @@ def test_train_leaves_one_record_a_seed(runs, capsys):
 
 
 def test_with_all_each_model_takes_the_options_that_it_has(runs):
-    options = "--epochs 1 --shard 1/3 --dropout 0.25 --width 8 --no-residual"
+    options = "--epochs 1 --shard 1/4 --dropout 0.25 --width 8 --no-residual"
     assert command_line.main(["train", "--all", *SMALL, *options.split()]) == 0
     vit = EXPERIMENTS["deep-vit-residual"].options
     assert {record.key: record.model["options"] for record in load_records(runs)} == {
         "majority": {},
-        "deep-cnn-bn": {"batch_norm": True, "dropout": 0.25, "width": 8},
+        "deep-cnn": {"dropout": 0.25, "width": 8},
         "deep-vit-residual": {**vit, "dropout": 0.25, "residual": False},
     }
 

@@ -17,12 +17,12 @@ from dlvc.widgets.display import inline_svg, widget_bundle
 
 CELL = """
 import ipywidgets
-from dlvc.plots import max_pooling
+from dlvc.plots import convolution_step
 from dlvc.widgets.display import widget_bundle
 
 class Shown:
     def _repr_mimebundle_(self, **_):
-        return widget_bundle(ipywidgets.IntSlider(), max_pooling(), "a slider")
+        return widget_bundle(ipywidgets.IntSlider(), convolution_step(), "a slider")
 
 Shown()
 """

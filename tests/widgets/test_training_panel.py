@@ -86,7 +86,7 @@ def test_an_untouched_panel_gives_the_default_and_nothing_is_wrong(
     assert panel.config == config_for(key, sketches, profile=profile, protocol=protocol)
     experiment = EXPERIMENTS[key]
     assert experiment.model_options("report", panel.options) == experiment.recipe(protocol)[1]
-    assert bool(panel.options) == (protocol == "tuned" and experiment.learns)
+    assert bool(panel.options) == (protocol == "tuned" and bool(experiment.tuned_options))
     assert "options" not in panel.code
     assert not panel.controls.run.disabled
 

@@ -20,7 +20,7 @@ Scores = Callable[[nn.Module, Tensor], Tensor]
 
 # A first layer is made for inputs of about this size: normalised pixels lie within 2.7 and have a spread of about 1.
 LARGEST_INPUT, LEAST_SPREAD = 10.0, 0.05
-# First losses of the nine models of the registry lie between 2.30 and 2.54, where ln 10 is 2.30.
+# First losses of the models of the registry lie between 2.30 and 2.54, where ln 10 is 2.30.
 LOSS_BELOW, LOSS_ABOVE = 0.5, 1.0
 STEPS, STEP_SIZE = 60, 5e-4
 # A loss below this share of guessing's means that the batch is being learned by heart.

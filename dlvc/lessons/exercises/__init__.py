@@ -9,7 +9,16 @@ from functools import cache
 from pathlib import Path
 
 from dlvc.arguments import check_choice
-from dlvc.lessons.exercises import cnns, comparison, data, silent_bugs, silent_cases, transfer, vits
+from dlvc.lessons.exercises import (
+    cnns,
+    comparison,
+    data,
+    inside_cnns,
+    silent_bugs,
+    silent_cases,
+    transfer,
+    vits,
+)
 from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.texts import read_exercises
 
@@ -19,6 +28,7 @@ EXERCISES = {
     for notebook, judges in (
         ("01_data", data),
         ("02_cnns", cnns),
+        ("02b_inside_cnns", inside_cnns),
         ("03_vits", vits),
         ("04_resnet18_transfer", transfer),
         ("05_comparison", comparison),

@@ -109,9 +109,8 @@ def call(function: Any, *arguments: Any) -> Any:
     except (Exception, SystemExit) as error:
         if isinstance(error, NotImplementedError) and not error.args:  # torch's have a text
             raise NotAttempted("the function is still empty") from None
-        raise Wrong(
-            f"called with {described(arguments)}, your function stopped with {named(error)}"
-        ) from None
+        with_what = f"called with {described(arguments)}, " if arguments else ""
+        raise Wrong(f"{with_what}your function stopped with {named(error)}") from None
     if is_blank(result):
         raise NotAttempted("the function returns nothing yet")
     return result

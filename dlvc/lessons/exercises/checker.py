@@ -33,7 +33,8 @@ class ExerciseCheck:
         if self(answer).heading == RIGHT:
             print(f"{self.exercise.name}: yours")
             return answer
-        names = dict(getattr(answer, "__globals__", {}))
+        function = answer.__init__ if isinstance(answer, type) else answer
+        names = dict(getattr(function, "__globals__", {}))
         exec(self.exercise.solution, names)
         print(f"{self.exercise.name}: the solution's, as yours is not right yet")
         return names[self.exercise.name]

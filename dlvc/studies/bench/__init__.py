@@ -7,5 +7,4 @@ of each, by turns), `step_kinds` (what else a step could be), `curves` (data siz
 
 from dlvc.studies.bench.command import run_bench
 from dlvc.studies.bench.figure import bench_figure
-from dlvc.studies.bench.loops import losses_on_record
 from dlvc.studies.bench.results import BENCH_RECORDS, as_one, load_benches

@@ -58,19 +58,6 @@ def dlvc_loop(model: nn.Module, data: ImageData, config: TrainConfig) -> list[fl
     return [epoch.seconds for epoch in result.epochs]
 
 
-def made_ready(
-    model: nn.Module, config: TrainConfig, *, fused: bool = True, own_layout: bool = True
-) -> tuple[torch.device, torch.memory_format, torch.optim.Optimizer]:
-    """The device to which the model was moved, the layout for its images, and its optimizer; it is to train."""
-    device, layout = pick_device(config.device), torch.contiguous_format
-    if own_layout:
-        layout = input_layout(model, device)
-        model.to(memory_format=memory_layout(model, device))
-    model.to(device).train()
-    plain = partial(torch.optim.Adam, lr=config.learning_rate, weight_decay=config.weight_decay)
-    return device, layout, make_optimizer(model, config) if fused else plain(model.parameters())
-
-
 def timed_passes(
     one_pass: Callable[[], None], config: TrainConfig, device: torch.device
 ) -> list[float]:
@@ -108,19 +95,12 @@ def tutorial_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> li
     return timed_passes(one_pass, config, device)
 
 
-def tuned_loop(
-    model: nn.Module,
-    batches: Batches,
-    config: TrainConfig,
-    *,
-    fused: bool = True,
-    own_layout: bool = True,
-) -> list[float]:
-    """The same with sums that stay on the device until the pass is over.
-
-    `fused`: one kernel for all of Adam; `own_layout`: the model in dlvc's memory layout.
-    """
-    device, layout, optimizer = made_ready(model, config, fused=fused, own_layout=own_layout)
+def tuned_loop(model: nn.Module, batches: Batches, config: TrainConfig) -> list[float]:
+    """The same in dlvc's memory layout, with its optimizer, and sums that stay on the device until the pass is over."""
+    device = pick_device(config.device)
+    layout = input_layout(model, device)
+    model.to(device, memory_format=memory_layout(model, device)).train()
+    optimizer = make_optimizer(model, config)
 
     def one_pass() -> None:
         loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)

@@ -23,7 +23,9 @@ from dlvc.studies.bench.loaders import OurBatches, worker_batches
 from dlvc.studies.bench.loops import LOOPS, Loop, losses_on_record, run_loop, tuned_loop
 from dlvc.training import bare_step, input_layout, make_optimizer, memory_layout, pick_device, train
 
-MODELS = tuple(key for key, model in EXPERIMENTS.items() if model.learns and not model.same_step_as)
+MODELS = tuple(
+    key for key, model in EXPERIMENTS.items() if not model.is_baseline and not model.same_step_as
+)
 BARE_SECONDS = 0.4  # that many of bare steps make an epoch, but at least FEWEST_STEPS
 FEWEST_STEPS, MOST_STEPS = 8, 300
 LARGE_BATCH = 512  # measured beside 64 on a GPU, which a batch of 64 does not fill

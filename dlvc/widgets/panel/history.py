@@ -16,6 +16,7 @@ from dlvc.experiments import (
     find_runs,
     put_away,
     rename_run,
+    rounded,
 )
 from dlvc.files import CannotWriteError, write_whole
 from dlvc.training import AlreadyRunningError
@@ -28,7 +29,7 @@ EXPORT = "epochs.csv"
 
 def run_label(record: RunRecord) -> str:
     """A run in a line: when, what, how far, how good."""
-    end = f"test {record.test.accuracy:.1%}" if record.test else "stopped"
+    end = f"test {rounded(100 * record.test.accuracy, 1)}%" if record.test else "stopped"
     when = record.started[:16].replace("T", " ")
     epochs = f"{len(record.epochs)} epoch{'s' * (len(record.epochs) != 1)}"
     settings = f"{record.protocol}, {record.profile}, seed {record.seed}"

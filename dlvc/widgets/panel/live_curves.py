@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import MaxNLocator
 
+from dlvc.experiments import rounded
 from dlvc.training import EpochRecord
 
 WIDTH, HEIGHT = 820, 270  # of the picture, in its own units
@@ -86,7 +87,7 @@ def curves_in_words(curves: Sequence[Curve]) -> str:
             last = curve.epochs[-1]
             state = (
                 f"after epoch {last.epoch} training loss {last.train_loss:.3f}, validation loss "
-                f"{last.validation_loss:.3f}, validation accuracy {last.validation_accuracy:.1%}"
+                f"{last.validation_loss:.3f}, validation accuracy {rounded(100 * last.validation_accuracy, 1)}%"
             )
         sentences.append(f"{curve.label}: {state}")
     return "Learning curves. " + ("; ".join(sentences) or "No run yet") + "."

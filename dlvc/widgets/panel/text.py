@@ -8,7 +8,7 @@ from dataclasses import Field
 from typing import Any
 
 from dlvc.config import TrainConfig
-from dlvc.experiments import RunRecord
+from dlvc.experiments import RunRecord, rounded
 from dlvc.widgets.panel.form import as_text, help_text
 
 
@@ -73,10 +73,11 @@ def result_sentences(record: RunRecord, *, can_go_on: bool) -> list[str]:
     if record.best_epoch:
         model = (
             f"panel.model has the weights of epoch {record.best_epoch}, with validation accuracy "
-            f"{record.best.validation_accuracy:.1%}."
+            f"{rounded(100 * record.best.validation_accuracy, 1)}%."
         )
     if record.test is None:
         trained = len(record.epochs) == record.config["epochs"]
         stopped = f"Stopped {'in its test, ' if trained else ''}after {epochs}."
         return [stopped, model, "Go on takes it up there." if can_go_on else ""]
-    return [f"Finished: {epochs}, test accuracy {record.test.accuracy:.1%}.", model]
+    score = f"test accuracy {rounded(100 * record.test.accuracy, 1)}%"
+    return [f"Finished: {epochs}, {score}.", model]

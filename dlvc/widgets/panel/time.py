@@ -62,9 +62,8 @@ def measure_pace(
     first = data.train.first(min(config.batch_size, config.train_size))
     images, labels = first.images.to(device), first.labels.to(device)
     draws = random_draws(len(labels), generator, padding=config.largest_shift).to(device)
-    if not any(each.requires_grad for each in model.parameters()):
-        return Pace(0.0, 0.0)
-    optimizer = make_optimizer(model, config)
+    learns = any(each.requires_grad for each in model.parameters())
+    optimizer = make_optimizer(model, config) if learns else None
     loss = partial(cross_entropy, label_smoothing=config.label_smoothing)
 
     def step() -> None:
@@ -80,7 +79,7 @@ def measure_pace(
         with autocast(device, precision):
             model(to_float(part, layout))
 
-    step_seconds = _measure(step, device)
+    step_seconds = _measure(step, device) if learns else 0.0
     return Pace(step_seconds, _measure(look, device) / min(EVALUATED, config.train_size))
 
 

@@ -37,13 +37,13 @@ def test_a_committed_notebook_has_the_exercise_cells_that_its_exercises_say(stem
 def test_a_task_has_its_rating_and_its_solution_folded_away() -> None:
     first = CNNS[0]
     task, starter, check = exercise_cells(CNNS)[:3]
-    assert task[2].startswith(f"**1. {first.title}** ({first.difficulty}, {first.minutes} minutes)")
+    assert task[2].startswith(f"**1. {first.title}** ({first.rating})")
     before, folded = task[2].split("<details>")
     assert first.task in before
     assert first.solution not in before
     assert first.solution in folded
     assert starter[2] == first.starter
-    assert check[2] == "check.stem_shape(stem_shape)"
+    assert check[2] == "check.convolve(convolve)"
 
 
 def small_notebook(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -55,7 +55,7 @@ def test_syncing_puts_cells_right_drops_old_ones_and_keeps_what_is_unchanged() -
     notebook = with_exercises(small_notebook(new_markdown_cell("end", id="end")), CNNS)
     same, changed = notebook.cells[4], notebook.cells[3]
     same.outputs = [new_output("stream", text="stays")]
-    changed.source = "stem_shape = (1, 2, 3, 4)"
+    changed.source = "DeepCNN = 3"
     notebook.cells.insert(3, new_code_cell("gone", id="exercise-old-one-starter"))
     with_exercises(notebook, CNNS)
     assert [cell.id for cell in notebook.cells] == [

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from dlvc.data import ImageData
 from dlvc.studies.bench import loops, measure
 from dlvc.studies.bench.loaders import OurBatches, SingleImages, SinglePictures
-from dlvc.studies.bench.loops import LOOPS, losses_on_record, run_loop
+from dlvc.studies.bench.loops import LOOPS, Loop, losses_on_record, run_loop, timed_passes
 from dlvc.studies.bench.measure import bench_config, bench_model, best_workers, equal_work
-from dlvc.studies.speed import TECHNIQUES, each_image_once
 
-ALL = {**LOOPS, **TECHNIQUES}  # those of the bench and those of notebook 02
-AVAILABLE = [name for name, loop in ALL.items() if loop.available]
+AVAILABLE = [name for name, loop in LOOPS.items() if loop.available]
 
 
 def config():
@@ -20,10 +20,41 @@ def config():
     return replace(bench_config(), train_size=128, epochs=2)
 
 
+def each_image_once(loop: Loop, data: ImageData, count: int) -> bool:
+    """Whether a pass of the loop takes each of the first `count` training images exactly once."""
+    plain = replace(bench_config(), train_size=count, augmentation="none", epochs=1)
+    model, seen = bench_model("simple-cnn", plain), []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        if module.training:  # images (B, 3, H, W) in [0, 1]
+            seen.append((255 * inputs[0].detach()).round().to(torch.uint8).cpu())
+
+    with model.register_forward_pre_hook(keep):
+        run_loop(loop, model, data, plain)
+    seen_images, expected = (
+        sorted(image.numpy().tobytes() for image in images)
+        for images in (torch.cat(seen), data.train.first(count).images)
+    )
+    return seen_images == expected
+
+
+def test_an_image_taken_twice_is_noticed(sketches):
+    def forgetful(model, batches, config):
+        first, *others = list(batches)
+        model.train()
+        return timed_passes(
+            lambda: [model(images) for images, _ in (first, first, *others[1:])],
+            config,
+            torch.device("cpu"),
+        )
+
+    assert not each_image_once(Loop("forgetful", forgetful, OurBatches), sketches, 192)
+
+
 @pytest.mark.parametrize("name", AVAILABLE)
 def test_a_loop_has_the_losses_of_dlvc_on_the_same_batches(name, sketches):
     ours, theirs = (
-        losses_on_record(ALL[loop], bench_model("simple-cnn", config()), sketches, config())
+        losses_on_record(LOOPS[loop], bench_model("simple-cnn", config()), sketches, config())
         for loop in ("dlvc", name)
     )
     assert len(ours) == 2
@@ -44,8 +75,8 @@ def test_the_proof_of_equal_work_notices_another_optimizer(sketches, monkeypatch
 def test_a_loop_goes_through_each_image_once_a_pass_and_says_how_long_each_pass_took(
     name, sketches
 ):
-    assert each_image_once(ALL[name], sketches, 128)
-    seconds = run_loop(ALL[name], bench_model("simple-cnn", config()), sketches, config())
+    assert each_image_once(LOOPS[name], sketches, 128)
+    seconds = run_loop(LOOPS[name], bench_model("simple-cnn", config()), sketches, config())
     assert len(seconds) == 2
     assert min(seconds) > 0
 
