@@ -21,11 +21,12 @@ from dlvc.plots import (
     comparison_pairs,
     confusion_grid,
     cost_scatter,
+    label_efficiency,
     learning_curves,
     report_figure,
     show_images,
 )
-from dlvc.studies import load_recordings
+from dlvc.studies import load_recordings, load_transfer
 from dlvc.studies.bench import BENCH_RECORDS, as_one, bench_figure, load_benches
 from dlvc.widgets import AttentionViewer
 
@@ -79,6 +80,7 @@ FIGURES: dict[str, Callable[[Records], Picture]] = {
     ),
     "confusion.png": confusion_grid,
     "cost.png": cost_scatter,
+    "label-efficiency.png": lambda records: label_efficiency(load_transfer()),
     "learning-curves.png": lambda records: learning_curves(records, groups=FAMILIES),
     "sketch10.png": lambda records: contact_sheet(),
     "test-accuracy.png": lambda records: accuracy_bars(records, reported=reported_accuracies()),

@@ -12,3 +12,4 @@ from dlvc.studies.speed import (
 )
 from dlvc.studies.speed_figure import speed_bars
 from dlvc.studies.trainings import load_study
+from dlvc.studies.transfer import compare_starts, load_transfer, transfer_table
