@@ -46,7 +46,7 @@ class LabelledRun(Protocol):
 
 @styled
 def label_efficiency(runs: Iterable[LabelledRun]) -> Picture:
-    """Test accuracy against the number of labels, a line for each start, and the points between the best and no start.
+    """Test accuracy against the number of labels, a line for each start, and how far fine-tuning is ahead of none.
 
     Lines are means over seeds, bands go from the lowest to the highest. Runs by another recipe are hollow markers at
     the end of a thin line. Raises ValueError if no run was tested.

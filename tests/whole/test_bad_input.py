@@ -298,6 +298,7 @@ REFUSED = [
     ("plots.class_histogram({})", "got 0", "one to four splits", "split.class_counts()"),
     ("plots.class_histogram({'train': [1, 2]})", "got 10", "2 classes", "classes=[...]"),
     ("plots.confusion_grid([RECORD], columns=0)", "got 0", "at least 1", "Try 4"),
+    ("plots.label_efficiency([])", "got none", "tested runs", "Make them with"),
     ("plots.learning_curves([])", "got none", "at least one epoch", "Train a model"),
     ("plots.accuracy_bars(['deep-cnn'])", "got 'deep-cnn'", "type RunRecord", "load_records()"),
     ("plots.attention_overlay(IMAGES[0], MAPS[None], query=0)", "got (1, 4, 64", "(heads, N, N)", "Take one"),
