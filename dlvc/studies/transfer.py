@@ -2,13 +2,13 @@
 
     python -m dlvc.studies.transfer --weights FILE  # without FILE: ImageNet's weights, fetched once
 
-writes figures/records/studies/transfer.json after each training; those that are there already are not made again.
+writes figures/records/studies/transfer.json after each run; those that are there already are not made again.
 
-All ways have the registry's tuned recipe, with mirror images as the only augmentation: so each image has two sets of
-features in a frozen backbone, whose batch normalisation stays in evaluation mode, and these are computed once. On the
-same labels all ways take equally many steps, each with its best of the same few learning rates: seed 0 chooses it on
-validation images. Seeds 1, 2, ... are then compared on the test images, which each run sees once. The seed decides on
-the initial weights, the order of the images, and which images have a label.
+All ways follow the registry's tuned recipe, with mirroring as the only augmentation. A frozen backbone, whose batch
+normalisation stays in evaluation mode, then has two sets of features for each image, which are computed once. With the
+same labels all ways take equally many steps, each at its best of the same few learning rates, which seed 0 chooses on
+validation images. Seeds 1, 2, ... are then compared on the test images, which each of their runs sees once. A seed
+decides the initial weights, the order of the images, and which images have a label.
 """
 
 from __future__ import annotations
@@ -62,16 +62,16 @@ RATES = (3e-4, 1e-3, 3e-3)
 VALIDATION_IMAGES = 2_000
 
 
-# Steps and images a step for a number of labels, whatever the start: 32, 13 and 4 times through the images. On two CPU
-# cores a training image of 64 pixels takes 5.8 ms and a look at one 2 ms, which makes 76 minutes: 2 ways x 6 trainings
-# x 56,000 images are 65, 36 looks at 2,000 validation images and 18 at 10,000 test images are 8, and the features of
-# 101,000 images in the frozen backbone are 3.
+# Steps and batch size for a number of labels, whatever the start: 32, 13 and 4 times through the images. On two CPU cores
+# an image of 64 pixels takes 5.8 ms to train on and 2 ms to classify, which makes 76 minutes: 65 for 2 ways x 6 runs x
+# 56,000 training images, 8 for 36 x 2,000 validation images and 18 x 10,000 test images, and 3 for the frozen features
+# of 101,000 images.
 BUDGETS = {100: (100, 32), 1_000: (200, 64), 10_000: (625, 64)}
 
 
 @dataclass(frozen=True)
 class TransferRun:
-    """One training from one start; equal to another if they were to be the same, whatever came out.
+    """One training run from one start; equal to another of the same settings, whatever came of them.
 
     Those with seed 0 chose a learning rate and saw no test image.
     """
@@ -86,7 +86,7 @@ class TransferRun:
     data: str
     weights: str  # what the start was trained on, or "random"
     recipe: str = "study"  # "tuned" for a run of the registry: with crops, and steps of its own
-    # of the training, with the features that it needed first
+    # of training, with the features that it needed first
     seconds: float = field(default=0.0, compare=False)
     validation_accuracy: float = field(default=0.0, compare=False)
     test_images: int = field(default=0, compare=False)
@@ -212,7 +212,7 @@ def compare_starts(
 ) -> list[TransferRun]:
     """The runs of each way on each number of labels: one for each of `rates`, then `seeds` with the best of them.
 
-    `budgets` says for a number of labels how long its trainings are, such as {100: (12, 32)}: 12 steps of 32 images.
+    `budgets` says for a number of labels how long its runs train, such as {100: (12, 32)}: 12 steps of 32 images.
     `weights` and `weights_name` are those of `run_experiment`. Runs that are `known` are not made again; `on_run` is
     called after each that is made. Raises ValueError without weights, for too few images, and if `known` are runs on
     other data or from other weights.
