@@ -62,10 +62,10 @@ RATES = (3e-4, 1e-3, 3e-3)
 VALIDATION_IMAGES = 2_000
 
 
-# Steps and batch size for a number of labels, whatever the start: 32, 13 and 4 times through the images. On two CPU cores
-# an image of 64 pixels takes 5.8 ms to train on and 2 ms to classify, which makes 76 minutes: 65 for 2 ways x 6 runs x
-# 56,000 training images, 8 for 36 x 2,000 validation images and 18 x 10,000 test images, and 3 for the frozen features
-# of 101,000 images.
+# Steps and batch size for a number of labels, whatever the start: 32, 13 and 4 times through the images. On two CPU
+# cores an image of 64 pixels takes 5.8 ms to train on and 2 ms to classify, which makes 76 minutes: 65 for 2 ways x
+# 6 runs x 56,000 training images, 8 for 36 x 2,000 validation images and 18 x 10,000 test images, and 3 for the
+# frozen features of 101,000 images.
 BUDGETS = {100: (100, 32), 1_000: (200, 64), 10_000: (625, 64)}
 
 
