@@ -27,8 +27,8 @@ from dlvc.plots.images import (
     show_augmentations,
     show_images,
 )
-from dlvc.plots.label_efficiency import label_efficiency
 from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
+from dlvc.plots.starts import label_efficiency
 from dlvc.plots.style import (
     BLUE,
     FIGURE_DPI,

@@ -64,6 +64,7 @@ def label_efficiency(runs: Iterable[LabelledRun]) -> Picture:
     axes = picture.subplots()
     axes.axhline(CHANCE, color=MUTED, linestyle=":", linewidth=1.2, zorder=0.9)
     axes.set(xscale="log", ylim=(0, 100))
+    axes.margins(x=0.09)
     axes.set(xlabel="labelled training images", ylabel="test accuracy (%)")
     axes.xaxis.set_major_locator(FixedLocator(points["labels"].unique()))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -75,8 +76,8 @@ def label_efficiency(runs: Iterable[LabelledRun]) -> Picture:
     set_description(
         picture,
         f"Test accuracy of ResNet18 on {tested[0].data} against the number of labelled images, on a logarithmic axis: "
-        "means over seeds after equally many steps from each start, bands from lowest to highest; grey lines say how "
-        f"far fine-tuning is ahead of a random start{other}, and the dotted line is guessing.",
+        "means over seeds after equally many steps from each start, bands from lowest to highest; grey lines say by "
+        f"how many points fine-tuning is ahead of a random start{other}, and the dotted line is guessing.",
     )
     name_ends(axes, points.drop_duplicates("way", keep="last"))
     return picture
@@ -99,16 +100,15 @@ def draw_gaps(axes: Axes, means: pd.DataFrame) -> None:
     ends = means.reindex(columns=["random start", "fine-tuned"]).dropna()
     for labels, low, high in ends.itertuples():
         axes.plot([labels, labels], [low, high], color=MUTED, linewidth=1, zorder=0.9)
-        look = {"textcoords": "offset points", "fontsize": 9, "va": "center", "path_effects": HALO}
-        axes.annotate(f"{high - low:+.0f} points", (labels, (low + high) / 2), (6, 0), **look)
+        place = labels, low + 0.3 * (high - low)  # the frozen backbone's line is mostly higher
+        look = {"textcoords": "offset points", "ha": "right", "va": "center", "path_effects": HALO}
+        axes.annotate(f"{high - low:+.0f}", place, (-5, 0), fontsize=9, **look)
 
 
 def name_ends(axes: Axes, ends: pd.DataFrame) -> None:
-    """Write the name of each start right of the frame, at the height of its line's end."""
+    """Write the name of each start beside the end of its line."""
     heights = spread_apart(ends["mean"], LABEL_HEIGHT * units_per_inch(axes))
     for end, height in zip(ends.itertuples(), heights, strict=True):
-        color = STARTS[end.way].color
-        line = {"arrowstyle": "-", "color": color, "linewidth": 1, "shrinkB": 4}
-        look = {"color": color, "fontweight": "bold", "va": "center", "arrowprops": line}
-        place = {"textcoords": axes.get_yaxis_transform(), "annotation_clip": False}
-        axes.annotate(end.way, (end.labels, end.mean), (1.03, height), **place, **look)
+        look = {"color": STARTS[end.way].color, "fontweight": "bold", "path_effects": HALO}
+        place = {"xytext": (9, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(end.way, (end.labels, height), annotation_clip=False, **place, **look)
