@@ -30,7 +30,7 @@ from dlvc.studies.transfer import (
     train_head,
     transfer_table,
 )
-from dlvc.training import predict, train
+from dlvc.training import NonFiniteLoss, predict, train
 
 QUICK = {20: (3, 10)}  # 20 labels, 3 steps of 10 images
 SMALL = {"image_size": 32, "weights_name": "made up"}
@@ -58,7 +58,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[TransferRun]:
     made = []
 
     def run(self: Starts, plan: TransferRun) -> TransferRun:
-        accuracy = {3e-4: 0.2, 1e-3: 0.5, 3e-3: 0.4}[plan.learning_rate]
+        accuracy = dict(zip(RATES, (0.2, 0.5, 0.4), strict=True))[plan.learning_rate]
         made.append(replace(plan, validation_accuracy=accuracy))
         return made[-1]
 
@@ -162,7 +162,7 @@ def test_the_best_rate_on_validation_images_is_compared(few, weights, scored):
     runs = compare_starts(few, weights, QUICK, **SMALL, seeds=2)
     for way in WAYS:
         own = [(run.seed, run.learning_rate) for run in runs if run.way == way]
-        assert own == [*((0, rate) for rate in RATES), (1, 1e-3), (2, 1e-3)]
+        assert own == [*((0, rate) for rate in RATES), (1, RATES[1]), (2, RATES[1])]
 
 
 def test_a_rate_is_chosen_without_a_test_image(few, weights):
@@ -170,6 +170,17 @@ def test_a_rate_is_chosen_without_a_test_image(few, weights):
     runs = compare_starts(unseen, weights, {20: (1, 10)}, **SMALL, seeds=0, rates=[1e-3])
     assert [run.way for run in runs] == list(WAYS)
     assert all(run.test_images == 0 for run in runs)
+
+
+def test_a_rate_at_which_the_loss_is_not_finite_does_not_end_the_study(few, weights, monkeypatch):
+    def diverges(model: nn.Module, *_, **options):
+        model.head[1].weight.data.fill_(torch.nan)
+        raise NonFiniteLoss("the loss is nan")
+
+    monkeypatch.setattr(transfer, "train", diverges)
+    plan = TransferRun(RANDOM, 20, 0, 1.0, 3, 10, 32, few.title, "random")
+    guessed = few.validation.class_counts()[0].item() / 40
+    assert Starts(few, weights, 32).run(plan).validation_accuracy == pytest.approx(guessed)
 
 
 def test_what_is_known_is_not_made_again(few, weights, scored):
@@ -205,7 +216,7 @@ def test_the_command_writes_each_run_and_goes_on_where_it_was(
         "random",
         transfer.find_weights(EXPERIMENTS["resnet18"], file, "", "full")[1],
     }
-    assert "10,000 labels, fine-tuned, seed 2, learning rate 0.001" in capsys.readouterr().out
+    assert "10,000 labels, fine-tuned, seed 2, learning rate 0.003" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
         main(["--weights", str(tmp_path / "none.pth"), "--output", str(path)])
     assert "Use another file" in capsys.readouterr().err
