@@ -19,6 +19,7 @@ from dlvc.studies.bench.results import load_benches
 from dlvc.studies.maps import load_map_tests
 from dlvc.studies.search import load_trials
 from dlvc.studies.trainings import load_study
+from dlvc.studies.transfer import load_runs
 
 
 class Pair(NamedTuple):
@@ -136,7 +137,9 @@ STORES = {
     "explanations": lambda path: load_map_tests(path.stem, path.parent),
     "search": lambda path: load_trials(path.stem, path.parent),
     "silent_bugs": lambda path: load_trace(path.stem, path.parent),
-    "studies": lambda path: load_study(path.stem, path.parent),
+    "studies": lambda path: (
+        load_runs(path) if path.stem == "transfer" else load_study(path.stem, path.parent)
+    ),
 }
 COMMITTED = sorted(REFERENCE_RECORDS.rglob("*.json"))
 

@@ -16,6 +16,8 @@ from dlvc.experiments.records import (
     RunRecord,
     load_record,
     load_records,
+    pack_bits,
+    unpack_bits,
 )
 from dlvc.experiments.registry import (
     COMPARISONS,

@@ -49,13 +49,18 @@ class EvaluationRecord(Counted):
 
     def correct_images(self) -> np.ndarray:
         """For each image (N,) whether it was classified correctly, bool, in the split's order."""
-        packed = np.frombuffer(base64.b64decode(self.correct), dtype=np.uint8)
-        return np.unpackbits(packed, count=int(np.sum(self.confusion))).astype(bool)
+        return unpack_bits(self.correct, int(np.sum(self.confusion)))
 
 
 def pack_bits(correct: np.ndarray) -> str:
-    """A bool array (N,) as base64 text, eight images a byte. `EvaluationRecord.correct_images` reads it back."""
+    """A bool array (N,) as base64 text, eight images a byte."""
     return base64.b64encode(np.packbits(correct)).decode()
+
+
+def unpack_bits(packed: str, count: int) -> np.ndarray:
+    """The bool array (count,) that `pack_bits` made the text of."""
+    numbers = np.frombuffer(base64.b64decode(packed), dtype=np.uint8)
+    return np.unpackbits(numbers, count=count).astype(bool)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,11 +21,12 @@ from dlvc.plots import (
     comparison_pairs,
     confusion_grid,
     cost_scatter,
+    label_efficiency,
     learning_curves,
     report_figure,
     show_images,
 )
-from dlvc.studies import load_recordings
+from dlvc.studies import load_recordings, load_transfer
 from dlvc.studies.bench import BENCH_RECORDS, as_one, bench_figure, load_benches
 from dlvc.widgets import AttentionViewer
 
@@ -89,6 +90,7 @@ FIGURES: dict[str, Callable[[Records], Picture]] = {
     ),
     "confusion.png": lambda records: confusion_grid(of_families(records)),
     "cost.png": cost_scatter,
+    "label-efficiency.png": lambda records: label_efficiency(load_transfer()),
     "learning-curves.png": lambda records: learning_curves(of_families(records), groups=FAMILIES),
     "sketch10.png": lambda records: contact_sheet(),
     "test-accuracy.png": lambda records: accuracy_bars(records, reported=reported_accuracies()),

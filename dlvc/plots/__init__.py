@@ -32,6 +32,7 @@ from dlvc.plots.images import (
 from dlvc.plots.networks import network_drawing
 from dlvc.plots.receptive_fields import receptive_field_drawing
 from dlvc.plots.results import accuracy_bars, comparison_pairs, cost_scatter
+from dlvc.plots.starts import label_efficiency
 from dlvc.plots.style import (
     BLUE,
     FIGURE_DPI,

@@ -10,3 +10,4 @@ from dlvc.studies.initialisation import (
 )
 from dlvc.studies.maps import cnn_map, contrast, load_map_tests, measure_maps, vit_maps
 from dlvc.studies.trainings import load_study
+from dlvc.studies.transfer import compare_starts, load_transfer, transfer_table

@@ -24,6 +24,7 @@ from dlvc.lessons.guesses.store import Prediction
 from dlvc.lessons.silent_bugs.traces import load_trace
 from dlvc.plots.style import MUTED, SCREEN_DPI, Picture, model_style
 from dlvc.studies.bench import bench_figure
+from dlvc.studies.transfer import TransferRun
 
 IMAGES = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 MAPS = torch.full((2, 2, 16, 16), 1 / 16)
@@ -64,6 +65,13 @@ DRAW = {
     "image_patches": lambda runs: plots.image_patches(IMAGES[0]),
     "interval_rows": lambda runs: plots.interval_rows(
         {"ViT": {"rollout": (0.1, 0.0, 0.2)}}, label="points", says="A dot with its interval."
+    ),
+    "label_efficiency": lambda runs: plots.label_efficiency(
+        [
+            TransferRun(
+                "fine-tuned", 100, 1, 1e-3, 100, 32, 64, "x", "y", test_images=8, correct="/w=="
+            )
+        ]
     ),
     "learning_curves": plots.learning_curves,
     "map_mosaic": lambda runs: plots.map_mosaic(IMAGES, {"rollout": MAPS[0, 0, :4]}),

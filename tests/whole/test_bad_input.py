@@ -297,6 +297,7 @@ REFUSED = [
     ("plots.confusion_heatmap(-COUNTS)", "got -1", "from 0 up", "Make one with"),
     ("plots.confusion_heatmap(COUNTS, classes=['cat'])", "got 1", "10 classes", "classes=[...]"),
     ("plots.confusion_grid([RECORD], columns=0)", "got 0", "at least 1", "Try 4"),
+    ("plots.label_efficiency([])", "got none", "tested runs", "Make them with"),
     ("plots.learning_curves([])", "got none", "at least one epoch", "Train a model"),
     ("plots.accuracy_bars(['deep-cnn'])", "got 'deep-cnn'", "type RunRecord", "load_records()"),
     ("plots.attention_overlay(IMAGES[0], MAPS[None], query=0)", "got (1, 4, 64", "(heads, N, N)", "Take one"),
