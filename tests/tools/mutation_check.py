@@ -212,8 +212,8 @@ FAULTS = (
     Fault(
         "absent classes count as zero",
         "metrics.py",
-        "per_class_accuracy(confusion).nanmean()",
-        "per_class_accuracy(confusion).nan_to_num().mean()",
+        "Fraction(right, images) for right, images in classes if images",
+        "Fraction(right, images or 1) for right, images in classes",
     ),
     Fault(
         "spread of the population, not of the sample",
