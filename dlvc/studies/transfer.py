@@ -222,9 +222,10 @@ def compare_starts(
     """The runs of each way on each number of labels: one for each of `rates`, then `seeds` with the best of them.
 
     `budgets` says for a number of labels how long its runs train, such as {100: (12, 32)}: 12 steps of 32 images.
-    `weights` and `weights_name` are those of `run_experiment`. Runs that are `known` are not made again; `on_run` is
-    called after each that is made. Raises ValueError without weights, for too few images, and if `known` are runs on
-    other data or from other weights.
+    `weights` and `weights_name` are those of `run_experiment`. Train weights of your own with a seed above `seeds`:
+    with one of these the new head would begin as the one that they were trained with. Runs that are `known` are
+    not made again; `on_run` is called after each that is made.
+    Raises ValueError without weights, for too few images, and if `known` are runs on other data or from other weights.
     """
     weights, name = find_weights(EXPERIMENTS["resnet18"], weights, weights_name, "full")
     if weights is None:
