@@ -63,13 +63,12 @@ def contact_sheet() -> Picture:
 
 
 def viewer_still() -> Picture:
-    """What the attention viewer shows of a stored recording, as a still picture."""
-    recorded = load_recordings()
-    model = "Deep Residual ViT"
+    """What the attention viewer shows of a stored recording, as a still picture: the first image, layer and head."""
+    recorded = load_recordings().first(1)
     viewer = AttentionViewer(
-        {model: recorded.series[model]}, recorded.images, labels=recorded.labels
+        {recorded.title: recorded.frames}, recorded.images, labels=recorded.labels
     )
-    return viewer.show(layer=2, head=2, patch=(4, 4), scale="patch").picture()
+    return viewer.show(layer=1, head=1, patch=(4, 4), scale="patch").picture()
 
 
 Records = Sequence[RunRecord]

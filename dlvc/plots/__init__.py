@@ -21,7 +21,7 @@ from dlvc.plots.diagrams import (
     transfer_drawing,
 )
 from dlvc.plots.drawings import BAR, LEFT_EDGE, convolution_step, image_patches
-from dlvc.plots.explanations import deletion_curves, head_shares, interval_rows, map_mosaic
+from dlvc.plots.explanations import deletion_curves, head_points, interval_rows, map_mosaic
 from dlvc.plots.factors import marked_histogram, measured_lines
 from dlvc.plots.images import (
     feature_maps,

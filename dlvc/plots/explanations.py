@@ -75,7 +75,8 @@ def deletion_curves(
 ) -> Picture:
     """A plot for each map: the mean probability against the share of hidden patches, a line for each order.
 
-    `hidden` are shares from 0 to 1; `curves[map][order]` as many probabilities.
+    `hidden` are shares from 0 to 1; `curves[map][order]` as many probabilities, or a row of them for each network: then
+    the line is their mean, and a band goes from the lowest to the highest.
     Raises ValueError for an order of another name.
     """
     labels = ("patches hidden (%)", "probability (%)")
@@ -87,8 +88,10 @@ def deletion_curves(
             raise ValueError(f"orders are {', '.join(ORDER_LOOKS)}; got {', '.join(orders)}.")
         for order, look in ORDER_LOOKS.items():
             if order in orders:
-                values = 100 * np.asarray(orders[order])
-                axes.plot(100 * np.asarray(hidden), values, label=order, markersize=4.5, **look)
+                values, shares = 100 * np.atleast_2d(orders[order]), 100 * np.asarray(hidden)
+                axes.plot(shares, values.mean(axis=0), label=order, markersize=4.5, **look)
+                band = {"color": look["color"], "alpha": 0.2, "linewidth": 0}
+                axes.fill_between(shares, values.min(axis=0), values.max(axis=0), **band)
         axes.set_title(name)
     grid[0, 0].set_ylim(0, None)
     grid[0, -1].legend(loc="upper right")
@@ -111,10 +114,12 @@ def interval_rows(
 ) -> Picture:
     """A stroke on its interval for each row, the rows below the name of their group.
 
-    `groups[group][row]` is (mean, low, high), all multiplied by `scale`; a line marks zero. `says` is the description.
+    `groups[group][row]` is (mean, low, high), all multiplied by `scale`, or several of these, such as one for each
+    network: they stand close together. A line marks zero. `says` is the description.
     """
     rows = sum(len(group) + 1 for group in groups.values())
-    picture = new_picture(8, 0.24 * rows + 1.4, title=title)
+    most = max(len(np.atleast_2d(row)) for group in groups.values() for row in group.values())
+    picture = new_picture(8, (0.2 + 0.04 * most) * rows + 1.4, title=title)
     axes = picture.subplots()
     place, ticks = 0, {}
     for group, intervals in groups.items():
@@ -123,10 +128,15 @@ def interval_rows(
             axes.text(-0.015, place, group, transform=axes.get_yaxis_transform(), **look)
             place += 1
         for name, numbers in intervals.items():
-            mean, *ends = (scale * number for number in numbers)
-            axes.plot(ends, [place, place], color=BLUE, linewidth=5, solid_capstyle="butt")
-            # A stroke: a dot would hide a short interval.
-            axes.plot(mean, place, "|", color=INK, markersize=11, markeredgewidth=1.3)
+            several = scale * np.atleast_2d(numbers)
+            for number, (mean, *ends) in enumerate(several):
+                height = place + 0.25 * (number - (len(several) - 1) / 2)
+                width, size = (5, 11) if len(several) == 1 else (3, 6)
+                axes.plot(
+                    ends, [height, height], color=BLUE, linewidth=width, solid_capstyle="butt"
+                )
+                # A stroke: a dot would hide a short interval.
+                axes.plot(mean, height, "|", color=INK, markersize=size, markeredgewidth=1.3)
             ticks[place] = name
             place += 1
     axes.axvline(0, color=MUTED, linewidth=1)
@@ -137,30 +147,27 @@ def interval_rows(
 
 
 @styled
-def head_shares(shares: Mapping[str, Any]) -> Picture:
-    """A table of colours for each model: layers down, heads across, the number in percentage points.
+def head_points(tables: Mapping[str, Any], *, title: str, says: str) -> Picture:
+    """A table of colours for each entry: layers down, heads across, the number in percentage points.
 
-    `shares[model]` (layers, heads) is the share of a head's map on the object, minus the object's share of the area.
-    Raises ValueError for another shape.
+    `tables[name]` (layers, heads) are shares, not points; `says` is the description. Raises ValueError for another
+    shape.
     """
     import seaborn as sns  # half a second, which few notebooks need
 
-    tables = {
-        name: 100 * as_shaped(values, "(layers, heads)", name=f"shares of {name}").astype(float)
-        for name, values in shares.items()
+    points = {
+        name: 100 * as_shaped(values, "(layers, heads)", name=name).astype(float)
+        for name, values in tables.items()
     }
-    largest = max(np.abs(values).max() for values in tables.values()) or 1.0
-    height = max(len(values) for values in tables.values())
-    size = (3.2 * len(tables) + 1.2, 0.42 * height + 1.7)
-    picture = new_picture(*size, title="How much more than by chance lies on the object")
-    grid = picture.subplots(1, len(tables), squeeze=False)[0]
+    largest = max(np.abs(values).max() for values in points.values()) or 1.0
+    height = max(len(values) for values in points.values())
+    picture = new_picture(2.6 * len(points) + 1.4, 0.42 * height + 1.7, title=title)
+    grid = picture.subplots(1, len(points), squeeze=False)[0]
     scale = {"cmap": DIFFERENCE_COLORS, "vmin": -largest, "vmax": largest, "cbar": False}
-    for axes, (name, values) in zip(grid, tables.items(), strict=True):
-        points = [
-            [f"{round(value):+d}" if round(value) else "0" for value in row] for row in values
-        ]
+    for axes, (name, values) in zip(grid, points.items(), strict=True):
+        texts = [[f"{round(value):+d}" if round(value) else "0" for value in row] for row in values]
         heads, layers = (range(1, count + 1) for count in values.shape[::-1])
-        look = {"annot": points, "fmt": "", "annot_kws": {"fontsize": 8.5}}
+        look = {"annot": texts, "fmt": "", "annot_kws": {"fontsize": 8.5}}
         sns.heatmap(values, ax=axes, xticklabels=heads, yticklabels=layers, **scale, **look)
         for text, value in zip(axes.texts, values.flat, strict=True):
             text.set_color("white" if abs(value) > 0.6 * largest else INK)
@@ -168,8 +175,4 @@ def head_shares(shares: Mapping[str, Any]) -> Picture:
         axes.tick_params(axis="y", rotation=0)
     grid[0].set_ylabel("layer")
     picture.colorbar(axes.collections[0], ax=list(grid), label="points")
-    return set_description(
-        picture,
-        "For each layer and head, the share of its attention that lies on the object minus the object's share of the "
-        "area, in percentage points, mean over images: 0 is what a map drawn by chance has.",
-    )
+    return set_description(picture, says)

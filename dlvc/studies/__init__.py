@@ -8,5 +8,5 @@ from dlvc.studies.initialisation import (
     initialisation_figure,
     initialisation_table,
 )
-from dlvc.studies.maps import cnn_map, contrast, load_map_tests, measure_maps, vit_maps
+from dlvc.studies.maps import contrast, head_maps, load_map_tests, measure_maps, network_maps
 from dlvc.studies.trainings import load_study

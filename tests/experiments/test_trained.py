@@ -80,8 +80,12 @@ def test_other_weights_and_unfinished_runs_are_refused(run, folder, sketches, tm
         store_trained(stopped, sketches, tmp_path)
 
 
-def test_the_networks_of_the_project_are_right_most_of_the_time_in_at_most_six_megabytes():
-    assert "deep-cnn-bn-sketch10" in RECORDS
+def test_five_networks_come_with_the_project_in_at_most_six_megabytes():
+    assert set(RECORDS) == {
+        f"{name}-{data}"
+        for name in ("deep-cnn-bn", "deep-vit-residual")
+        for data in ("cifar10", "sketch10")
+    } | {"deep-vit-residual-class_token-sketch10"}
     assert sum(path.stat().st_size for path in TRAINED.glob("*.safetensors")) < 6_000_000
     for name, record in ON_DRAWINGS.items():
         assert record.test.accuracy > (0.95 if "cnn" in name else 0.85), name

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlvc.plots import deletion_curves, head_shares, interval_rows, map_mosaic
+from dlvc.plots import deletion_curves, head_points, interval_rows, map_mosaic
 
 IMAGES = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -25,6 +25,14 @@ def test_deletion_curves_are_in_percent_and_have_a_plot_for_each_map():
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["rollout", "Grad-CAM"]
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
     np.testing.assert_allclose(lines["highest first"], [80, 10])
+    two = {"highest first": [[0.8, 0.1], [0.6, 0.3]]}  # of two networks
+    axes = deletion_curves([0, 1], {"rollout": two}).axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [70, 20])
+    assert {*map(tuple, axes.collections[0].get_paths()[0].vertices)} >= {
+        (0, 60),
+        (0, 80),
+        (100, 30),
+    }
     with pytest.raises(ValueError, match="orders are lowest first, random, highest first"):
         deletion_curves([0, 1], {"rollout": {"best": [0, 1]}})
 
@@ -38,8 +46,20 @@ def test_an_interval_is_drawn_from_end_to_end_with_its_mean():
     assert [each.get_text() for each in figure.axes[0].get_yticklabels()] == ["rollout"]
 
 
-def test_the_share_of_each_head_is_written_in_points():
-    figure = head_shares({"trained": [[0.104, -0.2], [0.0, 0.05]]})
+def test_several_intervals_of_a_row_stand_close_together_below_one_name():
+    groups = {"ViT": {"rollout": [(0.1, 0.05, 0.2), (0.3, 0.2, 0.4)], "attention": (0, 0, 0)}}
+    figure = interval_rows(groups, label="points", says="Dots with their intervals.")
+    axes = figure.axes[0]
+    dots = [line for line in axes.lines if line.get_marker() == "|"]
+    heights = [float(dot.get_ydata()[0]) for dot in dots]
+    assert [float(dot.get_xdata()[0]) for dot in dots] == pytest.approx([0.1, 0.3, 0])
+    assert heights[0] < axes.get_yticks()[0] < heights[1] < heights[2]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["rollout", "attention"]
+
+
+def test_the_number_of_each_head_is_written_in_points():
+    about = {"title": "Heads", "says": "A table."}
+    figure = head_points({"trained": [[0.104, -0.2], [0.0, 0.05]]}, **about)
     assert [text.get_text() for text in figure.axes[0].texts] == ["+10", "-20", "0", "+5"]
-    with pytest.raises(ValueError, match=r"shares of trained must have shape \(layers, heads\)"):
-        head_shares({"trained": [0.1, 0.2]})
+    with pytest.raises(ValueError, match=r"trained must have shape \(layers, heads\)"):
+        head_points({"trained": [0.1, 0.2]}, **about)

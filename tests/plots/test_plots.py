@@ -60,7 +60,9 @@ DRAW = {
     ),
     "filters_grid": lambda runs: plots.filters_grid(IMAGES),
     "guess_and_result": lambda runs: guess_and_result(GUESS),
-    "head_shares": lambda runs: plots.head_shares({"trained": [[0.1, -0.2]]}),
+    "head_points": lambda runs: plots.head_points(
+        {"trained": [[0.1, -0.2]]}, title="Heads", says="A table of two heads in one layer."
+    ),
     "image_patches": lambda runs: plots.image_patches(IMAGES[0]),
     "interval_rows": lambda runs: plots.interval_rows(
         {"ViT": {"rollout": (0.1, 0.0, 0.2)}}, label="points", says="A dot with its interval."
