@@ -17,7 +17,7 @@ from small_bench import record
 
 from dlvc import plots
 from dlvc.experiments.registry import COMPARISONS
-from dlvc.lessons import training_trace
+from dlvc.lessons import training_log
 from dlvc.lessons.guesses.figure import calibration_figure, guess_and_result, mark_guess
 from dlvc.lessons.guesses.store import Prediction
 from dlvc.lessons.silent_bugs.traces import load_trace
@@ -90,7 +90,7 @@ DRAW = {
     "speed_bars": lambda runs: speed_bars(
         {"slow": {"images": 3.0, "forward": 0.5}}, {"slow": 4.0, "fast": 1.0}
     ),
-    "training_trace": lambda runs: training_trace(load_trace("SoftmaxTwice"), "A case"),
+    "training_log": lambda runs: training_log(load_trace("SoftmaxTwice-seed3"), "A case"),
 }
 
 
