@@ -17,7 +17,7 @@ from dlvc.files import save_json
 from dlvc.lessons.silent_bugs.cases import CASES, REFERENCE_SEEDS
 from dlvc.lessons.silent_bugs.correct import PlainTraining
 from dlvc.lessons.silent_bugs.evidence import investigate
-from dlvc.lessons.silent_bugs.faults import UnscaledNormalized
+from dlvc.lessons.silent_bugs.faults import SoftmaxTwice, UnscaledNormalized
 from dlvc.lessons.silent_bugs.traces import FOLDER
 
 CONFIG = TrainConfig(epochs=6, train_size=3_000, evaluation_size=1_000, device="cpu")
@@ -25,8 +25,8 @@ CONFIG = TrainConfig(epochs=6, train_size=3_000, evaluation_size=1_000, device="
 
 def wanted_records() -> dict[str, tuple[type[PlainTraining], int]]:
     """The code and the seed of each record, by its name."""
-    runs = [(PlainTraining, seed) for seed in REFERENCE_SEEDS]
-    runs.append((UnscaledNormalized, 1))
+    compared = (PlainTraining, SoftmaxTwice, UnscaledNormalized)
+    runs = [(code, seed) for code in compared for seed in REFERENCE_SEEDS]
     for file in CASES.values():
         runs += [(file.code, file.seed), (file.right, file.seed)]
     return {f"{code.__name__}-seed{seed}": (code, seed) for code, seed in runs}
