@@ -7,15 +7,10 @@ from dlvc.lessons.guesses.figure import calibration_figure, mark_guess
 from dlvc.lessons.guesses.form import guess_first
 from dlvc.lessons.guesses.store import load_predictions
 from dlvc.lessons.notebooks import run_notebooks
-from dlvc.lessons.silent_bugs.cases import (
-    CASES,
-    open_case,
-    references,
-    score_sheet,
-    who_caught_it,
-)
+from dlvc.lessons.silent_bugs.case_files import CASES, references
+from dlvc.lessons.silent_bugs.cases import open_case, score_sheet
 from dlvc.lessons.silent_bugs.correct import PlainTraining
-from dlvc.lessons.silent_bugs.evidence import preflight_of
+from dlvc.lessons.silent_bugs.evidence import preflight_of, who_caught_it
 from dlvc.lessons.silent_bugs.faults import SUSPECTS, suspect_table
 from dlvc.lessons.silent_bugs.figure import line_up, training_log
 from dlvc.lessons.silent_bugs.program import Program

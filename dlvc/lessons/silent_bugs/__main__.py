@@ -14,7 +14,7 @@ from dataclasses import replace
 from dlvc.config import TrainConfig
 from dlvc.data import load_data
 from dlvc.files import save_json
-from dlvc.lessons.silent_bugs.cases import CASES, REFERENCE_SEEDS
+from dlvc.lessons.silent_bugs.case_files import CASES, REFERENCE_SEEDS
 from dlvc.lessons.silent_bugs.correct import PlainTraining
 from dlvc.lessons.silent_bugs.evidence import investigate
 from dlvc.lessons.silent_bugs.faults import SoftmaxTwice, UnscaledNormalized

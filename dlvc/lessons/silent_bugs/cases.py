@@ -10,125 +10,19 @@ from functools import cache
 import pandas as pd
 
 from dlvc.arguments import check_choice, check_whole
-from dlvc.config import TrainConfig
 from dlvc.data import ImageData, load_data
 from dlvc.experiments import format_table
-from dlvc.lessons.silent_bugs.correct import DeepViTTraining, PlainTraining
-from dlvc.lessons.silent_bugs.evidence import QUESTIONS, preflight_of
-from dlvc.lessons.silent_bugs.faults import (
-    SUSPECTS,
-    AttentionOverBatch,
-    ChosenOnTest,
-    EvalForgotten,
-    FirstFileOnly,
-    MeanAndLast,
-    ShuffledLabels,
-    SoftmaxTwice,
-    UnscaledPixels,
-    side_by_side,
-)
+from dlvc.lessons.silent_bugs.case_files import CASES, references
+from dlvc.lessons.silent_bugs.evidence import QUESTIONS
+from dlvc.lessons.silent_bugs.faults import SUSPECTS, side_by_side
 from dlvc.lessons.silent_bugs.figure import training_log
 from dlvc.lessons.silent_bugs.smallest_tests import try_smallest
-from dlvc.lessons.silent_bugs.traces import Trace, describe_trace, load_trace
+from dlvc.lessons.silent_bugs.traces import describe_trace
 from dlvc.plots import Picture
 
 POINTS = 10  # of each case, to spend on questions and wrong accusations
 WRONG_PRICE, CODE_PRICE = 4, 4
-IMAGES = 300  # of each split, for a pre-flight check of a fault
-REFERENCE_SEEDS = (1, 2, 3)  # of correct code, for the bands of the figures
 CODE = "code of "  # how the question for a method begins
-
-
-@dataclass(frozen=True)
-class CaseFile:
-    """Which code was run, with which seed, and what the fault changes.
-
-    `lesson` is a text with the fields test and validation, and right_test and right_validation of the `twin`.
-    """
-
-    code: type[PlainTraining]
-    seed: int
-    lesson: str
-
-    @property
-    def trace(self) -> Trace:
-        """The stored trace of the run."""
-        return load_trace(f"{self.code.__name__}-seed{self.seed}")
-
-    @property
-    def right(self) -> type[PlainTraining]:
-        """The correct code of the same model; innocent code is its own."""
-        return next(code for code in self.code.__mro__ if not code.faults)
-
-    @property
-    def twin(self) -> Trace:
-        """The stored trace of the correct code with the same seed."""
-        return load_trace(f"{self.right.__name__}-seed{self.seed}")
-
-
-CASES: dict[int, CaseFile] = {
-    1: CaseFile(
-        UnscaledPixels,
-        1,
-        "Whoever believes this row drops a network that works: {test} on the test set, where the mended code has "
-        "{right_test}.",
-    ),
-    2: CaseFile(
-        PlainTraining,
-        4,
-        "Nothing is wrong. Validation is better than training because training is measured with dropout and cropped "
-        "images, while the network still learns. And {test} on the test set beside {validation} on validation is "
-        "chance: of pairs of accuracies from 1,000 images each, one in six differs by three points or more.",
-    ),
-    3: CaseFile(
-        FirstFileOnly,
-        2,
-        "It changes the verdict on the network: {test} on the test set, where 3,000 images give {right_test}. Every "
-        "comparison with a network that saw all images is unfair.",
-    ),
-    4: CaseFile(
-        SoftmaxTwice,
-        3,
-        "It changes what the loss seems to say. Even a perfect network would have 1.46, so the curve looks as if "
-        "training had hardly begun. The accuracy suffers less: {test} on the test set instead of {right_test}.",
-    ),
-    5: CaseFile(
-        DeepViTTraining,
-        1,
-        "Nothing is wrong with the code. With these settings this network stays at guessing; with a warm-up it learns. "
-        "The failure is one of optimisation, and there is no line to mend.",
-    ),
-    6: CaseFile(
-        ChosenOnTest,
-        2,
-        "The test accuracy is no test any more: {test} is the largest of six. The epoch that validation chooses has "
-        "{right_test}.",
-    ),
-    7: CaseFile(
-        AttentionOverBatch,
-        1,
-        "It makes the sentence 'attends over the patches of an image' wrong, and every attention map with it. The "
-        "answer for an image depends on its neighbours in the batch: {test} on the test set instead of {right_test}.",
-    ),
-    8: CaseFile(
-        MeanAndLast,
-        1,
-        "The test set looks easier than validation: {test} against {validation}. With the same epoch for both, the one "
-        "that is best on validation, they are {right_test} and {right_validation}.",
-    ),
-    9: CaseFile(
-        EvalForgotten,
-        2,
-        "All evaluations are made with dropout at work, and each gives another number: {test} on the test set, where "
-        "the mended code has {right_test}. A network with more dropout would look worse than it is.",
-    ),
-    10: CaseFile(
-        ShuffledLabels,
-        3,
-        "The network seems unable to learn: {test} on the test set, where the mended code has {right_test}. It was "
-        "given nothing to learn.",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -233,7 +127,7 @@ class Case:
         }
         shown = {name: f"{100 * value:.1f} %" for name, value in numbers.items()}
         guilty = " and ".join(self.trace.faults) or "innocent"
-        parts = [f"{self._heading()}. **{guilty.capitalize()}.**", self.file.lesson.format(**shown)]
+        parts = [f"{self._heading()}. **{guilty[0].upper()}{guilty[1:]}.**", self.file.lesson.format(**shown)]
         for name in self.trace.faults:
             parts += [
                 _python(side_by_side(SUSPECTS[name])),
@@ -290,26 +184,6 @@ def score_sheet(first: int = 2) -> Page:
     total = sum(row["points"] for row in rows if row["points"] != "open")
     table = format_table(pd.DataFrame(rows))
     return Page(f"{table}\n\n{total} of {POINTS * len(rows)} points.")
-
-
-def references(trace: Trace) -> list[Trace]:
-    """The traces of correct code with the same model, where there are several seeds."""
-    if trace.model != PlainTraining.title:
-        return []
-    return [load_trace(f"{PlainTraining.__name__}-seed{seed}") for seed in REFERENCE_SEEDS]
-
-
-def who_caught_it(data: ImageData) -> pd.DataFrame:
-    """One row for each suspect: the checks that raise an alarm before training, and the question that shows it."""
-    size = min(IMAGES, len(data.validation), len(data.test))
-    config = TrainConfig(train_size=IMAGES, evaluation_size=size, device="cpu")
-    rows = []
-    for name, fault in SUSPECTS.items():
-        alarms = preflight_of(fault(data, config)).alarms
-        alarm = "; ".join(alarms) or "none"
-        shows = fault.shows.replace("*", "")
-        rows.append({"suspect": name, "alarm before training": alarm, "it would show in": shows})
-    return pd.DataFrame(rows)
 
 
 @cache

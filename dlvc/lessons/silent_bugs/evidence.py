@@ -9,17 +9,22 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from dlvc.config import TrainConfig
+from dlvc.data import ImageData
 from dlvc.inspection import PreflightReport, preflight
 from dlvc.lessons.silent_bugs.correct import PlainTraining
+from dlvc.lessons.silent_bugs.faults import SUSPECTS
 from dlvc.lessons.silent_bugs.traces import Trace
 from dlvc.training import bare_step
 
 ASKED = 3  # so many images are asked about together with others
 NEIGHBOURS = 32  # with so many in a batch
 MEMORISING_STEPS, STEP_SIZE = 60, 1e-3
+CHECKED_IMAGES = 300  # of each split, for a check of a suspect before training
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,19 @@ def preflight_of(code: PlainTraining) -> PreflightReport:
         scores=code.scores,
         train_size=code.config.train_size,
     )
+
+
+def who_caught_it(data: ImageData) -> pd.DataFrame:
+    """One row for each suspect: the checks that raise an alarm before training, and the question that shows it."""
+    size = min(CHECKED_IMAGES, len(data.validation), len(data.test))
+    config = TrainConfig(train_size=CHECKED_IMAGES, evaluation_size=size, device="cpu")
+    rows = []
+    for name, fault in SUSPECTS.items():
+        alarms = preflight_of(fault(data, config)).alarms
+        alarm = "; ".join(alarms) or "none"
+        shows = fault.shows.replace("*", "")
+        rows.append({"suspect": name, "alarm before training": alarm, "it would show in": shows})
+    return pd.DataFrame(rows)
 
 
 def investigate(code: PlainTraining) -> Trace:

@@ -7,15 +7,9 @@ import pytest
 from dlvc.data import ImageData
 from dlvc.lessons.silent_bugs import cases
 from dlvc.lessons.silent_bugs.__main__ import wanted_records
-from dlvc.lessons.silent_bugs.cases import (
-    CASES,
-    POINTS,
-    Case,
-    open_case,
-    score_sheet,
-    who_caught_it,
-)
-from dlvc.lessons.silent_bugs.evidence import QUESTIONS
+from dlvc.lessons.silent_bugs.case_files import CASES
+from dlvc.lessons.silent_bugs.cases import POINTS, Case, open_case, score_sheet
+from dlvc.lessons.silent_bugs.evidence import QUESTIONS, who_caught_it
 from dlvc.lessons.silent_bugs.faults import SUSPECTS, side_by_side
 from dlvc.lessons.silent_bugs.traces import FOLDER
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from dlvc.lessons.silent_bugs.cases import CASES, REFERENCE_SEEDS, references
+from dlvc.lessons.silent_bugs.case_files import CASES, REFERENCE_SEEDS, references
 from dlvc.lessons.silent_bugs.figure import ACCURACY_RANGE, LOSS_RANGE, line_up, training_log
 from dlvc.lessons.silent_bugs.traces import load_trace
 
