@@ -127,7 +127,10 @@ class Case:
         }
         shown = {name: f"{100 * value:.1f} %" for name, value in numbers.items()}
         guilty = " and ".join(self.trace.faults) or "innocent"
-        parts = [f"{self._heading()}. **{guilty[0].upper()}{guilty[1:]}.**", self.file.lesson.format(**shown)]
+        parts = [
+            f"{self._heading()}. **{guilty[0].upper()}{guilty[1:]}.**",
+            self.file.lesson.format(**shown),
+        ]
         for name in self.trace.faults:
             parts += [
                 _python(side_by_side(SUSPECTS[name])),
