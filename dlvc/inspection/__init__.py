@@ -25,11 +25,12 @@ from dlvc.inspection.explanation import (
     share_on_object,
     to_patches,
 )
+from dlvc.inspection.forward import evaluation_mode
 from dlvc.inspection.layers import (
-    ConvolutionStack,
     activation_by_layer,
     effective_rank,
     gradient_by_layer,
+    token_similarity,
     tokens_by_block,
 )
 from dlvc.inspection.preflight_checks.findings import PreflightReport

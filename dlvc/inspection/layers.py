@@ -1,4 +1,4 @@
-"""What happens in each layer: gradients, activations, and how many different tokens are left.
+"""What happens in each layer: gradients, activations, and how different the tokens still are.
 
 Each function leaves weights, gradients, modes and hooks of the model as they were.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 
 from dlvc.inspection.forward import evaluation_mode, to_input
 from dlvc.models import VisionTransformer
@@ -115,6 +115,17 @@ def tokens_by_block(model: VisionTransformer, images: Tensor) -> list[Tensor]:
     return tokens
 
 
+def token_similarity(tokens: Tensor) -> Tensor:
+    """The mean cosine similarity between two different tokens of an image, (...) for tokens (..., N, D).
+
+    1 if all tokens point the same way, about 0 if they have nothing in common.
+    """
+    directions = normalize(tokens.double(), dim=-1)
+    count = tokens.shape[-2]
+    total = directions.sum(dim=-2).square().sum(dim=-1)  # over all pairs; a token with itself has 1
+    return (total - count) / (count * (count - 1))
+
+
 def effective_rank(tokens: Tensor) -> Tensor:
     """How many different directions the tokens (..., N, D) of an image take: (...), from 1 to min(N, D).
 
@@ -124,33 +135,3 @@ def effective_rank(tokens: Tensor) -> Tensor:
     values = torch.linalg.svdvals(tokens.double())
     shares = values / values.sum(dim=-1, keepdim=True)
     return torch.special.entr(shares).sum(dim=-1).exp()
-
-
-class ConvolutionStack(nn.Module):
-    """Class scores (B, 10) from `depth` convolutions of one width with ReLU: the plainest deep network there is.
-
-    For looking at depth alone: with `batch_norm` before each ReLU, with `residual` connections around each
-    convolution, or neither. Not in the registry, because nobody should train it.
-    """
-
-    def __init__(
-        self, depth: int, *, width: int = 16, batch_norm: bool = False, residual: bool = False
-    ) -> None:
-        super().__init__()
-        self.residual = residual
-        self.stem = nn.Conv2d(3, width, 3, padding=1)
-        self.layers = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(width, width, 3, padding=1, bias=not batch_norm),
-                *([nn.BatchNorm2d(width)] if batch_norm else []),
-                nn.ReLU(),
-            )
-            for _ in range(depth)
-        )
-        self.head = nn.Linear(width, 10)
-
-    def forward(self, images: Tensor) -> Tensor:
-        values = self.stem(2 * images - 1)  # (B, width, H, W)
-        for layer in self.layers:
-            values = values + layer(values) if self.residual else layer(values)
-        return self.head(values.mean(dim=(2, 3)))

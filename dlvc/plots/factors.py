@@ -34,6 +34,7 @@ LOOKS = (
     ModelStyle(SKY, "v", "-"),
     ModelStyle(ORANGE, "P", "--"),
 )
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @styled
@@ -45,18 +46,20 @@ def measured_lines(
     value_label: str,
     says: str,
     title: str = "",
-    log: str = "",
+    log: str | Mapping[str, str] = "",
     styles: Mapping[str, ModelStyle] | None = None,
 ) -> Picture:
-    """A plot for each panel, side by side with one scale: a line for each name, a marker at each place.
+    """A plot for each panel, side by side: a line for each name, a marker at each place.
 
     `panels[panel][line]` are as many values as there are `places`, or a list of several runs of that, (runs, places):
     then the line is their mean and a band goes from the lowest to the highest. `log` names the axes with a logarithmic
-    scale: "x", "y" or "xy". `styles` draws a line as a model is drawn elsewhere. `says` is the description.
+    scale: "x", "y" or "xy". The panels share one scale of values, unless `log` names the axes for each panel.
+    `styles` draws a line as a model is drawn elsewhere. `says` is the description.
     Raises ValueError if a line has another number of values.
     """
     picture = new_picture(max(6.5, 3.6 * len(panels) + 1), 4.2, title=title)
-    grid = picture.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    logs = dict.fromkeys(panels, log) if isinstance(log, str) else log
+    grid = picture.subplots(1, len(panels), squeeze=False, sharey=logs is not log)[0]
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     looks = dict(zip(names, cycle(LOOKS), strict=False)) | dict(styles or {})
     for axes, (panel, lines) in zip(grid, panels.items(), strict=True):
@@ -71,27 +74,38 @@ def measured_lines(
             draw_runs(axes, places, runs, label=name, **line)
         axes.set_title(panel)
         axes.set_xlabel(place_label)
-        _scale(axes, places, log)
+        _scale(axes, places, logs[panel])
     grid[0].set_ylabel(value_label)
     grid[-1].legend(loc="best")
     return set_description(picture, says)
 
 
 def _scale(axes: Axes, places: Sequence[float], log: str) -> None:
+    if "x" in log:
+        if min(places) > 0:
+            axes.set_xscale("log")
+        else:  # 0 has a place of its own, beside the first step of the logarithmic scale
+            axes.set_xscale("symlog", linthresh=sorted(places)[1], linscale=0.3)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:{',.0f' if value >= 1 else 'g'}}")
     if "y" in log:
         axes.set_yscale("log")
-        # Plain numbers: matplotlib's own are formulas, which the common style does not set.
-        axes.yaxis.set_major_formatter("{x:g}")
+        # matplotlib's own powers are formulas, which the common style does not set.
+        axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
         axes.yaxis.set_minor_formatter(NullFormatter())
         low, high = axes.get_ylim()
         if high < 100 * low:  # powers of ten alone would be one or two numbers
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    if "x" in log:
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:{',.0f' if value >= 1 else 'g'}}")
-    if len(places) <= 8:
+            axes.yaxis.set_major_formatter("{x:g}")
+    # A label at each place, unless they would lie on each other.
+    gaps = np.diff(axes.transData.transform([(place, 1) for place in places])[:, 0])
+    if len(places) <= 8 and gaps.min(initial=np.inf) > 0.05 * gaps.sum():
         axes.xaxis.set_major_locator(FixedLocator(list(places)))
+
+
+def power_of_ten(value: float) -> str:
+    """A power of ten such as 1e-05 as text: 10⁻⁵."""
+    return "10" + f"{np.log10(value):.0f}".translate(SUPERSCRIPTS)
 
 
 @styled

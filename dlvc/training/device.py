@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 
 import torch
@@ -42,6 +43,21 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     return (
         nullcontext() if precision == "float32" else torch.autocast(device.type, DTYPES[precision])
     )
+
+
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """A context in which a CPU takes numbers below 1.2e-38 as zero.
+
+    They change no result, but where weight decay has driven weights there, as in the collapsed deep ViT, a processor
+    needs microcode for each product: a step took 0.65 s instead of 0.16 s.
+    """
+    before = not torch.full((1,), 1e-39).mul(1).any()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def memory_layout(model: nn.Module, device: torch.device) -> torch.memory_format:

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from dlvc.arguments import check_kind, check_whole
 from dlvc.data import CLASSES, Split, check_labels, check_pixels, to_float
 from dlvc.metrics import Counted, add_to_confusion, check_scores, mean_loss
-from dlvc.training.device import autocast, input_layout, model_device
+from dlvc.training.device import autocast, input_layout, model_device, without_denormals
 from dlvc.training.memory import in_smaller_parts
 from dlvc.training.processes import ALONE, OneProcess
 
@@ -57,6 +57,7 @@ def evaluate(
 
 
 @torch.no_grad()
+@without_denormals()
 def evaluate_in_batches(
     model: nn.Module,
     split: Split,
@@ -99,6 +100,7 @@ def evaluate_in_batches(
 
 
 @torch.no_grad()
+@without_denormals()
 def predict(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> Tensor:
     """Class scores (N, 10), float32 on the CPU, for uint8 or float images (N, 3, H, W); the model ends in eval mode.
 

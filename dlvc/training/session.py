@@ -35,6 +35,7 @@ from dlvc.training.device import (
     memory_layout,
     pick_device,
     pick_precision,
+    without_denormals,
 )
 from dlvc.training.evaluation import Evaluation, evaluate
 from dlvc.training.identity import training_identity
@@ -111,6 +112,7 @@ class Session:
         try:
             with (
                 self.bar,
+                without_denormals(),
                 own_random_numbers(self.processes.seed(self.config.seed), self.device),
                 end_at_step_border(self.stop) as self.stop,
                 self.processes.held_by_first(self.folder),

@@ -7,14 +7,14 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cosine_similarity, cross_entropy
 from torch.testing import assert_close
 
 from dlvc.inspection.layers import (
-    ConvolutionStack,
     activation_by_layer,
     effective_rank,
     gradient_by_layer,
+    token_similarity,
     tokens_by_block,
 )
 from dlvc.models.cnn import DeepCNN
@@ -51,16 +51,6 @@ def test_gradients_are_those_of_backward_and_leave_the_model_as_it_was():
         )
 
 
-def test_in_a_plain_stack_the_first_gradient_shrinks_with_depth_and_not_with_help():
-    def first_gradient(depth, **options):
-        model = seeded(ConvolutionStack, depth=depth, **options)
-        return gradient_by_layer(model, *batch(16))[0].size
-
-    assert first_gradient(16) < 1e-3 * first_gradient(4)
-    assert first_gradient(16, batch_norm=True) > 0.1 * first_gradient(4, batch_norm=True)
-    assert first_gradient(16, residual=True) > 0.1 * first_gradient(4, residual=True)
-
-
 def test_activations_of_a_layer_made_by_hand():
     """Two units: one is positive on half of the inputs, the other never."""
     model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 4, 10))
@@ -92,6 +82,19 @@ def test_tokens_are_those_before_the_first_block_and_after_each():
     assert [tuple(each.shape) for each in found] == [(2, 65, 128)] * 4
     assert_close(model.blocks[1](found[1]), found[2])
     assert_close(model.head(model.norm(found[3])[:, 0]), model(batch(2)[0]))
+
+
+def test_equal_tokens_have_similarity_1_and_others_the_mean_cosine_of_their_pairs():
+    equal = torch.tensor([[1.0, 2.0]]).repeat(5, 1) * torch.arange(1, 6)[:, None]  # by their length
+    assert_close(token_similarity(equal).item(), 1.0)
+    assert_close(token_similarity(torch.eye(4)).item(), 0.0)
+    tokens = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0))
+    pairs = [(first, second) for first in range(6) for second in range(6) if first != second]
+    expected = [
+        sum(cosine_similarity(image[a], image[b], dim=0) for a, b in pairs) / len(pairs)
+        for image in tokens
+    ]
+    assert_close(token_similarity(tokens).float(), torch.stack(expected))
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8])

@@ -1,6 +1,7 @@
 """Lines show the numbers they were given, with means and bands, and models look as elsewhere."""
 
 import numpy as np
+import pytest
 
 from dlvc.plots import calibration_diagram, measured_lines
 from dlvc.plots.style import model_style
@@ -33,6 +34,37 @@ def test_a_model_is_drawn_as_in_every_figure():
     figure = draw({"": {"Deep CNN": [1, 2, 3]}}, styles={"Deep CNN": style}, log="xy")
     assert figure.axes[0].lines[0].get_color() == style.color
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == ("log", "log")
+
+
+@pytest.mark.parametrize(("lowest", "one_label"), [(1e-16, "10⁻¹⁰"), (1e-3, "10⁻²"), (0.5, "0.5")])
+def test_powers_of_ten_are_written_as_such_where_there_are_several(lowest, one_label):
+    figure = draw({"": {"gradient": [1, lowest, 3]}}, log="y")
+    figure.draw_without_rendering()
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert one_label in labels
+
+
+def test_panels_have_scales_of_their_own_where_the_axes_are_named_for_each():
+    values = {"gradient": {"line": [1, 10, 100]}, "similarity": {"line": [0.1, 0.2, 0.3]}}
+    gradient, similarity = draw(values, log={"gradient": "y", "similarity": ""}).axes
+    assert (gradient.get_yscale(), similarity.get_yscale()) == ("log", "linear")
+    assert similarity.get_ylim()[1] < 1 < 100 <= gradient.get_ylim()[1]
+    assert len({axes.get_ylim() for axes in draw(values).axes}) == 1
+
+
+@pytest.mark.parametrize(("places", "all_named"), [([0, 100, 500], True), ([0, 10, 500], False)])
+def test_each_place_is_named_on_the_axis_unless_two_would_lie_on_each_other(places, all_named):
+    labels = {"place_label": "step", "value_label": "size", "says": "One line."}
+    axes = measured_lines({"": {"line": [1, 2, 3]}}, places, **labels).axes[0]
+    assert (axes.get_xticks().tolist() == places) == all_named
+
+
+def test_a_logarithmic_axis_has_a_place_for_0_and_equal_steps_for_equal_factors():
+    labels = {"place_label": "step", "value_label": "size", "says": "One line."}
+    axes = measured_lines({"": {"line": [1, 2, 3, 4]}}, [0, 1, 10, 100], log="x", **labels).axes[0]
+    zero, one, ten, hundred = axes.transData.transform([(x, 1) for x in (0, 1, 10, 100)])[:, 0]
+    assert zero < one < ten and hundred - ten == pytest.approx(ten - one)
+    assert axes.get_xticks().tolist() == [0, 1, 10, 100]
 
 
 def test_a_calibration_is_drawn_in_percent_with_larger_markers_for_more_predictions():

@@ -57,6 +57,30 @@ class Recorder(nn.Module):
         return self.head(images.flatten(1))
 
 
+class TinyWeights(nn.Module):
+    """A network with weights of 1e-39; what it computed with them, each time that it was called."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 10)
+        self.tiny = nn.Parameter(torch.full((10_000,), 1e-39))
+        self.products = []
+
+    def forward(self, images):
+        self.products.append((self.tiny.detach() * 1).any().item())
+        return self.head(images.mean(dim=(2, 3))) + (0 * self.tiny).sum()
+
+
+def test_numbers_near_zero_that_slow_a_processor_are_zero_in_training_and_test_only(sketches):
+    model = TinyWeights()
+    assert (model.tiny * 1).any()
+    train(model, sketches, ONCE)
+    predict(model, sketches.test.images[:2])
+    assert len(model.products) >= 3
+    assert not any(model.products)
+    assert (torch.full((1,), 1e-39) * 1).any()
+
+
 def test_one_batch_can_be_learned_by_heart(sketches):
     config = replace(
         QUICK, epochs=20, train_size=16, evaluation_size=10, augmentation="none", learning_rate=3e-3

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from statistics import mean, median
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -41,9 +41,10 @@ class Step:
     threads: int = 0
 
 
-def bench_config(batch_size: int = 64) -> TrainConfig:
-    """The report's settings in float32."""
-    return TrainConfig(batch_size=batch_size, epochs=1, evaluation_size=10, precision="float32")
+def bench_config(batch_size: int = 64, **changes: Any) -> TrainConfig:
+    """The report's settings in float32, for one epoch."""
+    fixed = {"epochs": 1, "evaluation_size": 10, "precision": "float32"}
+    return TrainConfig(batch_size=batch_size, **fixed, **changes)
 
 
 def bench_model(key: str, config: TrainConfig) -> nn.Module:
