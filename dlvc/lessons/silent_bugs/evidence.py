@@ -46,7 +46,8 @@ def class_counts(code: PlainTraining) -> str:
 def input_range(code: PlainTraining) -> str:
     model = copy.deepcopy(code.model)
     # The first layer with weights; what comes before it normalises.
-    first = next(layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
+    kinds = (nn.Conv2d, nn.Linear)
+    first = next(layer for layer in model.modules() if isinstance(layer, kinds))
     received: list[Tensor] = []
     first.register_forward_pre_hook(lambda _, inputs: received.append(inputs[0]))
     code.scores(model, code.data.validation.images[:500])
@@ -125,7 +126,7 @@ QUESTIONS: dict[str, Question] = {
     "input range": Question(
         "smallest and largest number that reaches the first layer", 1, input_range, True
     ),
-    "first loss": Question("loss before training, in evaluation mode", 1, first_loss, True),
+    "first loss": Question("loss before training, as the code evaluates", 1, first_loss, True),
     "parameters": Question("number of parameters and of outputs", 1, parameters, True),
     "learning rates": Question("the learning rate of each epoch", 1, learning_rates),
     "last steps": Question("losses of the last five steps of the last epoch", 1, last_steps),

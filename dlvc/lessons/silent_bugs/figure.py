@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,9 +30,9 @@ def training_log(trace: Trace, title: str, *, reference: Sequence[Trace] = ()) -
     check_kind("trace", trace, Trace, ADVICE)
     picture = new_picture(9.5, 3.5, title=f"{title}: {trace.model}")
     draw_log(*picture.subplots(1, 2), trace, reference)
-    for axes, label in zip(picture.axes, ("loss (nats per image)", "accuracy (%)"), strict=True):
+    for axes, label in zip(picture.axes, ("loss", "accuracy (%)"), strict=True):
         axes.set(xlabel="epoch", ylabel=label)
-    add_legend(picture, picture.axes)
+    add_legend(picture, picture.axes, loc="outside right upper")
     band = f", with the band of {len(reference)} correct runs" if reference else ""
     return set_description(
         picture,
@@ -57,15 +58,15 @@ def line_up(traces: Mapping[str, Trace], reference: Sequence[Trace]) -> Picture:
         accuracy, loss = grid[row, column], grid[row + 1, column]
         same = [other for other in reference if other.model == trace.model]
         draw_log(loss, accuracy, trace, same)
-        accuracy.set_title(f"{name}\n{trace.model}")
-        for axes, label in ((accuracy, "accuracy (%)"), (loss, "loss (nats)")):
+        accuracy.set_title(f"{name}\n{trace.model}", fontsize=9)
+        for axes, label in ((accuracy, "accuracy (%)"), (loss, "loss")):
             if column:
                 axes.tick_params(labelleft=False)
             else:
                 axes.set_ylabel(label)
     for axes in grid[-1]:
         axes.set_xlabel("epoch")
-    add_legend(picture, grid[:2, 1])
+    add_legend(picture, grid[:2, 1], loc="outside upper center", ncols=6)
     return set_description(
         picture,
         f"The logs of {len(traces)} training runs on the same axes, with the row of the table on the right of the "
@@ -111,11 +112,11 @@ def draw_log(loss: Axes, accuracy: Axes, trace: Trace, reference: Sequence[Trace
             )
 
 
-def add_legend(picture: Picture, panels: Sequence[Axes]) -> None:
-    """Explain what is drawn in `panels`, above them all."""
+def add_legend(picture: Picture, panels: Sequence[Axes], **look: Any) -> None:
+    """Explain what is drawn in `panels`, outside of them."""
     entries = {
         label: handle
         for axes in panels
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    picture.legend(entries.values(), entries.keys(), loc="outside right upper", fontsize=8.5)
+    picture.legend(entries.values(), entries.keys(), fontsize=8.5, **look)
