@@ -76,7 +76,7 @@ CASES: dict[int, CaseFile] = {
     5: CaseFile(
         DeepViTTraining,
         1,
-        "Nothing is wrong with the code. With these settings this network stays at guessing; with a warm-up it learns. "
+        "Nothing is wrong with the code. With these settings this network ends at guessing; with a warm-up it learns. "
         "The failure is one of optimisation, and there is no line to mend.",
     ),
     6: CaseFile(

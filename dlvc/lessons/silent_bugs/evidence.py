@@ -23,7 +23,7 @@ from dlvc.training import bare_step
 
 ASKED = 3  # so many images are asked about together with others
 NEIGHBOURS = 32  # with so many in a batch
-MEMORISING_STEPS, STEP_SIZE = 60, 1e-3
+MEMORISING_STEPS, STEP_SIZE = 60, 5e-4
 CHECKED_IMAGES = 300  # of each split, for a check of a suspect before training
 
 
@@ -145,7 +145,7 @@ QUESTIONS: dict[str, Question] = {
         True,
     ),
     "ten images": Question(
-        f"a fresh network after {MEMORISING_STEPS} steps on ten images, one of each class",
+        f"a fresh network after {MEMORISING_STEPS} steps at a rate of {STEP_SIZE} on ten images, one of each class",
         2,
         ten_images,
         True,
