@@ -102,14 +102,9 @@ def draw_log(loss: Axes, accuracy: Axes, trace: Trace, reference: Sequence[Trace
     accuracy.set(ylim=ACCURACY_RANGE, **ticks)
     for epoch, value in zip(epochs, trace.train_loss, strict=True):
         if value > LOSS_RANGE[1]:
-            loss.annotate(
-                f"\N{UPWARDS ARROW} {value:.2f}",
-                (epoch, LOSS_RANGE[1]),
-                (2, -2),
-                textcoords="offset points",
-                color=VERMILLION,
-                va="top",
-            )
+            # Right of the line that comes down from there.
+            place, text = (epoch + 1.2, LOSS_RANGE[1]), f"\N{UPWARDS ARROW} {value:.2f}"
+            loss.text(*place, text, color=VERMILLION, va="top", fontsize=9)
 
 
 def add_legend(picture: Picture, panels: Sequence[Axes], **look: Any) -> None:
