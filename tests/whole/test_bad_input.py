@@ -282,7 +282,7 @@ REFUSED = [
     ("cases.open_case('Z')", "got 'Z'", "a whole number", "from 1 to 10"),
     ("cases.Case(1).ask('loss')", "got 'loss'", "one of class counts", "Try 'class counts'"),
     ("cases.Case(1).accuse('me')", "got 'me'", "one of first file only", "Try 'first file only'"),
-    ("cases.Case(1).accuse()", "at least one suspect", "call acquit()"),
+    ("cases.Case(1).accuse()", "got none", "at least one suspect", "call acquit()"),
     # figures of images
     ("plots.show_images(IMAGES[0])", "shape (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
     ("plots.show_images(IMAGES.float() + 9)", "got 9 to 9", "in [0, 1]", "do not normalise"),

@@ -86,7 +86,7 @@ class Case:
         Raises ValueError for a name that is not in the list of suspects.
         """
         if not suspects:
-            raise ValueError("name at least one suspect; if the code is innocent, call acquit().")
+            raise ValueError("name at least one suspect; got none. Of innocent code call acquit().")
         for suspect in suspects:
             check_choice("suspect", suspect, tuple(SUSPECTS))
         accused, guilty = set(suspects), set(self.trace.faults)

@@ -63,7 +63,7 @@ SIGNS = {
         min(abs(trace.table_validation - share) for share in trace.validation_accuracy) > 1e-4
     ),
 }
-# What looks the same in these answers, and takes another question to tell apart: the code of scores, the test set's use.
+# What looks the same here, and takes another question to tell apart: the code of scores, the test set's use.
 LOOK_ALIKES = {
     "EvalForgotten-seed2": {"augmented validation"},
     "ChosenOnTest-seed4": {"best score never updated"},
