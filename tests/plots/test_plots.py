@@ -18,7 +18,7 @@ from small_bench import record
 
 from dlvc import plots
 from dlvc.experiments.registry import COMPARISONS
-from dlvc.lessons import training_trace
+from dlvc.lessons import training_log
 from dlvc.lessons.guesses.figure import calibration_figure, guess_and_result, mark_guess
 from dlvc.lessons.guesses.store import Prediction
 from dlvc.lessons.silent_bugs.traces import load_trace
@@ -98,7 +98,7 @@ DRAW = {
     "residual_drawing": lambda runs: plots.residual_drawing(),
     "show_images": lambda runs: plots.show_images(IMAGES),
     "split_drawing": lambda runs: plots.split_drawing(),
-    "training_trace": lambda runs: training_trace(load_trace("SoftmaxTwice"), "A case"),
+    "training_log": lambda runs: training_log(load_trace("SoftmaxTwice-seed3"), "A case"),
     "transfer_drawing": lambda runs: plots.transfer_drawing(),
 }
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES
+from dlvc.lessons.exercises import EXERCISES
 from dlvc.lessons.exercises.checker import Check
 from dlvc.lessons.exercises.exercise import WRONG
 
-ALL = list(chain(*EXERCISES.values(), *BESIDE_THE_TEXT.values()))
+ALL = list(chain(*EXERCISES.values()))
 NAMED = {exercise.name: exercise for exercise in ALL}
 
 # Of an exercise: a wrong answer, a part of what is said. A dictionary holds what is wrong in the right one.

@@ -276,12 +276,15 @@ REFUSED = [
     ("tables.format_table(tables.results_table([]), 'html')", "'html'", "markdown, latex", "Try"),
     ("tables.setting_table([], 'lr')", "got 'lr'", "one of epochs, batch_size", "Try 'epochs'"),
     # figures
-    ("figure.training_trace(traces.load_trace('SoftmaxTwice'), 'x', reference=3)", "got 3", "type Trace", "load_trace"),
+    ("figure.training_log(3, 'x')", "got 3", "type Trace", "load_trace"),
     # diagnosis
     ("preflight(None, sketches)", "got None", "type Module", "build_model"),
     ("preflight(NARROW, one_image(sketches))", "has one only", "training images", "Load more"),
     ("preflight(NARROW, [1])", "type list", "type ImageData", "load_data()"),
-    ("cases.load_case('Z')", "got 'Z'", "one of A, B", "Try 'A'"),
+    ("cases.open_case('Z')", "got 'Z'", "a whole number", "from 1 to 10"),
+    ("cases.Case(1).ask('loss')", "got 'loss'", "one of class counts", "Try 'class counts'"),
+    ("cases.Case(1).accuse('me')", "got 'me'", "one of first file only", "Try 'first file only'"),
+    ("cases.Case(1).accuse()", "got none", "at least one suspect", "call acquit()"),
     # figures of images
     ("plots.show_images(IMAGES[0])", "shape (3, 32, 32)", "(N, 3, H, W)", "images[None]"),
     ("plots.show_images(IMAGES.float() + 9)", "got 9 to 9", "in [0, 1]", "do not normalise"),
@@ -330,7 +333,7 @@ REFUSED = [
 ]  # fmt: skip
 
 MISSING = [
-    ("traces.load_trace('none')", "'none'", "there is AttentionOverBatch", "PlainTraining"),
+    ("traces.load_trace('none')", "'none'", "there is AttentionOverBatch-seed1", "PlainTraining-seed1"),
     ("running.load_run('runs/none.json')", "runs/none.json", "no record at", "Give a file runs/*.json"),
     ("records.load_record('tests')", "tests", "no record at", "which each training leaves"),
     ("resnet.ResNet18(weights='none.pth')", "none.pth", "no weights at", "Leave weights unset"),

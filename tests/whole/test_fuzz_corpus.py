@@ -48,7 +48,7 @@ def test_the_fuzzers_seeds_are_right_where_they_should_be(fuzz, tmp_path):
     for number in range(1, 6):
         assert fuzz.batch_pickle.read_pickle(seeds[f"pickle-{number}"][1:])["key"] == {b"b": 10**30}
     (tmp_path / "trace.json").write_bytes(seeds["trace"][1:])
-    assert fuzz.traces.load_trace("trace", tmp_path).model == "ResNet18"
+    assert fuzz.traces.load_trace("trace", tmp_path).model == "Deep Normalized CNN"
     (tmp_path / "predictions.json").write_bytes(seeds["guesses"][1:])
     found = fuzz.predictions.load_predictions(tmp_path / "predictions.json")
     assert not found.note and all(each.resolved for each in found.predictions.values())

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+import pytest
 import torch
 from teaching_kit import headings
+from torch import nn
+from torch.nn.functional import cross_entropy
 
 from dlvc.data import ImageData
 from dlvc.lessons.notebooks import NOTEBOOKS
@@ -39,6 +43,32 @@ def test_its_code_runs_with_the_names_of_a_notebook(sketches: ImageData) -> None
     images = sketches.train.images[:8] / 255
     for code in re.findall(r"```python\n(.*?)```", HELP, re.DOTALL):
         exec(code, {"data": sketches, "model": SimpleCNN(), "images": images})
+
+
+LAYER, PIXELS = nn.Conv2d(3, 1, 3), torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("heading", "mistake"),
+    [
+        ("name 'data' is not defined", lambda: eval("data", {})),
+        (
+            "mat1 and mat2 shapes cannot be multiplied",
+            lambda: nn.Linear(400, 10)(torch.zeros(2, 256)),
+        ),
+        ("input type and bias type should be the same", lambda: LAYER(PIXELS)),
+        ("Byte and Float", lambda: nn.Linear(8, 1)(PIXELS)),
+        (
+            "Target 10 is out of bounds",
+            lambda: cross_entropy(torch.zeros(1, 10), torch.tensor([10])),
+        ),
+    ],
+)
+def test_an_error_has_the_words_of_its_heading(heading: str, mistake: Callable) -> None:
+    assert any(heading in line for line in HELP.splitlines() if line.startswith("### "))
+    with pytest.raises((NameError, RuntimeError, IndexError)) as said:
+        mistake()
+    assert set(heading.lower().split()) <= set(re.findall(r"[\w']+", str(said.value).lower()))
 
 
 def test_readme_and_every_notebook_lead_to_it() -> None:

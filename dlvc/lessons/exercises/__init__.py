@@ -15,7 +15,6 @@ from dlvc.lessons.exercises import (
     data,
     inside_cnns,
     silent_bugs,
-    silent_cases,
     transfer,
     vits,
 )
@@ -35,16 +34,10 @@ EXERCISES = {
         ("06_silent_bugs", silent_bugs),
     )
 }
-# Exercises whose cells are written in the notebook by hand, beside what they ask about.
-BESIDE_THE_TEXT = {
-    "06_silent_bugs": read_exercises(
-        TEXTS / "06_silent_cases.md", silent_cases.JUDGES, notebook="06_silent_bugs"
-    )
-}
 
 
 @cache  # a list that is shown again knows what was right before
 def exercises_of(notebook: str) -> Check:
     """The exercises of a notebook with their checks, hints and solutions. Raises ValueError for another name."""
     check_choice("notebook", notebook, tuple(EXERCISES))
-    return Check((*BESIDE_THE_TEXT.get(notebook, ()), *EXERCISES[notebook]))
+    return Check(EXERCISES[notebook])

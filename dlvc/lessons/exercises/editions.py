@@ -61,7 +61,8 @@ def with_exercises(
             "which its exercises stand. Add a code cell with this id that shows `check`."
         )
     made = [
-        before.get(wanted) or new_cell[wanted[1]](wanted[2], id=wanted[0])
+        # What a blank edition said of a check does not hold for the solved one.
+        (not solved and before.get(wanted)) or new_cell[wanted[1]](wanted[2], id=wanted[0])
         for wanted in exercise_cells(exercises, solved=solved)
     ]
     waiting = {cells[0]["id"]: cells for cells in zip(*[iter(made)] * len(ROLES), strict=True)}
@@ -74,17 +75,6 @@ def with_exercises(
     cells += [cell for trio in waiting.values() for cell in trio]
     after = notebook.cells[places[0] + 1 :]
     notebook.cells = cells + [cell for cell in after if not _is_exercise_cell(cell.get("id", ""))]
-    return notebook
-
-
-def solve_starters(notebook: NotebookNode, exercises: Sequence[Exercise]) -> NotebookNode:
-    """The notebook, changed in place: solutions for starters, and no output of a check from before."""
-    solutions = {exercise.starter: exercise.solution for exercise in exercises}
-    checks = {f"check.{exercise.name}({exercise.name})" for exercise in exercises}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source in checks | set(solutions):
-            cell.source = solutions.get(cell.source, cell.source)
-            cell.outputs, cell.execution_count = [], None
     return notebook
 
 
@@ -103,7 +93,7 @@ def sync_notebooks(
     """
     import nbformat
 
-    from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES
+    from dlvc.lessons.exercises import EXERCISES
 
     if solved_into and solved_into.resolve() == folder.resolve():
         raise NotebookError(
@@ -114,8 +104,6 @@ def sync_notebooks(
         if exercises := EXERCISES.get(path.stem):
             notebook = nbformat.read(path, as_version=4)
             with_exercises(notebook, exercises, solved=bool(solved_into))
-            if solved_into:
-                solve_starters(notebook, [*exercises, *BESIDE_THE_TEXT.get(path.stem, ())])
             target = (solved_into or folder) / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             write_notebook(notebook, target)

@@ -3,58 +3,156 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from dlvc.data import ImageData, load_data
 from dlvc.lessons.exercises import judges
+from dlvc.lessons.exercises.answers import NotAttempted, Wrong, call, named
+from dlvc.lessons.silent_bugs.program import Program
 
 
-def _honest_row(validation: list[float], test: list[float]) -> tuple[int, float, float]:
-    """Epoch (from 1), validation and test accuracy of the epoch that is best on validation."""
-    return _row(validation.index(max(validation)), validation, test)
+class _Mended(Program):
+    """The program without its bugs."""
+
+    def build(self) -> nn.Module:
+        layers: list[nn.Module] = []
+        for channels in (3, 32, 32, 32):
+            layers += [nn.Conv2d(channels, 32, 3, padding=1), nn.BatchNorm2d(32)]
+            layers += [nn.ReLU(), nn.MaxPool2d(2)]
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(128, 10))
+
+    def mirror(self, images: Tensor) -> Tensor:
+        mirrored = torch.rand(len(images), 1, 1, 1) < 0.5
+        return torch.where(mirrored, images.flip(-1), images)
 
 
-def _row(place: int, validation: list[float], test: list[float]) -> tuple[int, float, float]:
-    """The row of the epoch at `place`, counted from 0."""
-    return place + 1, validation[place], test[place]
+class _OneBlock(_Mended):
+    """The program with one bug: its three blocks are one."""
+
+    build = Program.build
 
 
-def _independent(
-    scores: Callable[[Tensor], Tensor], images: Tensor, *, tolerance: float = 1e-5
-) -> bool:
-    """Whether the first image alone has the scores that it has in the batch."""
-    return torch.allclose(scores(images)[:1], scores(images[:1]), atol=tolerance)
+class _UpsideDown(_Mended):
+    """The program with the other bug: images are turned upside down."""
+
+    mirror = Program.mirror
 
 
-def _lone_scores(images: Tensor) -> Tensor:
-    """Scores of a model that looks at each image alone."""
-    return images.flatten(1)[:, :3]
+@cache
+def _drawings() -> ImageData:
+    return load_data("sketch10", sizes=(200, 100, 100), quiet=True)
 
 
-def _mixed_scores(images: Tensor) -> Tensor:
-    """Scores of a model that compares each image with the mean of its batch."""
-    return _lone_scores(images) - _lone_scores(images).mean(dim=0)
+def mended_program(answer: Any) -> str | None:
+    """None if both bugs are gone and nothing else is broken, else what is wrong."""
+    program = call(answer, _drawings())
+    missing = [name for name in ("model", "mirror", "accuracy") if not hasattr(program, name)]
+    if missing:
+        raise Wrong(f"the class must stay a Program; it has no {' and no '.join(missing)}.")
+    convolutions = [layer for layer in program.model.modules() if isinstance(layer, nn.Conv2d)]
+    shared = len(convolutions) < 4  # modules() names a layer once
+    images = program.data.train.images[:64]
+    mirrored = call(program.mirror, images)
+    ways = {way: _rows_equal(mirrored, images.flip(way)) for way in (-1, -2)}
+    as_they_were = _rows_equal(mirrored, images)
+    upside_down = bool((ways[-2] & ~as_they_were).any())
+    if shared and upside_down:
+        raise NotAttempted("both bugs are still there")
+    if shared:
+        return (
+            "mirroring is right now. How many convolutions has the model: are there three blocks?"
+        )
+    if upside_down:
+        return "the model is right now. Look at a few mirrored images."
+    if as_they_were.all() or (ways[-1] & ~as_they_were).all():
+        return "both bugs are gone, but about half of the images should be mirrored, at random."
+    if not (as_they_were | ways[-1]).all():
+        return "an image must come out as it was, or with left and right exchanged."
+    share, train = call(program.accuracy, program.data.train), program.data.train
+    logits = program.model.eval()(program.prepare(train.images))
+    if abs(share - (logits.argmax(dim=1) == train.labels).double().mean().item()) > 1e-6:
+        return "both bugs are gone, but the accuracy is no longer the share of right answers."
+    return None
 
 
-def _imprecise_scores(images: Tensor) -> Tensor:
-    """Lone scores with a rounding error that depends on the number of images, as real models have."""
-    return _lone_scores(images) + 1e-6 * len(images)
+def _rows_equal(first: Tensor, second: Tensor) -> Tensor:
+    """Which images of two batches are equal, (N,) bool."""
+    return (first == second).flatten(1).all(dim=1)
 
 
-def _leaking_scores(images: Tensor) -> Tensor:
-    """Scores of a model that lets a little of the others through."""
-    return _lone_scores(images) + 0.01 * _mixed_scores(images)
+def two_tests(answer: Any) -> str | None:
+    """None if each of two tests fails on its own bug alone, else what is wrong."""
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2 or not all(map(callable, answer)):
+        raise Wrong("two functions are asked for: two_tests = (first_test, second_test).")
+    caught = []
+    for test in answer:
+        name = getattr(test, "__name__", "a test")
+        if not _passes(test, _Mended):
+            return f"{name} fails on the mended program, too."
+        caught.append({bug for bug in (_OneBlock, _UpsideDown) if not _passes(test, bug)})
+        if caught[-1] and _passes(test, Program):
+            return f"{name} passes on the program with both bugs."
+        if len(caught[-1]) == 2:
+            return f"{name} fails with either bug alone: a test should say which one it is."
+    if not any(caught):
+        raise NotAttempted("no test fails on the program yet")
+    for test, bugs in zip(answer, caught, strict=True):
+        if not bugs:
+            return (
+                f"{getattr(test, '__name__', 'a test')} passes on every program: it catches no bug."
+            )
+    if caught[0] == caught[1]:
+        return "both tests catch the same bug, and the other one goes free."
+    return None
 
 
-BATCH = torch.linspace(0, 1, 4 * 3 * 2 * 2).view(4, 3, 2, 2) ** 2
-CURVES = (
-    ([0.2, 0.5, 0.4], [0.25, 0.45, 0.48]),
-    ([0.3, 0.35, 0.6, 0.55], [0.31, 0.7, 0.58, 0.52]),
+def _passes(test: Callable[[Program], Any], program: type[Program]) -> bool:
+    """Whether a learner's test passes: no failed `assert`, and not False. Raises Wrong for any other error."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return test(program(_drawings())) is not False
+    except AssertionError:
+        return False
+    except (Exception, SystemExit) as error:
+        name = getattr(test, "__name__", "a test")
+        raise Wrong(f"{name} should fail by assert; it stopped with {named(error)}") from None
+
+
+what_the_log_says = judges.parts(
+    {
+        "images": judges.number(
+            10_000,
+            {
+                40_000: "with 40,000 images steps of 0.000025 would occur. These five need fewer.",
+                5_000: "0.1074 and 0.1054 would do with 5,000, but 0.1029 of 5,000 is 514.5 images.",
+                50_000: "that is all of CIFAR-10's training files. Count decimals.",
+                1_000: "0.1074 of 1,000 images is 107.4 images.",
+            },
+        ),
+        "chance": judges.number(
+            1 / 1024,
+            {
+                0.25: "that is the chance for one of them. There are five.",
+                1.25: "chances of things that must all happen are multiplied.",
+                0.05: "chances of things that must all happen are multiplied.",
+                1e-5: "of the multiples of 1/40,000 every fourth is a multiple of 1/10,000, not every tenth.",
+            },
+            within=2e-6,
+        ),
+        "behind_302": judges.number(
+            16,
+            {
+                64: "that is a full batch. Do 64 divide 10,000?",
+                156: "that is the number of full batches. How many images are left for the last one?",
+                10_000: "that would be the mean over the epoch. The code logs the last batch.",
+            },
+        ),
+    }
 )
-DATA, MODEL, NONE = "a test of the data", "a test of the model", "only the log or the table"
-
 softmax_floor = judges.number(
     1.4612,
     {
@@ -66,95 +164,49 @@ softmax_floor = judges.number(
     },
     within=0.001,
 )
-images_behind = judges.number(
-    10_000,
+
+
+def _shared_images(first: Tensor, second: Tensor) -> int:
+    """How many images of `second` also stand in `first`."""
+    return sum(bool((first == image).all(dim=(1, 2, 3)).any()) for image in second)
+
+
+def _numbered(*values: int) -> Tensor:
+    """Images (N, 3, 4, 4), each known by its value; all have the same mean."""
+    images = torch.full((len(values), 3, 4, 4), 100, dtype=torch.uint8)
+    for place, value in enumerate(values):
+        images[place, 0, 0, 0] += value
+        images[place, 2, 3, 3] -= value
+    return images
+
+
+shared_images = judges.function(
+    _shared_images,
     {
-        40_000: "with 40,000 images steps of 0.000025 would occur. These three need fewer.",
-        5_000: "0.1234 and 0.3002 would do with 5,000, but 0.2871 of 5,000 is 1,435.5 images.",
-        50_000: "that is all of CIFAR-10's training files. Count decimals.",
-        1_000: "0.1234 of 1,000 images is 123.4 images.",
-    },
-)
-first_loss = judges.number(
-    5.298,
-    {
-        2.302: "that is ln 10 (or 200 with the wrong base): take the natural logarithm of all outputs.",
-        0.005: "that is the probability. Take the negative logarithm.",
-        -5.298: "a loss is the negative logarithm, so it is positive.",
-        7.644: "cross-entropy uses the natural logarithm, not that of base 2.",
-    },
-    within=0.006,
-)
-honest_row = judges.function(
-    _honest_row,
-    {
-        "you choose by the test accuracies: then they are no test any more.": (
-            lambda v, t: _row(t.index(max(t)), v, t)
+        "you compare only images at the same place: the same image may stand anywhere.": (
+            lambda first, second: int(
+                (first[: len(second)] == second[: len(first)]).all(dim=(1, 2, 3)).sum()
+            )
         ),
-        "you take the last epoch, not the best one.": lambda v, t: _row(len(t) - 1, v, t),
-        "your epochs count from 0.": lambda v, t: (v.index(max(v)), *_honest_row(v, t)[1:]),
-        "your validation accuracy is the mean over epochs, the report's mistake.": (
-            lambda v, t: (_honest_row(v, t)[0], sum(v) / len(v), _honest_row(v, t)[2])
+        "you count pairs: an image of `second` counts once, however often `first` has it.": (
+            lambda first, second: sum(
+                int((first == image).all(dim=(1, 2, 3)).sum()) for image in second
+            )
         ),
-        "your test accuracy is the best of all epochs, not that of the chosen one.": (
-            lambda v, t: (*_honest_row(v, t)[:2], max(t))
+        "you count images of `first`; those of `second` are asked for.": (
+            lambda first, second: _shared_images(second, first)
         ),
-    },
-    CURVES,
-)
-independent = judges.function(
-    _independent,
-    {
-        "it says True of a model that mixes images: do you ask about the same batch twice?": (
-            lambda scores, images: True
+        "you compare a summary: two images may have the same mean and differ.": (
+            lambda first, second: len(second)
         ),
-        "it says False of a model that looks at each image alone: compare the same image, up to rounding.": (
-            lambda scores, images: False
-        ),
-        "True and False are the wrong way round.": (
-            lambda scores, images: not _independent(scores, images)
-        ),
-        "it does not allow for rounding: differences up to 0.00001 mean nothing.": (
-            lambda scores, images: torch.equal(scores(images)[:1], scores(images[:1]))
-        ),
-        "it overlooks small differences: anything above 0.00001 counts.": (
-            partial(_independent, tolerance=0.05)
+        "one equal pixel makes no equal images: all must agree.": (
+            lambda first, second: sum(bool((first == image).any()) for image in second)
         ),
     },
     [
-        (scores, BATCH)
-        for scores in (_lone_scores, _mixed_scores, _imprecise_scores, _leaking_scores)
+        (_numbered(1, 2, 3, 4), _numbered(5, 3, 6, 4)),
+        (_numbered(1, 1, 2, 3), _numbered(3, 1, 8, 9)),
+        (_numbered(1, 2, 3), _numbered(7, 8, 9)),
+        (_numbered(4, 5, 6, 7, 8), _numbered(6, 6, 8)),
     ],
-)
-who_sees_it = judges.parts(
-    {
-        "shuffled labels": judges.choice(
-            DATA,
-            **{
-                MODEL: "a model learns shuffled labels by heart without complaint. Test the data.",
-                NONE: "you need not train to see it: do images of one class have anything in common?",
-            },
-        ),
-        "softmax twice": judges.choice(
-            MODEL,
-            **{
-                DATA: "the data are right. It is the loss that gets the wrong thing.",
-                NONE: "before training, a few images that cannot be learned by heart betray it.",
-            },
-        ),
-        "chosen on the test set": judges.choice(
-            NONE,
-            **{
-                DATA: "the data are right. They are used at the wrong moment.",
-                MODEL: "model and loss are right. The choice comes after the epochs.",
-            },
-        ),
-        "mean over epochs": judges.choice(
-            NONE,
-            **{
-                DATA: "the data are right. It is the table that is wrong.",
-                MODEL: "the model is right. No test of it looks at the table.",
-            },
-        ),
-    }
 )

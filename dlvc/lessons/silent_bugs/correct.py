@@ -7,6 +7,7 @@ is not needed to see what is decided where.
 from __future__ import annotations
 
 import copy
+import time
 from dataclasses import replace
 
 import torch
@@ -25,13 +26,11 @@ from dlvc.data import (
 )
 from dlvc.experiments import build_model
 from dlvc.lessons.silent_bugs.traces import Trace
-from dlvc.models import ResNet18, VisionTransformer
+from dlvc.models import VisionTransformer
 from dlvc.training import make_optimizer, memory_layout, own_random_numbers
 
 CPU = torch.device("cpu")
 FILES = 4  # the training images come in so many files, as in CIFAR-10
-ASKED = 3  # so many images are asked several times
-NEIGHBOURS = 32  # with so many others
 
 
 class PlainTraining:
@@ -42,7 +41,7 @@ class PlainTraining:
 
     key = "deep-cnn-bn"  # in the registry
     title = "Deep Normalized CNN"
-    case = "correct"  # in each fault its name
+    faults: tuple[str, ...] = ()  # their names, if the code has any
 
     def __init__(self, data: ImageData, config: TrainConfig) -> None:
         self.config = config
@@ -56,9 +55,9 @@ class PlainTraining:
             self.model = self.build()
         self.model.to(memory_format=memory_layout(self.model, CPU))
         self.optimizer = make_optimizer(self.model, config)
-        self.best_score, self.best_epoch, self.test_openings = -1.0, 0, 0
-        self.modes: list[bool] = []  # whether the model was in training mode, at each answer
+        self.best_score, self.best_epoch, self.test_evaluations = -1.0, 0, 0
         self.step_losses: list[float] = []
+        self.learning_rates: list[float] = []
         self.log: dict[str, list[float]] = {}
 
     def read_files(self, files: list[Split]) -> Split:
@@ -77,8 +76,8 @@ class PlainTraining:
     def augment(self, images: Tensor, draws: Draws) -> Tensor:
         return crop_and_mirror(images, draws)
 
-    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        return cross_entropy(scores, labels)
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return cross_entropy(logits, labels)
 
     def learning_rate(self, epoch: int) -> float:
         return self.config.learning_rate
@@ -96,13 +95,13 @@ class PlainTraining:
         for index in split_batches(order, self.config.batch_size):
             batch = self.prepare(self.augment(images[index], draws.take(index)))
             self.optimizer.zero_grad()
-            scores = self.model(batch)
-            loss = self.loss(scores, labels[index])
+            logits = self.model(batch)
+            loss = self.loss(logits, labels[index])
             loss.backward()
             self.optimizer.step()
             losses.append(loss.item())
             sizes.append(len(index))
-            correct += int((scores.argmax(dim=1) == labels[index]).sum())
+            correct += int((logits.argmax(dim=1) == labels[index]).sum())
         self.step_losses += losses
         return self.epoch_loss(losses, sizes), correct / len(labels)
 
@@ -117,12 +116,12 @@ class PlainTraining:
 
     def evaluate(self, split: Split) -> tuple[float, float]:
         """Loss and accuracy on all images of `split`."""
-        scores = torch.cat([self.scores(self.model, part) for part in split.images.split(500)])
-        loss = self.loss(scores, split.labels).item()
-        return loss, (scores.argmax(dim=1) == split.labels).float().mean().item()
+        logits = torch.cat([self.scores(self.model, part) for part in split.images.split(500)])
+        loss = self.loss(logits, split.labels).item()
+        return loss, (logits.argmax(dim=1) == split.labels).float().mean().item()
 
     def open_test(self) -> Split:
-        self.test_openings += 1
+        self.test_evaluations += 1
         return self.data.test
 
     def selection_split(self) -> Split:
@@ -141,62 +140,36 @@ class PlainTraining:
         """Train all epochs, keep the best one and test it once."""
         with own_random_numbers(self.config.seed, CPU):
             for epoch in range(1, self.config.epochs + 1):
+                start = time.perf_counter()
                 train_loss, train_accuracy = self.train_epoch(epoch)
                 validation_loss, validation_accuracy = self.evaluate(self.data.validation)
-                self.note("learning_rates", self.optimizer.param_groups[0]["lr"])
-                self.note("train_loss", round(train_loss, 4))
-                self.note("train_accuracy", train_accuracy)
-                self.note("validation_loss", round(validation_loss, 4))
-                self.note("validation_accuracy", round(validation_accuracy, 4))
                 chosen_on = self.selection_split()
                 score = validation_accuracy
                 if chosen_on is not self.data.validation:
                     score = self.evaluate(chosen_on)[1]
                 self.keep_best(epoch, score)
+                self.learning_rates.append(self.optimizer.param_groups[0]["lr"])
+                self.note("train_loss", train_loss)
+                self.note("train_accuracy", train_accuracy)
+                self.note("validation_loss", validation_loss)
+                self.note("validation_accuracy", validation_accuracy)
+                self.note("seconds", time.perf_counter() - start, digits=1)
             self.model.load_state_dict(self.best_weights)
             test_accuracy = self.evaluate(self.open_test())[1]
-            self.model.train()
-            answers = self.ask()
         self.model.eval()
         return Trace(
-            case=self.case,
             model=self.title,
             data=self.data.title,
-            images=self.config.train_size,
-            parameters=sum(each.numel() for each in self.model.parameters()),
-            step_losses=[round(loss, 4) for loss in self.step_losses],
+            seed=self.config.seed,
+            faults=list(self.faults),
             **self.log,
-            validation_column=round(self.validation_column(self.log["validation_accuracy"]), 4),
-            test_accuracy=round(test_accuracy, 4),
-            kept_epoch=self.best_epoch,
-            test_openings=self.test_openings,
-            answers=answers,
-            answered_in_training_mode=any(self.modes),
-            attention_map=self.attention_map(),
+            table_validation=round(self.validation_column(self.log["validation_accuracy"]), 4),
+            table_test=round(test_accuracy, 4),
         )
 
-    def note(self, name: str, value: float) -> None:
+    def note(self, name: str, value: float, *, digits: int = 4) -> None:
         """Write one number of this epoch into the log."""
-        self.log.setdefault(name, []).append(value)
-
-    def ask(self) -> list[list[float]]:
-        """The probabilities of `Trace.answers`."""
-        images, labels = self.data.validation.images, self.data.validation.labels[:ASKED, None]
-        together = images[:NEIGHBOURS]
-        others = torch.cat([images[:ASKED], images[NEIGHBOURS : 2 * NEIGHBOURS - ASKED]])
-        watch = self.model.register_forward_pre_hook(
-            lambda model, _: self.modes.append(model.training)
-        )
-        asked = [
-            self.scores(self.model, batch)[:ASKED].softmax(dim=1).gather(1, labels)
-            for batch in (together, together, others)
-        ]
-        watch.remove()
-        return [[round(value, 4) for value in row] for row in torch.cat(asked, dim=1).tolist()]
-
-    def attention_map(self) -> list[int] | None:
-        """Rows and columns of the patches, None where there are none."""
-        return None
+        self.log.setdefault(name, []).append(round(value, digits))
 
 
 class SimpleCNNTraining(PlainTraining):
@@ -204,6 +177,13 @@ class SimpleCNNTraining(PlainTraining):
 
     key = "simple-cnn"
     title = "Simple CNN"
+
+
+class DeepViTTraining(PlainTraining):
+    """The same training of the deep ViT without residual connections."""
+
+    key = "deep-vit"
+    title = "Deep ViT"
 
 
 class TorchAttention(nn.Module):
@@ -221,37 +201,15 @@ class SmallViTTraining(PlainTraining):
     """The training of a small residual ViT whose attention is torch's own."""
 
     title = "Small ViT"
-    patch_size = 4
 
     def build(self) -> nn.Module:
-        size = self.choose_patch_size()
-        model = VisionTransformer(patch_size=size, embed_dim=64, depth=2, num_heads=4)
+        model = VisionTransformer(patch_size=4, embed_dim=64, depth=2, num_heads=4)
         for block in model.blocks:
             block.attention = TorchAttention(self.build_attention())
         return model
 
-    def choose_patch_size(self) -> int:
-        return 4
-
     def build_attention(self) -> nn.MultiheadAttention:
         return nn.MultiheadAttention(64, num_heads=4, batch_first=True)
-
-    def attention_map(self) -> list[int]:
-        side = self.model.image_size // self.model.patch_embedding.patch_size
-        return [side, side]
-
-
-class PretrainedTraining(PlainTraining):
-    """The training of a ResNet18 that starts from the weights in `weights`, a file or a state dict."""
-
-    title = "ResNet18"
-
-    def __init__(self, data: ImageData, config: TrainConfig, weights: object) -> None:
-        self.weights = weights
-        super().__init__(data, config)
-
-    def build(self) -> nn.Module:
-        return ResNet18(num_classes=10, weights=self.weights)
 
 
 def files_of(split: Split) -> list[Split]:

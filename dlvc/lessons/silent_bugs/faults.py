@@ -1,6 +1,6 @@
-"""The faults: each is the correct training with one method changed, and trains without an error.
+"""The suspects: each is correct training with one method changed, and trains without an error.
 
-Ten are those of the report's code, four are classic ones. `FAULTS` has them all.
+The first line of a fault's docstring says what the code does, `shows` which question gives it away.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dlvc.data import Split, random_draws
-from dlvc.lessons.silent_bugs.correct import (
-    PlainTraining,
-    PretrainedTraining,
-    SimpleCNNTraining,
-    SmallViTTraining,
-)
-from dlvc.models import ResNet18
+from dlvc.lessons.silent_bugs.correct import PlainTraining, SimpleCNNTraining, SmallViTTraining
+from dlvc.models import DeepCNN
 
 
 class FirstFileOnly(PlainTraining):
-    case = "first file only"
+    """The loop that reads the training images returns after the first of four files."""
+
+    faults = ("first file only",)
+    shows = "*class counts*: a quarter of the images"
 
     def read_files(self, files: list[Split]) -> Split:
         images, labels = [], []
@@ -34,73 +32,11 @@ class FirstFileOnly(PlainTraining):
             return Split(torch.cat(images), torch.cat(labels))
 
 
-class UnscaledPixels(SimpleCNNTraining):
-    case = "unscaled pixels"
-
-    def prepare(self, images: Tensor) -> Tensor:
-        return images.float()
-
-
-class AttentionOverBatch(SmallViTTraining):
-    case = "attention over the batch"
-
-    def build_attention(self) -> nn.MultiheadAttention:
-        return nn.MultiheadAttention(64, num_heads=4)
-
-
-class MeanOverEpochs(PlainTraining):
-    case = "mean over epochs"
-
-    def validation_column(self, accuracies: list[float]) -> float:
-        return sum(accuracies) / len(accuracies)
-
-
-class BestNeverUpdated(PlainTraining):
-    case = "best score never updated"
-
-    def keep_best(self, epoch: int, score: float) -> None:
-        if score > self.best_score:
-            self.best_epoch = epoch
-            self.best_weights = copy.deepcopy(self.model.state_dict())
-
-
-class LastBatchLoss(PlainTraining):
-    case = "last batch's loss"
-
-    def epoch_loss(self, losses: list[float], sizes: list[int]) -> float:
-        return losses[-1]
-
-
-class NoWeightsLoaded(PretrainedTraining):
-    case = "no weights loaded"
-
-    def build(self) -> nn.Module:
-        return ResNet18(num_classes=1000)
-
-
-class FourPatches(SmallViTTraining):
-    case = "four patches"
-
-    def choose_patch_size(self) -> int:
-        return 16
-
-
-class SoftmaxTwice(PlainTraining):
-    case = "softmax twice"
-
-    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        return cross_entropy(scores.softmax(dim=1), labels)
-
-
-class DecayingRate(PlainTraining):
-    case = "decaying learning rate"
-
-    def learning_rate(self, epoch: int) -> float:
-        return self.config.learning_rate * 0.9 ** (epoch - 1)
-
-
 class ShuffledLabels(PlainTraining):
-    case = "shuffled labels"
+    """The images of each file are put into another order, their labels are not."""
+
+    faults = ("shuffled labels",)
+    shows = "*linear classifier*: no better than chance"
 
     def read_files(self, files: list[Split]) -> Split:
         images, labels = [], []
@@ -110,8 +46,78 @@ class ShuffledLabels(PlainTraining):
         return Split(torch.cat(images), torch.cat(labels))
 
 
+class UnscaledPixels(SimpleCNNTraining):
+    """Pixels go in as 0 to 255, without the division by 255."""
+
+    faults = ("unscaled pixels",)
+    shows = "*input range*: up to 1,100 instead of 2.6"
+
+    def prepare(self, images: Tensor) -> Tensor:
+        return images.float()
+
+
+class UnscaledNormalized(PlainTraining):
+    """The same fault in a network with batch normalisation."""
+
+    faults = UnscaledPixels.faults
+    prepare = UnscaledPixels.prepare
+
+
+class ThousandOutputs(PlainTraining):
+    """The network has 1,000 outputs, for ten classes."""
+
+    faults = ("1,000 outputs",)
+    shows = "*parameters*: 1,000 outputs; *first loss*: near ln 1000 = 6.9"
+
+    def build(self) -> nn.Module:
+        return DeepCNN(num_classes=1000, batch_norm=True)
+
+
+class AttentionOverBatch(SmallViTTraining):
+    """A ViT's attention mixes the images of a batch instead of the patches of an image."""
+
+    faults = ("attention over the batch",)
+    shows = "*other neighbours*: other probabilities; *scored twice*: the same"
+
+    def build_attention(self) -> nn.MultiheadAttention:
+        return nn.MultiheadAttention(64, num_heads=4)
+
+
+class SoftmaxTwice(PlainTraining):
+    """Probabilities are given to a loss that expects logits and applies softmax itself."""
+
+    faults = ("softmax twice",)
+    shows = "*ten images*: all right, and yet the loss stays above 1.46"
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return cross_entropy(logits.softmax(dim=1), labels)
+
+
+class DecayingRate(PlainTraining):
+    """The learning rate is multiplied by 0.9 after each epoch."""
+
+    faults = ("decaying learning rate",)
+    shows = "*learning rates*: each is 0.9 times the one before"
+
+    def learning_rate(self, epoch: int) -> float:
+        return self.config.learning_rate * 0.9 ** (epoch - 1)
+
+
+class LastBatchLoss(PlainTraining):
+    """The loss of an epoch's last step is reported as the loss of the epoch."""
+
+    faults = ("last batch's loss",)
+    shows = "*last steps*: the reported loss is that of the very last one"
+
+    def epoch_loss(self, losses: list[float], sizes: list[int]) -> float:
+        return losses[-1]
+
+
 class EvalForgotten(PlainTraining):
-    case = "eval() forgotten"
+    """The network is evaluated in training mode."""
+
+    faults = ("eval() forgotten",)
+    shows = "*scored twice*: two results; which of two reasons, *code of scores* says"
 
     @torch.no_grad()
     def scores(self, model: nn.Module, images: Tensor) -> Tensor:
@@ -119,7 +125,10 @@ class EvalForgotten(PlainTraining):
 
 
 class AugmentedValidation(PlainTraining):
-    case = "augmented validation"
+    """Validation and test images are cropped and mirrored at random."""
+
+    faults = ("augmented validation",)
+    shows = EvalForgotten.shows
 
     @torch.no_grad()
     def scores(self, model: nn.Module, images: Tensor) -> Tensor:
@@ -129,31 +138,67 @@ class AugmentedValidation(PlainTraining):
 
 
 class ChosenOnTest(PlainTraining):
-    case = "chosen on the test set"
+    """The epoch that is kept is the one with the best test accuracy."""
+
+    faults = ("chosen on the test set",)
+    shows = "*test evaluations*: one after each epoch"
 
     def selection_split(self) -> Split:
         return self.open_test()
 
 
-FAULTS: dict[str, type[PlainTraining]] = {
-    fault.case: fault
+class BestNeverUpdated(PlainTraining):
+    """Every epoch counts as the best one so far, so the last one is kept."""
+
+    faults = ("best score never updated",)
+    shows = "*kept epoch*: the last one, although an earlier one was better"
+
+    def keep_best(self, epoch: int, score: float) -> None:
+        if score > self.best_score:
+            self.best_epoch = epoch
+            self.best_weights = copy.deepcopy(self.model.state_dict())
+
+
+class MeanOverEpochs(PlainTraining):
+    """The table's validation accuracy is the mean over all epochs."""
+
+    faults = ("mean over epochs",)
+    shows = "the log: the table's validation accuracy stands in no line of it"
+
+    def validation_column(self, accuracies: list[float]) -> float:
+        return sum(accuracies) / len(accuracies)
+
+
+class MeanAndLast(MeanOverEpochs, BestNeverUpdated):
+    """Two faults in one program."""
+
+    faults = (*MeanOverEpochs.faults, *BestNeverUpdated.faults)
+
+
+SUSPECTS: dict[str, type[PlainTraining]] = {
+    fault.faults[0]: fault
     for fault in (
         FirstFileOnly,
+        ShuffledLabels,
         UnscaledPixels,
+        ThousandOutputs,
         AttentionOverBatch,
-        MeanOverEpochs,
-        BestNeverUpdated,
-        LastBatchLoss,
-        NoWeightsLoaded,
-        FourPatches,
         SoftmaxTwice,
         DecayingRate,
-        ShuffledLabels,
+        LastBatchLoss,
         EvalForgotten,
         AugmentedValidation,
         ChosenOnTest,
+        BestNeverUpdated,
+        MeanOverEpochs,
     )
 }
+
+
+def suspect_table() -> str:
+    """Each suspect and what its code does, as a table in Markdown."""
+    rows = [f"| {name} | {inspect.getdoc(fault)} |" for name, fault in SUSPECTS.items()]
+    return "\n".join(["| suspect | what the code does |", "|:---|:---|", *rows])
 
 
 def changed_method(fault: type[PlainTraining]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from dlvc import __main__ as command_line
-from dlvc.lessons.exercises import BESIDE_THE_TEXT, EXERCISES
+from dlvc.lessons.exercises import EXERCISES
 from dlvc.lessons.exercises.editions import (
     LIST_CELL,
     exercise_cells,
@@ -110,7 +110,7 @@ def test_the_command_writes_the_solved_edition_without_verdicts_and_leaves_the_b
     for path in written:
         cells = nbformat.read(path, 4).cells
         code = [cell.source for cell in cells if cell.cell_type == "code"]
-        exercises = [*EXERCISES[path.stem], *BESIDE_THE_TEXT.get(path.stem, ())]
+        exercises = EXERCISES[path.stem]
         assert all(exercise.solution in code for exercise in exercises)
         assert not any(exercise.starter in code for exercise in exercises)
         assert not any("<details><summary>Solution" in cell.source for cell in cells)
