@@ -14,7 +14,7 @@ from dlvc.lessons.exercises.exercise import Exercise
 from dlvc.lessons.notebooks import NOTEBOOKS
 
 # Others join the list as they are cut to size.
-MAIN_NOTEBOOKS = ("01_data", "02_cnns", "02b_inside_cnns")
+MAIN_NOTEBOOKS = ("01_data", "02_cnns", "02b_inside_cnns", "06_silent_bugs")
 MOST = {"words": 3_000, "lines of code": 220, "figures": 10, "minutes in class": 25}
 SESSION = 90  # minutes
 MOST_HIDDEN = 4  # cells whose code is folded away
