@@ -64,8 +64,8 @@ def test_a_stored_notebook_keeps_picture_and_text_and_no_widget(tmp_path) -> Non
     notebook = nbformat.read(path, as_version=4)
     (output,) = notebook.cells[0].outputs
     assert set(output.data) == {"text/html", "image/png", "text/plain"}
-    assert 'alt="Each window of 2 x 2 numbers' in output.data["text/html"]
-    assert output.metadata["image/png"]["alt"].startswith("Each window of 2 x 2 numbers")
+    assert 'alt="The filter&#x27;s weights are multiplied' in output.data["text/html"]
+    assert output.metadata["image/png"]["alt"].startswith("The filter's weights are multiplied")
     assert "widgets" not in notebook.metadata
 
 
