@@ -5,6 +5,5 @@ from dlvc.widgets.explorers.augmentation import augmentation_explorer
 from dlvc.widgets.explorers.kernel import kernel_explorer
 from dlvc.widgets.explorers.layer_size import layer_explorer
 from dlvc.widgets.explorers.positions import position_explorer
-from dlvc.widgets.explorers.schedule import schedule_explorer
 from dlvc.widgets.panel.panel import TrainingPanel
 from dlvc.widgets.viewer.viewer import AttentionViewer

@@ -32,7 +32,7 @@ CELLS = [
     """import torch
 from dlvc.data import load_data
 from dlvc.widgets import TrainingPanel, augmentation_explorer, kernel_explorer, layer_explorer
-from dlvc.widgets import position_explorer, schedule_explorer
+from dlvc.widgets import position_explorer
 
 data = load_data("sketch10", sizes=(2_000, 500, 500), quiet=True)
 panel = TrainingPanel("deep-cnn", data, profile="smoke")
@@ -42,7 +42,6 @@ panel""",
     "kernel_explorer()",
     "layer_explorer()",
     "position_explorer()",
-    "schedule_explorer()",
 ]
 # Where the answer to a control is read.
 NOTE = "control.closest('.dlvc-row').querySelector('.widget-html').textContent"
@@ -69,7 +68,6 @@ CONTROLS = {
     "layer: stride": (3, "Stride", ["ArrowRight", "ArrowLeft"], DRAWN),
     "positions: patch": (4, "Chosen patch", ["ArrowRight", "ArrowLeft"], DRAWN),
     "positions: numbers": (4, "Numbers in a code", ["ArrowRight", "ArrowLeft"], DRAWN),
-    "schedule: epochs": (5, "Epochs", ["ArrowRight", "ArrowLeft"], DRAWN),
 }
 # Looks at each change of the page and at each frame, as the value of a field can change without the page's changing.
 MEASURE = """async (control, [acts, answer, count]) => {

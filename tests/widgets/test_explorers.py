@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dlvc.config import TrainConfig
 from dlvc.data import load_data
 from dlvc.data.augment import crop_and_mirror, epoch_generator, random_draws
 from dlvc.models.vit import sinusoidal_positions
@@ -27,7 +26,6 @@ from dlvc.widgets.explorers.explorer import Explorer
 from dlvc.widgets.explorers.kernel import IMAGES, KERNELS, OWN, kernel_explorer
 from dlvc.widgets.explorers.layer_size import KINDS, Layer, layer_explorer
 from dlvc.widgets.explorers.positions import code_similarity, position_explorer
-from dlvc.widgets.explorers.schedule import rate_curve, schedule_explorer
 
 TRAIN = load_data("sketch10", sizes=(40, 10, 10)).train
 EXPLORERS = {
@@ -35,7 +33,6 @@ EXPLORERS = {
     "kernel": kernel_explorer,
     "layer": layer_explorer,
     "positions": position_explorer,
-    "schedule": schedule_explorer,
 }
 # For each control another value than its first.
 MOVES = {
@@ -43,7 +40,6 @@ MOVES = {
     "kernel": {"image": "slanted edge", "kernel": "sharpen", "position": 2, "w11": 4.0},
     "layer": {"kind": KINDS[1], "size": 31, "channels": 4, "filters": 7, "kernel": 4, "stride": 2, "padding": 1},
     "positions": {"side": 5, "embed_dim": 64, "base": 100, "position": 9},
-    "schedule": {"schedule": "constant", "learning_rate": 0.01, "epochs": 3, "batch_size": 128},
 }  # fmt: skip
 
 
@@ -250,24 +246,3 @@ def test_similar_codes_are_those_of_the_formula() -> None:
     waves = [50 ** (-2 * k / 6) for k in range(3)]  # sin a sin b + cos a cos b = cos(a - b)
     by_hand = [sum(math.cos((3 - other) * wave) for wave in waves) / 3 for other in range(16)]
     assert code_similarity(codes, 3).tolist() == pytest.approx(by_hand, abs=1e-5)
-
-
-def test_the_curve_of_one_cycle_rises_to_its_peak_and_falls_towards_zero() -> None:
-    config = TrainConfig(
-        schedule="one-cycle", learning_rate=0.1, epochs=4, batch_size=32, train_size=320
-    )
-    curve = rate_curve(config)
-    assert curve.steps_per_epoch == 10
-    assert len(curve.rates) == 40
-    assert curve.rates[0] == pytest.approx(0.1 / 25)
-    assert (curve.peak_step, curve.rates[10]) == (10, pytest.approx(0.1))
-    assert curve.rates[5] == pytest.approx((0.1 / 25 + 0.1) / 2)  # half-way up
-    assert curve.rates[-1] == pytest.approx(0.1 / 30)  # 30 steps down
-    said = repr(schedule_explorer(train_size=320).set(learning_rate=0.1, epochs=4, batch_size=32))
-    for part in ("10 steps an epoch", "40 in all", "starts at 0.004", "step 11 (0.1)", "0.00333"):
-        assert part in said
-
-
-def test_a_constant_rate_is_one_number() -> None:
-    curve = rate_curve(TrainConfig(epochs=2, train_size=640, learning_rate=0.02))
-    assert curve.rates == [0.02] * 20
